@@ -1,0 +1,10 @@
+-- "min": what Lua 5.1, 5.2, 5.3, 5.4 and LuaJIT have in common.
+std = "min"
+codes = true
+max_line_length = 140
+cache = false
+include_files = { "lua/**/*.lua", "spec/**/*.lua", "examples/**/*.lua", "bench/**/*.lua", "*.rockspec" }
+files["lua"] = { read_globals = { "ngx" } }
+files["spec"] = { std = "+busted" }
+files["spec/support"] = { read_globals = { "ngx" } }
+files["*.rockspec"] = { std = "rockspec" }

@@ -1,0 +1,61 @@
+rockspec_format = "3.0"
+package = "cloud66"
+version = "scm-1"
+source = {
+  url = "git+https://example.org/cloud66-lua.git",
+}
+description = {
+  summary = "Deployment history and deployment operations of Cloud 66 stacks",
+  detailed = [[
+    Lists, filters and watches the deployments of Cloud 66 stacks, and starts new ones.
+    A C core does HTTP with libcurl and decodes deployments; a thin Lua layer adds the client,
+    lazy sequences and filters. For Lua 5.1 to 5.4 and LuaJIT.
+  ]],
+  license = "MIT",
+  labels = { "deployment", "api", "devops" },
+}
+dependencies = {
+  "lua >= 5.1, < 5.5",
+  "lua-cjson >= 2.1.0",
+}
+external_dependencies = {
+  -- The library alone: luarocks looks for headers only where Debian does not keep them.
+  CURL = { library = "curl" },
+}
+build = {
+  type = "builtin",
+  modules = {
+    ["cloud66.core"] = {
+      "src/buffer.c",
+      "src/nearest.c",
+      "src/json.c",
+      "src/timestamp.c",
+      "src/word.c",
+      "src/record.c",
+      "src/envelope.c",
+      "src/deployment.c",
+      "src/lua_json.c",
+      "src/lua_value.c",
+      "src/lua_deployment.c",
+      "src/lua_page.c",
+      "src/core.c",
+    },
+    ["cloud66.curl"] = {
+      sources = { "src/buffer.c", "src/http_failure.c", "src/http_transfer.c", "src/http.c", "src/curl.c" },
+      libraries = { "curl" },
+      incdirs = { "$(CURL_INCDIR)" },
+      libdirs = { "$(CURL_LIBDIR)" },
+    },
+    ["cloud66"] = "lua/cloud66.lua",
+    ["cloud66.check"] = "lua/cloud66/check.lua",
+    ["cloud66.client"] = "lua/cloud66/client.lua",
+    ["cloud66.config"] = "lua/cloud66/config.lua",
+    ["cloud66.criteria"] = "lua/cloud66/criteria.lua",
+    ["cloud66.error"] = "lua/cloud66/error.lua",
+    ["cloud66.scheduler"] = "lua/cloud66/scheduler.lua",
+    ["cloud66.sequence"] = "lua/cloud66/sequence.lua",
+    ["cloud66.stack"] = "lua/cloud66/stack.lua",
+    ["cloud66.url"] = "lua/cloud66/url.lua",
+    ["cloud66.transport.curl"] = "lua/cloud66/transport/curl.lua",
+  },
+}

@@ -1,0 +1,73 @@
+---cloud66: the deployment history and deployment operations of Cloud 66 stacks.
+---
+---What the world does wrong comes back as `nil, message, err`; what the programmer does wrong raises.
+
+local cloud66 = { _VERSION = "0.1.0" }
+
+-- The C module must be built for this Lua and belong to these files: say so rather than fail oddly later.
+local function load_core()
+  local ok, core = pcall(require, "cloud66.core")
+  if not ok then
+    error(("cloud66 cannot load its C module under %s: was it built for another Lua?\n%s"):format(
+      _VERSION, tostring(core)), 0)
+  elseif core._VERSION ~= cloud66._VERSION then
+    error(("cloud66 %s found a C module of version %s: an older installation lies in package.cpath"):format(
+      cloud66._VERSION, tostring(core._VERSION)), 0)
+  end
+  return core
+end
+
+local core = load_core()
+local client = require "cloud66.client"
+local criteria = require "cloud66.criteria"
+local errors = require "cloud66.error"
+local sequence = require "cloud66.sequence"
+
+---What stands for JSON null where nil cannot: in arrays, and in criteria. The same value as cjson.null.
+cloud66.null = core.null
+
+---A client of the API.
+---@param options? table  token, base_url, account, timeout, max_body, ca_file, proxy, user_agent, transport, allow_http
+---@return cloud66.Client|nil client, string? message, cloud66.Error? err  # kind `auth` when there is no usable token
+function cloud66.new(options)
+  local made, message, err = client.new(options)
+  return made, message, err
+end
+
+---Decodes an answer of the API that holds deployments: a list or a single one, with or without its envelope.
+---@param text string  JSON
+---@return cloud66.Page|nil page, string? message, cloud66.Error? err  # kind `decode`, with err.offset (bytes, from 0)
+function cloud66.decode(text)
+  if type(text) ~= "string" then
+    error(("decode() needs a string, got %s"):format(type(text)), 2)
+  end
+  local page, kind, reason, offset = core.decode(text)
+  if page then
+    return page
+  end
+  if offset then
+    reason = ("%s, at byte %s of %d"):format(reason, tostring(offset), #text)
+  end
+  return errors.fail(kind, reason, { offset = offset })
+end
+
+-- What the C methods cannot do without knowing the Lua layer.
+
+---Whether the deployment meets the criteria, as for where().
+function core.deployment_methods.matches(deployment, wanted)
+  if not core.is_deployment(deployment) then
+    error("call it as deployment:matches(criteria)", 2)
+  end
+  local matches = criteria.compile(criteria.deployment, wanted)
+  return matches(deployment) and true or false
+end
+
+---The page's deployments that meet the criteria, as a sequence.
+function core.page_methods.where(page, wanted)
+  local found = sequence.of(page, criteria.deployment)
+  local matches = criteria.compile(criteria.deployment, wanted)
+  local filtered = found:where(matches)
+  return filtered
+end
+
+return cloud66

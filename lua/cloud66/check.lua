@@ -1,0 +1,132 @@
+-- check.lua: what a caller hands in. The programmer's mistakes raise here, blaming the line that made them.
+--
+-- `level` is what the function that calls the check would give to error() itself: 2, the default, is its caller.
+-- No check is called in a tail call, which would take a level away.
+
+local core = require "cloud66.core"
+
+local check = {}
+
+---@param names table  any table whose keys are the names that exist
+---@return string      ": did you mean 'x'?" or ""
+function check.hint(name, names)
+  local near = type(name) == "string" and core.nearest(name, names)
+  return near and (": did you mean '%s'?"):format(near) or ""
+end
+
+---@param options table?   the caller's table
+---@param allowed table    name -> anything
+---@param what string      for the message: "option", "criterion"
+---@return table           a shallow copy, so that later changes by the caller change nothing
+function check.options(options, allowed, what, level)
+  level = (level or 2) + 1
+  if options == nil then
+    return {}
+  end
+  if type(options) ~= "table" then
+    error(("expected a table of %ss, got %s"):format(what, type(options)), level)
+  end
+  local copy = {}
+  for name, value in pairs(options) do
+    if allowed[name] == nil then
+      error(("unknown %s '%s'%s"):format(what, tostring(name), check.hint(name, allowed)), level)
+    end
+    copy[name] = value
+  end
+  return copy
+end
+
+---@return string  not empty, free of control characters
+function check.text(value, name, level)
+  level = (level or 2) + 1
+  if type(value) ~= "string" then
+    error(("%s must be a string, got %s"):format(name, type(value)), level)
+  end
+  if value == "" then
+    error(("%s is empty: an unset variable?"):format(name), level)
+  end
+  if value:find("%c") then
+    error(("%s holds a control character, such as a line break"):format(name), level)
+  end
+  return value
+end
+
+---@return number  above zero
+function check.positive(value, name, level)
+  if type(value) ~= "number" or not (value > 0) or value == math.huge then
+    error(("%s must be a number above zero, got %s"):format(name, tostring(value)), (level or 2) + 1)
+  end
+  return value
+end
+
+---@return integer  from 1 on
+function check.count(value, name, level)
+  if type(value) ~= "number" or value < 1 or value % 1 ~= 0 or value > 2 ^ 53 then
+    error(("%s must be a whole number from 1 on, got %s"):format(name, tostring(value)), (level or 2) + 1)
+  end
+  return value
+end
+
+---An id, given as an integer, a whole float or digits.
+---@return string  its digits
+function check.id(value, level)
+  level = (level or 2) + 1
+  if type(value) == "string" then
+    if value:find("^%-?%d+$") then
+      return value
+    end
+  elseif type(value) == "number" and value % 1 == 0 then
+    if math.type and math.type(value) == "integer" then ---@diagnostic disable-line: undefined-field
+      return ("%d"):format(value)
+    end
+    if value > -2 ^ 53 and value < 2 ^ 53 then
+      return ("%.0f"):format(value)
+    end
+    error("a deployment id this large is exact only as a string of digits", level)
+  end
+  error(("a deployment id is an integer or a string of digits, got %s"):format(
+    type(value) == "string" and ("'%s'"):format(value) or tostring(value)), level)
+end
+
+---A commit hash or the beginning of one: 7 to 64 hex digits.
+---@return string  in lower case
+function check.git_hash(value, level)
+  level = (level or 2) + 1
+  if type(value) ~= "string" then
+    error(("git_hash must be a string, got %s: an unset variable?"):format(type(value)), level)
+  end
+  if #value < 7 or #value > 64 or value:find("%X") then
+    error(("git_hash must be 7 to 64 hex digits, got '%s'"):format(value:sub(1, 80)), level)
+  end
+  return value:lower()
+end
+
+local UNITS = { m = 60, h = 3600, d = 86400, w = 7 * 86400 }
+
+---A point in time: a date text (UTC where it names no zone), an age such as "24h" or "7d", or Unix seconds.
+---@return number  Unix seconds
+function check.time(value, name, level)
+  level = (level or 2) + 1
+  if type(value) == "number" and value == value then
+    if value >= 1 and value <= 9999 then
+      error(("%s = %s would be in January 1970: a year alone is no date, write it as \"%d-01-01\""):format(
+        name, tostring(value), value), level)
+    end
+    return value
+  end
+  if type(value) ~= "string" then
+    error(("%s must be a date, an age such as \"24h\" or Unix seconds, got %s"):format(name, type(value)), level)
+  end
+  local seconds = core.timestamp(value)
+  if seconds then
+    return seconds
+  end
+  local amount, unit = value:match("^(%d+)([mhdw])$")
+  if not amount then
+    error(("%s = '%s' is no date (2024-01-31, 2024-01-31T12:00:00Z) and no age (90m, 24h, 7d, 2w)"):format(
+      name, value), level)
+  end
+  return os.time() - tonumber(amount) * UNITS[unit]
+end
+
+return check

@@ -1,0 +1,388 @@
+-- client.lua: one account's way to the API: a request with its headers, a status turned into an error, stacks.
+
+local cjson = require "cjson"
+local core = require "cloud66.core"
+local check = require "cloud66.check"
+local config = require "cloud66.config"
+local errors = require "cloud66.error"
+local sequence = require "cloud66.sequence"
+local stacks = require "cloud66.stack"
+local url = require "cloud66.url"
+
+local client = {}
+
+local methods = {}
+local client_mt = { __name = "cloud66.client", __index = methods }
+
+function client_mt.__tostring(self)
+  return "client of " .. self.settings.base_url -- never the settings whole: they hold the token
+end
+
+-- A private instance: its settings are nobody else's, and nobody's are ours.
+local json_writer = cjson.new()
+
+-- --- a request ---
+
+-- How a message names a client.token_source.
+local TOKEN_SOURCES = { option = "the option 'token'", ["function"] = "the token function" }
+
+-- The token for one request: nil, message, err when there is none to be had.
+local function current_token(settings)
+  local token, reason = settings.token()
+  if token == nil then
+    return errors.fail("auth", "the token function gave none" .. (reason and ": " .. tostring(reason) or ""))
+  end
+  return config.check_token(token, TOKEN_SOURCES[settings.token_source] or settings.token_source)
+end
+
+-- A transport may be anybody's: hold it to its contract.
+local function check_response(response)
+  if type(response) ~= "table" or type(response.status) ~= "number" or type(response.body) ~= "string"
+    or type(response.headers) ~= "table" then
+    error("the transport must return {status = number, headers = table, body = string}, or nil, kind, message", 0)
+  end
+end
+
+-- Returns the response and the token it was asked with, or nil, message, err.
+local function send_once(self, method, address, body)
+  local settings = self.settings
+  local token, message, err = current_token(settings)
+  if not token then
+    return nil, message, err
+  end
+  local headers = {
+    ["Authorization"] = "Bearer " .. token,
+    ["Accept"] = "application/json",
+    ["User-Agent"] = settings.user_agent,
+    ["X-Account"] = settings.account,
+    ["Content-Type"] = body and "application/json" or nil,
+  }
+  local response, kind, text = self.transport {
+    method = method,
+    url = address,
+    headers = headers,
+    body = body,
+    timeout = { connect = settings.timeout.connect, total = settings.timeout.total },
+    max_body = settings.max_body,
+  }
+  if not response then
+    return errors.fail(kind or "network", errors.redact(tostring(text or "no reason given"), token))
+  end
+  check_response(response)
+  if #response.body > settings.max_body then -- a transport of the user's own may not have looked
+    return errors.fail("too_large", ("the response is larger than max_body, %d bytes"):format(settings.max_body))
+  end
+  return response, token
+end
+
+-- --- status -> error ---
+
+local KINDS = {
+  [401] = "auth", [402] = "trial_expired", [403] = "forbidden", [404] = "not_found", [408] = "timeout",
+  [409] = "conflict", [429] = "throttled",
+}
+
+local ADVICE = {
+  auth = "the API does not accept the token",
+  trial_expired = "the account's trial has expired",
+  forbidden = "the token lacks the scope or the permission for this",
+  not_found = "there is no such thing, or this account does not see it",
+  timeout = "the API gave up: try again",
+  conflict = "the API is busy with something that excludes this",
+  throttled = "too many requests (3,000 an hour for each user): wait for the next hour",
+  not_implemented = "the API does not offer this",
+  bad_request = "the API does not understand the request",
+  server = "the API or something in front of it failed: try again later",
+  protocol = "the answer is a redirect, which is not followed: check base_url",
+}
+
+-- The kind of error a status stands for. Throttling and not_implemented share 503: the id tells them apart.
+local function kind_of(status, code)
+  if KINDS[status] then
+    return KINDS[status]
+  elseif status == 503 and (code == "throttled" or code == "not_implemented") then
+    return code
+  elseif status >= 500 then
+    return "server"
+  elseif status >= 400 then
+    return "bad_request"
+  end
+  return "protocol"
+end
+
+local function non_empty(text)
+  return type(text) == "string" and text ~= "" and text or nil
+end
+
+-- The API's own words in an error body: its id and its text, where it has them.
+local function error_body(body)
+  local value = core.json(body)
+  if type(value) ~= "table" then
+    return nil, nil
+  end
+  return non_empty(value.error), non_empty(value.details) or non_empty(value.error_description)
+end
+
+local function status_error(response, token, source, hint)
+  local code, text = error_body(response.body)
+  code = code and errors.clean(errors.redact(code, token))
+  local kind = kind_of(response.status, code)
+  local reply = ("HTTP %d"):format(response.status) .. (code and ", " .. code or "")
+  if text then
+    reply = reply .. ": " .. errors.redact(text, token)
+  end
+  local advice = kind == "not_found" and hint or ADVICE[kind]
+  if kind == "auth" then
+    advice = ("%s from %s"):format(advice, TOKEN_SOURCES[source] or source)
+  end
+  return errors.fail(kind, ("%s (%s)"):format(advice, reply), {
+    status = response.status,
+    code = code,
+    request_id = response.headers["x-request-id"],
+    retry_after = tonumber(response.headers["retry-after"]),
+  })
+end
+
+---Sends a request and checks its status.
+---@param method string
+---@param path string    below base_url, encoded, beginning with a slash
+---@param options? { query?: table, body?: string, hint?: string }  hint: what a 404 means here
+---@return table|nil response, string? message, cloud66.Error? err
+function methods:send(method, path, options)
+  options = options or {}
+  if self.closed then
+    return errors.fail("aborted", "this client was closed")
+  end
+  local settings = self.settings
+  local address = settings.base_url .. path .. url.query(options.query or {})
+  local response, token, err = send_once(self, method, address, options.body)
+  if response and response.status == 401 and settings.token_renewable then
+    response, token, err = send_once(self, method, address, options.body) -- a 401 did nothing
+  end
+  if not response then
+    return nil, token, err
+  elseif response.status < 200 or response.status > 299 then
+    return status_error(response, token, settings.token_source, options.hint)
+  end
+  return response
+end
+
+-- --- decoding ---
+
+-- nil, message, err for a 2xx answer that is not what was asked for.
+local function undecodable(response, text, offset)
+  local body = response.body
+  if body == "" then
+    text = ("the answer is empty (HTTP %d)"):format(response.status)
+  elseif body:find("^%s*<") then
+    text = "the answer is HTML, not JSON: check base_url, and for a proxy or a login page in between"
+  elseif offset then
+    text = ("%s, at byte %s of %d"):format(text, tostring(offset), #body)
+  end
+  return errors.fail("decode", text, {
+    status = response.status,
+    offset = offset,
+    request_id = response.headers["x-request-id"],
+  })
+end
+
+---GETs a path that answers with deployments.
+---@return userdata|nil page, string? message, cloud66.Error? err
+function methods:get_page(path, options)
+  local response, message, err = self:send("GET", path, options)
+  if not response then
+    return nil, message, err
+  end
+  local page, _, text, offset = core.decode(response.body)
+  if not page then
+    return undecodable(response, text, offset)
+  end
+  return page
+end
+
+---GETs a path that answers with an object or a list, wrapped in `response` or bare.
+---@return table|nil value, string|table|nil message_or_pagination, cloud66.Error? err
+function methods:get_value(path, options)
+  local response, message, err = self:send("GET", path, options)
+  if not response then
+    return nil, message, err
+  end
+  local value, _, text, offset = core.json(response.body)
+  if value == nil then
+    return undecodable(response, text, offset)
+  end
+  local wrapped = type(value) == "table" and value.response
+  local inner = wrapped == nil and value or wrapped
+  if type(inner) ~= "table" then
+    return undecodable(response, "the answer is neither an object nor a list")
+  elseif inner.error ~= nil and inner.uid == nil and inner.id == nil then
+    return undecodable(response, "the answer is an error body: " .. tostring(inner.error))
+  end
+  return inner, wrapped ~= nil and type(value.pagination) == "table" and value.pagination or {}
+end
+
+-- --- the public methods ---
+
+-- lua-cjson writes numbers with 14 digits: a larger integer would reach the API as another one.
+local function check_numbers(value, level)
+  if type(value) == "number" and value % 1 == 0 and (value >= 1e14 or value <= -1e14) then
+    error("an integer this large cannot be written exactly: give it as a string", level + 1)
+  elseif type(value) == "table" then
+    for key, inner in pairs(value) do
+      check_numbers(key, level + 1)
+      check_numbers(inner, level + 1)
+    end
+  end
+end
+
+local METHODS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
+local REQUEST_OPTIONS = { query = true, body = true }
+
+---Any other request to the API, for what this library does not cover. Nothing but GET is ever sent twice.
+---@param method "GET"|"POST"|"PUT"|"PATCH"|"DELETE"
+---@param path string  below base_url, such as "/stacks/UID/snapshots"; what needs encoding must be encoded
+---@param options? { query?: table, body?: table }  the body is sent as JSON
+---@return any value, table|string response, cloud66.Error? err
+---# the decoded answer (cloud66.null for an empty one) and {status, headers, body}; or nil, message, err
+function methods:request(method, path, options)
+  if not METHODS[method] then
+    error(("unknown method '%s': GET, POST, PUT, PATCH or DELETE"):format(tostring(method)), 2)
+  end
+  check.text(path, "path")
+  if path:find("[^\33-\126]") or path:find("[?#\\]") or (path .. "/"):find("/%.%.?/") then
+    error("path must be encoded, without '..', and a query goes into options.query", 2)
+  end
+  options = check.options(options, REQUEST_OPTIONS, "option")
+  local body
+  if options.body ~= nil then
+    check_numbers(options.body, 2)
+    body = json_writer.encode(options.body)
+  end
+  local response, message, err = self:send(method, path:find("^/") and path or "/" .. path, {
+    query = options.query,
+    body = body,
+  })
+  if not response then
+    return nil, message, err
+  elseif response.body == "" then
+    return core.null, response
+  end
+  local value, _, text, offset = core.json(response.body)
+  if value == nil then
+    return undecodable(response, text, offset)
+  end
+  return value, response
+end
+
+---A stack by its uid. No I/O: whether there is one shows when it is used.
+---@param uid string
+---@return cloud66.Stack
+function methods:stack(uid)
+  if type(uid) ~= "string" or uid == "" then
+    error(("a stack's uid must be a string that is not empty, got %s: an unset variable?"):format(
+      uid == "" and "''" or type(uid)), 2)
+  end
+  return stacks.new(self, uid)
+end
+
+---The stacks this token sees.
+---@param wanted? table|fun(stack): boolean  criteria, as for where()
+---@return cloud66.Sequence
+function methods:stacks(wanted)
+  local found = sequence.pages(function(number)
+    return stacks.fetch_list(self, number)
+  end, {
+    first = 1,
+    id = stacks.uid_of,
+  }, stacks.schema)
+  if wanted == nil then
+    return found
+  end
+  local filtered = found:where(wanted)
+  return filtered
+end
+
+local function describe(list)
+  local lines = {}
+  for i, stack in ipairs(list) do
+    if i > 10 then
+      lines[i] = ("and %d more"):format(#list - 10)
+      break
+    end
+    lines[i] = ("%s (%s, %s)"):format(tostring(stack.name), tostring(stack.environment), stack.uid)
+  end
+  return #lines > 0 and table.concat(lines, "; ") or "none at all"
+end
+
+---The one stack of that name, whatever its case.
+---@param wanted { name: string, environment?: string }
+---@return cloud66.Stack|nil stack, string? message, cloud66.Error? err  # kinds none, not_unique: with a list
+function methods:find_stack(wanted)
+  wanted = check.options(wanted, { name = true, environment = true }, "criterion")
+  local name = check.text(wanted.name, "name"):lower()
+  local environment = wanted.environment ~= nil and check.text(wanted.environment, "environment"):lower()
+  local all, message, err = self:stacks():collect()
+  if not all then
+    return nil, message, err
+  end
+  local found = {}
+  for _, stack in ipairs(all) do
+    if tostring(stack.name):lower() == name
+      and (not environment or tostring(stack.environment):lower() == environment) then
+      found[#found + 1] = stack
+    end
+  end
+  local asked = wanted.name .. (environment and (" (%s)"):format(wanted.environment) or "")
+  if #found == 0 then
+    return errors.fail("none", ("no stack is called %s; there are: %s"):format(asked, describe(all)))
+  elseif #found > 1 then
+    return errors.fail("not_unique", ("%d stacks are called %s, name the environment too: %s"):format(
+      #found, asked, describe(found)))
+  end
+  return found[1]
+end
+
+---A view of the same client with other settings.
+---@param options table  as for cloud66.new()
+---@return cloud66.Client|nil client, string? message, cloud66.Error? err
+function methods:with(options)
+  local changed = check.options(options, config.OPTIONS, "option")
+  for name, value in pairs(self.options) do
+    if changed[name] == nil then
+      changed[name] = value
+    end
+  end
+  local made, message, err = client.new(changed, { inherited = self.settings })
+  if not made then
+    return nil, message, err
+  end
+  return made
+end
+
+---Ends this client: what is asked of it from now on is `aborted`. Never required.
+function methods:close()
+  self.closed = true
+end
+
+---@param options? table  see the README; the caller's table is not kept
+---@param from? table     { inherited = another client's settings } to take the token from, or { environment = }
+---@param level? integer  as in check.lua
+---@return cloud66.Client|nil client, string? message, cloud66.Error? err
+function client.new(options, from, level)
+  level = (level or 2) + 1
+  local settings, message, err = config.settings(options, from, level)
+  if not settings then
+    return nil, message, err
+  end
+  local copy = {}
+  for name, value in pairs(options or {}) do
+    copy[name] = value
+  end
+  copy.token = nil -- only the settings reach it, through a function
+  local self = { settings = settings, options = copy, token_source = settings.token_source, closed = false }
+  self.transport = settings.transport
+    or require("cloud66.transport.curl").new { ca_file = settings.ca_file, proxy = settings.proxy }
+  return setmetatable(self, client_mt)
+end
+
+return client

@@ -1,0 +1,276 @@
+-- config.lua: options, environment and the toolbelt's token file -> checked settings. No network.
+--
+-- The environment is handed in (getenv, read_file), so that specs need not change their own.
+
+local core = require "cloud66.core"
+local check = require "cloud66.check"
+local errors = require "cloud66.error"
+
+local config = {}
+
+config.DEFAULT_URL = "https://app.cloud66.com/api/3"
+config.CONNECT_TIMEOUT = 5 -- seconds
+config.TOTAL_TIMEOUT = 30 -- seconds
+config.MAX_BODY = 16 * 1024 * 1024 -- bytes, decoded
+
+---Every option of cloud66.new() and client:with().
+config.OPTIONS = {
+  token = true, base_url = true, account = true, timeout = true, max_body = true, ca_file = true,
+  proxy = true, user_agent = true, transport = true, allow_http = true,
+}
+
+---The process's own environment.
+config.environment = {
+  getenv = os.getenv,
+  read_file = function(path)
+    local file, reason = io.open(path, "rb")
+    if not file then
+      return nil, reason
+    end
+    local text = file:read("*a")
+    file:close()
+    return text
+  end,
+  in_nginx = type(rawget(_G, "ngx")) == "table",
+}
+
+-- --- token ---
+
+local BASE64 = {}
+for i = 0, 63 do
+  BASE64[("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"):byte(i + 1)] = i
+end
+
+-- Decodes base64 without white space, or returns nil.
+local function from_base64(text)
+  text = text:gsub("=+$", "")
+  if text:find("[^%w+/]") then
+    return nil
+  end
+  local out, bits, held = {}, 0, 0
+  for i = 1, #text do
+    held, bits = held * 64 + BASE64[text:byte(i)], bits + 6
+    if bits >= 8 then
+      bits = bits - 8
+      out[#out + 1] = string.char(math.floor(held / 2 ^ bits))
+      held = held % 2 ^ bits
+    end
+  end
+  return table.concat(out)
+end
+
+-- The AccessToken of the toolbelt's token file, or nil and what is wrong with it.
+local function token_of_file(text)
+  local file = core.json(text)
+  if type(file) ~= "table" then
+    return nil, "is not the JSON of the toolbelt's token file"
+  elseif type(file.AccessToken) ~= "string" or file.AccessToken == "" then
+    return nil, "holds no AccessToken"
+  end
+  return file.AccessToken
+end
+
+-- What is wrong with a token, or nil. Its length is not checked: the API has used several.
+local function token_problem(token)
+  if token == "" then
+    return "is set but empty"
+  elseif token:find("[^\33-\126]") then
+    return "holds white space or a character that no token has (a line break at its end?)"
+  end
+  return nil
+end
+
+---@param source string    where it came from, for messages
+---@return string|nil token, string? message, table? err
+function config.check_token(token, source)
+  if type(token) ~= "string" then
+    return errors.fail("auth", ("%s gave a %s instead of a token"):format(source, type(token)))
+  end
+  local problem = token_problem(token)
+  if problem then
+    return errors.fail("auth", ("the token from %s %s"):format(source, problem))
+  end
+  return token
+end
+
+-- CLOUD66_TOKEN is a raw token, or base64 (perhaps in several lines) of the token file.
+local function token_of_variable(text, source)
+  local decoded = from_base64((text:gsub("%s+", "")))
+  if decoded and decoded:find("^%s*{") then
+    local token, problem = token_of_file(decoded)
+    if not token then
+      return errors.fail("auth", ("%s %s"):format(source, problem))
+    end
+    text = token
+  end
+  return config.check_token(text, source)
+end
+
+local function missing_token(environment)
+  if environment.in_nginx then
+    return errors.fail("auth", "no token: nginx clears the environment, so put 'env CLOUD66_TOKEN;' at the top "
+      .. "level of nginx.conf, or give cloud66.new{token = ...}")
+  end
+  return errors.fail("auth", "no token: set CLOUD66_TOKEN or CLOUD66_ACCESS_TOKEN, log in with the Cloud 66 "
+    .. "toolbelt (~/.cloud66/cx.json), or give cloud66.new{token = ...}")
+end
+
+-- A source that is set but unusable ends the search: the next one might be another account's.
+local function find_token(environment)
+  for _, name in ipairs { "CLOUD66_TOKEN", "CLOUD66_ACCESS_TOKEN" } do
+    local text = environment.getenv(name)
+    if text then
+      local token, message, err = token_of_variable(text, name)
+      if not token then
+        return nil, message, err
+      end
+      return token, name
+    end
+  end
+  local home = environment.getenv("HOME")
+  if environment.in_nginx or environment.getenv("CI") or not home or home == "" then
+    return missing_token(environment)
+  end
+  local path = home .. "/.cloud66/cx.json"
+  local text = environment.read_file(path)
+  if not text then
+    return missing_token(environment)
+  end
+  local token, problem = token_of_file(text)
+  if not token then
+    return errors.fail("auth", ("%s %s: log in again with the toolbelt"):format(path, problem))
+  end
+  local checked, message, err = config.check_token(token, path)
+  if not checked then
+    return nil, message, err
+  end
+  return checked, path
+end
+
+-- settings.token() gives the token: it stands in no table, so no dump of a client shows it.
+local function set_token(settings, token, source)
+  settings.token = function()
+    return token
+  end
+  settings.token_source = source
+  settings.token_renewable = false
+end
+
+-- Takes the token from the options, from another client's settings, or from the environment.
+-- true, or nil, message, err.
+local function choose_token(settings, token, from, level)
+  local inherited = from.inherited
+  if type(token) == "function" then
+    settings.token, settings.token_source, settings.token_renewable = token, "function", true
+  elseif token ~= nil then
+    check.text(token, "option 'token'", level + 1)
+    local problem = token_problem(token)
+    if problem then
+      error("option 'token' " .. problem, level + 1)
+    end
+    set_token(settings, token, "option")
+  elseif inherited then
+    settings.token, settings.token_source = inherited.token, inherited.token_source
+    settings.token_renewable = inherited.token_renewable
+  else
+    local found, source, err = find_token(from.environment or config.environment)
+    if not found then
+      return nil, source, err
+    end
+    set_token(settings, found, source)
+  end
+  return true
+end
+
+-- --- the other options ---
+
+local function is_loopback(host)
+  return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
+end
+
+-- Sets settings.base_url, without a slash at its end.
+local function set_base_url(settings, url, name, allow_http, level)
+  level = level + 1
+  check.text(url, name, level)
+  local scheme, authority, path = url:match("^(%a+)://([^/?#%s\\]+)([^?#%s\\]*)$")
+  scheme = scheme and scheme:lower()
+  if scheme ~= "http" and scheme ~= "https" then
+    error(("%s must look like %s, got '%s'"):format(name, config.DEFAULT_URL, errors.clean(url)), level)
+  elseif authority:find("@", 1, true) then
+    error(name .. " must not hold a user name or a password", level)
+  end
+  local host = authority:gsub(":%d+$", ""):lower()
+  if scheme == "http" and not allow_http and not is_loopback(host) then
+    error(("%s is plain http, which would show the token to the network: use https "
+      .. "(allow_http = true if you know better)"):format(name), level)
+  end
+  path = path:gsub("/+$", "")
+  settings.base_url = scheme .. "://" .. authority .. (path == "" and "/api/3" or path)
+end
+
+local function set_timeout(settings, value, level)
+  level = level + 1
+  local timeout = { connect = config.CONNECT_TIMEOUT, total = config.TOTAL_TIMEOUT }
+  if type(value) == "table" then
+    local given = check.options(value, { connect = true, total = true }, "timeout", level)
+    for name, seconds in pairs(given) do
+      timeout[name] = check.positive(seconds, "timeout." .. name, level)
+    end
+  elseif value ~= nil then
+    timeout.total = check.positive(value, "option 'timeout'", level)
+  end
+  timeout.connect = math.min(timeout.connect, timeout.total)
+  settings.timeout = timeout
+end
+
+local function set_account(settings, account, level)
+  if account == nil then
+    return
+  end
+  local text = type(account) == "number" and check.id(account, level + 1) or account
+  settings.account = check.text(text, "option 'account'", level + 1)
+end
+
+local function set_rest(settings, options, level)
+  level = level + 1
+  settings.max_body = check.count(options.max_body or config.MAX_BODY, "option 'max_body'", level)
+  for _, name in ipairs { "ca_file", "proxy", "user_agent" } do
+    if options[name] ~= nil then
+      settings[name] = check.text(options[name], ("option '%s'"):format(name), level)
+    end
+  end
+  if options.allow_http ~= nil and type(options.allow_http) ~= "boolean" then
+    error("option 'allow_http' must be true or false", level)
+  elseif options.transport ~= nil and type(options.transport) ~= "function" then
+    error("option 'transport' must be a function(request) -> response", level)
+  end
+  settings.transport = options.transport
+end
+
+---@param options? table  the caller's; checked, and not kept
+---@param from? table     { inherited = settings to take the token from, environment = as config.environment }
+---@param level? integer  as in check.lua
+---@return table|nil settings, string? message, table? err
+function config.settings(options, from, level)
+  level = (level or 2) + 1
+  from = from or {}
+  options = check.options(options, config.OPTIONS, "option", level)
+  local settings = { user_agent = "lua-cloud66/" .. core._VERSION }
+  local url, name = options.base_url, "option 'base_url'"
+  if url == nil and from.inherited then
+    url = from.inherited.base_url
+  elseif url == nil then
+    url, name = (from.environment or config.environment).getenv("CLOUD66_URL"), "CLOUD66_URL"
+  end
+  set_base_url(settings, url or config.DEFAULT_URL, name, options.allow_http, level)
+  set_timeout(settings, options.timeout, level)
+  set_account(settings, options.account, level)
+  set_rest(settings, options, level)
+  local ok, message, err = choose_token(settings, options.token, from, level)
+  if not ok then
+    return nil, message, err
+  end
+  return settings
+end
+
+return config

@@ -1,0 +1,201 @@
+-- criteria.lua: where{...} -> a function item -> boolean. Everything that can be checked is checked when it is
+-- made, so that a misspelt word raises instead of matching nothing.
+
+local core = require "cloud66.core"
+local check = require "cloud66.check"
+
+local criteria = {}
+
+local null = core.null
+
+-- What a readable name is decides what it may be compared with. Each function returns the value to compare
+-- with, or raises.
+local accept = {}
+
+accept.text = check.text
+accept.date = check.text
+
+function accept.integer(value, _, level)
+  local id = check.id(value, level + 1)
+  return id
+end
+
+function accept.seconds(value, name, level)
+  if type(value) ~= "number" then
+    error(("%s is in seconds and is compared with a number or a function, not with a %s"):format(
+      name, type(value)), level + 1)
+  end
+  return value
+end
+
+function accept.boolean(value, name, level)
+  if type(value) ~= "boolean" then
+    error(("%s is true or false, not a %s"):format(name, type(value)), level + 1)
+  end
+  return value
+end
+accept.predicate = accept.boolean
+
+function accept.code(value, name, level)
+  if type(value) ~= "number" and type(value) ~= "string" then
+    error(("%s is a number or a string, not a %s"):format(name, type(value)), level + 1)
+  end
+  return value
+end
+
+function accept.word(value, name, level, words)
+  local known = {}
+  for _, word in ipairs(words) do
+    known[word] = true
+  end
+  if known[value] then
+    return value
+  end
+  error(("%s is one of %s, not '%s'%s (use a function for a word the API does not document)"):format(
+    name, table.concat(words, ", "), tostring(value), check.hint(value, known)), level + 1)
+end
+
+function accept.any(value)
+  return value
+end
+
+-- How to compare, where == does not do.
+local function same_id(wanted, id)
+  return id ~= nil and check.id(id) == wanted
+end
+
+local function same_hash(wanted, hash)
+  return type(hash) == "string" and hash:sub(1, #wanted):lower() == wanted
+end
+
+local function same(wanted, value)
+  return value == wanted
+end
+
+local function is_nil(_, value)
+  return value == nil
+end
+
+local function is_false(_, value)
+  return not value
+end
+
+---@return function matches, any wanted  # matches(wanted, value) -> boolean
+local function comparison(schema, name, value, level)
+  if value == null then
+    return is_nil
+  elseif value == false then
+    return is_false
+  elseif name == "git_hash" then
+    return same_hash, check.git_hash(value, level + 1)
+  end
+  local kind = schema.names[name]
+  local wanted = accept[kind](value, name, level + 1, schema.words[name])
+  return kind == "integer" and same_id or same, wanted
+end
+
+-- A list of values: any of them.
+local function any_of(schema, name, list, level)
+  local tests, count = {}, 0
+  for _ in pairs(list) do
+    count = count + 1
+  end
+  if count == 0 or count ~= #list then
+    error(("%s = {...} must be a list of at least one value, without gaps"):format(name), level + 1)
+  end
+  for i, value in ipairs(list) do
+    local matches, wanted = comparison(schema, name, value, level + 1)
+    tests[i] = { matches, wanted }
+  end
+  return function(item)
+    local value = item[name]
+    for i = 1, #tests do
+      if tests[i][1](tests[i][2], value) then
+        return true
+      end
+    end
+    return false
+  end
+end
+
+-- One criterion -> a function item -> boolean.
+local function test_of(schema, name, value, level)
+  if type(value) == "function" then
+    return function(item)
+      return value(item[name])
+    end
+  elseif type(value) == "table" then
+    local test = any_of(schema, name, value, level + 1)
+    return test
+  end
+  local matches, wanted = comparison(schema, name, value, level + 1)
+  return function(item)
+    return matches(wanted, item[name])
+  end
+end
+
+-- since (inclusive) and before (exclusive) look at started_time; without one, a deployment is in no range.
+local range = {}
+
+function range.since(value, level)
+  local from = check.time(value, "since", level + 1)
+  return function(item)
+    local started = item.started_time
+    return started ~= nil and started >= from
+  end
+end
+
+function range.before(value, level)
+  local to = check.time(value, "before", level + 1)
+  return function(item)
+    local started = item.started_time
+    return started ~= nil and started < to
+  end
+end
+
+---What can be said of a deployment.
+criteria.deployment = { item = "deployment", names = {}, words = core.words, range = range }
+for name, kind in pairs(core.names) do
+  criteria.deployment.names[name] = kind
+end
+criteria.deployment.names.since = "range"
+criteria.deployment.names.before = "range"
+
+---@param schema table        what items these are: criteria.deployment, or a table of the same form
+---@param wanted table|function  criteria, or a function item -> boolean
+---@param level? integer      as in check.lua
+---@return function           item -> boolean
+function criteria.compile(schema, wanted, level)
+  level = (level or 2) + 1
+  if type(wanted) == "function" then
+    return wanted
+  end
+  if type(wanted) ~= "table" then
+    error(("expected criteria (a table) or a function, got %s"):format(type(wanted)), level)
+  end
+  if not schema then
+    error("after map() the items are your own values: filter them with a function", level)
+  end
+  if next(wanted) == nil then
+    error("the criteria are empty: an unset variable? (leave where{} out to take everything)", level)
+  end
+  local tests = {}
+  for name, value in pairs(wanted) do
+    if schema.names[name] == nil then
+      error(("a %s has no field or predicate '%s'%s"):format(
+        schema.item, tostring(name), check.hint(name, schema.names)), level)
+    end
+    local ranged = schema.range and schema.range[name]
+    tests[#tests + 1] = ranged and ranged(value, level) or test_of(schema, name, value, level)
+  end
+  return function(item)
+    for i = 1, #tests do
+      if not tests[i](item) then
+        return false
+      end
+    end
+    return true
+  end
+end
+
+return criteria

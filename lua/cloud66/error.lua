@@ -1,0 +1,78 @@
+-- error.lua: the error object, and the triple `nil, message, err` that every failure of the world returns as.
+
+local err = {}
+
+local error_mt = { __name = "cloud66.error" }
+
+function error_mt.__tostring(self)
+  return self.message
+end
+
+function error_mt.__concat(a, b)
+  return tostring(a) .. tostring(b)
+end
+
+local LONGEST = 1000 -- bytes of foreign text in a message
+
+---Makes text from the network fit to print: no control characters (C0, DEL and C1), no redeploy hook, not long.
+---@param text string
+---@return string
+function err.clean(text)
+  text = text:gsub("(https?://hooks%.[%w%.%-:]*/[%w_%-]*/redeploy/)[%w%-_/%.]+", "%1[hidden]")
+  if #text > LONGEST then
+    text = text:sub(1, LONGEST) .. "..."
+  end
+  return (text:gsub("[%c\127]+", " "):gsub("\194[\128-\159]", " "))
+end
+
+---Replaces a secret wherever it stands in a text.
+---@param text string
+---@param secret? string
+---@return string
+function err.redact(text, secret)
+  if not secret or #secret < 4 then
+    return text
+  end
+  local out, at = {}, 1
+  while true do
+    local first, last = text:find(secret, at, true)
+    if not first then
+      break
+    end
+    out[#out + 1] = text:sub(at, first - 1)
+    out[#out + 1] = "[token]"
+    at = last + 1
+  end
+  out[#out + 1] = text:sub(at)
+  return table.concat(out)
+end
+
+---@param kind string    one of the kinds the README lists
+---@param text string    what was wrong and what to do; cleaned here
+---@param fields? table  status, code, request_id, retry_after, offset, ...
+---@return cloud66.Error
+function err.new(kind, text, fields)
+  local self = {}
+  for name, value in pairs(fields or {}) do
+    self[name] = value
+  end
+  self.kind = kind
+  self.message = kind .. ": " .. err.clean(text)
+  return setmetatable(self, error_mt)
+end
+
+---The same as the three values a failing function returns.
+---@return nil, string, cloud66.Error
+function err.fail(kind, text, fields)
+  local self = err.new(kind, text, fields)
+  return nil, self.message, self
+end
+
+---Whether a value is an error object of this library (as caught by pcall around a loop).
+---@param value any
+---@return boolean
+function err.is(value)
+  return getmetatable(value) == error_mt
+end
+
+return err

@@ -1,0 +1,363 @@
+-- sequence.lua: lazy, single-pass sequences, and the only loop that turns pages.
+--
+-- Inside, a sequence is one function pull() -> item, or nil at the end, or nil, message, err when it fails.
+
+local core = require "cloud66.core"
+local check = require "cloud66.check"
+local criteria = require "cloud66.criteria"
+local errors = require "cloud66.error"
+
+local sequence = {}
+
+local methods = {}
+local sequence_mt = { __name = "cloud66.sequence" }
+
+function sequence_mt.__tostring()
+  return "sequence"
+end
+
+-- A sequence mistaken for a list would look empty: say so instead.
+function sequence_mt.__index(_, name)
+  local method = methods[name]
+  if method == nil then
+    error(("a sequence has no '%s': go through it with for or each(), or collect() it into a list"):format(
+      tostring(name)), 2)
+  end
+  return method
+end
+
+function sequence_mt.__len()
+  error("the length of a sequence is not known: count() it, or collect() it into a list", 2)
+end
+
+-- `schema` says what criteria may ask of the items; false after map(). `spent` says why the sequence is no
+-- longer the caller's to use.
+local function new(pull, schema)
+  return setmetatable({ pull = pull, schema = schema or false, spent = false }, sequence_mt)
+end
+
+local function check_open(self, level)
+  if getmetatable(self) ~= sequence_mt then
+    error("call it as sequence:method(...)", level + 1)
+  end
+  if self.spent then
+    error(("this sequence was %s: it can be gone through once (make a new one, or collect() it)"):format(
+      self.spent), level + 1)
+  end
+end
+
+-- Takes the items over for a derived sequence or a closing call.
+local function take_over(self, spent)
+  check_open(self, 3)
+  self.spent = spent
+  return self.pull
+end
+
+-- `for item in seq do`: a loop cannot return an error, so it is raised.
+function sequence_mt.__call(self)
+  check_open(self, 2)
+  local item, message, err = self.pull()
+  if item == nil then
+    self.spent = message and "ended by an error" or "used up"
+    if message then
+      error(err, 0)
+    end
+  end
+  return item
+end
+
+-- --- deriving ---
+
+---@param wanted table|fun(item): boolean  criteria (see the README), or a function
+---@return cloud66.Sequence
+function methods:where(wanted)
+  check_open(self, 2)
+  local matches = criteria.compile(self.schema, wanted)
+  local pull = take_over(self, "taken over by where()")
+  return new(function()
+    while true do
+      local item, message, err = pull()
+      if item == nil then
+        return nil, message, err
+      elseif matches(item) then
+        return item
+      end
+    end
+  end, self.schema)
+end
+
+---@param fn fun(item): any  never nil
+---@return cloud66.Sequence
+function methods:map(fn)
+  if type(fn) ~= "function" then
+    error("map() needs a function", 2)
+  end
+  local pull = take_over(self, "taken over by map()")
+  return new(function()
+    local item, message, err = pull()
+    if item == nil then
+      return nil, message, err
+    end
+    local value = fn(item)
+    if value == nil then
+      error("the function given to map() returned nil (use where() to leave items out)", 0)
+    end
+    return value
+  end)
+end
+
+---@param n integer  at most so many items; the one after them is not fetched
+---@return cloud66.Sequence
+function methods:take(n)
+  check.count(n, "take(n)")
+  local pull = take_over(self, "taken over by take()")
+  return new(function()
+    if n == 0 then
+      return nil
+    end
+    n = n - 1
+    return pull()
+  end, self.schema)
+end
+
+---@param fn fun(item): boolean  the first item it is false of ends the sequence
+---@return cloud66.Sequence
+function methods:take_while(fn)
+  if type(fn) ~= "function" then
+    error("take_while() needs a function", 2)
+  end
+  local pull = take_over(self, "taken over by take_while()")
+  local over = false
+  return new(function()
+    if over then
+      return nil
+    end
+    local item, message, err = pull()
+    if item == nil then
+      return nil, message, err
+    elseif not fn(item) then
+      over = true
+      return nil
+    end
+    return item
+  end, self.schema)
+end
+
+-- --- closing ---
+
+-- Goes through all items; fn(item) returning true ends it. true, or nil, message, err.
+local function run(pull, fn)
+  while true do
+    local item, message, err = pull()
+    if item == nil then
+      if message then
+        return nil, message, err
+      end
+      return true
+    elseif fn(item) then
+      return true
+    end
+  end
+end
+
+---@return any|nil item, string? message, cloud66.Error? err  # kind `none` when there is no item
+function methods:first()
+  local pull = take_over(self, "closed by first()")
+  local item, message, err = pull()
+  if item == nil and not message then
+    return errors.fail("none", "no item matches")
+  end
+  return item, message, err
+end
+
+---@return integer|nil count, string? message, cloud66.Error? err
+function methods:count()
+  local pull = take_over(self, "closed by count()")
+  local count = 0
+  local ok, message, err = run(pull, function()
+    count = count + 1
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return count
+end
+
+---@param limit? integer  at most so many items
+---@return any[]|nil items, string? message, cloud66.Error? err
+function methods:collect(limit)
+  if limit ~= nil then
+    check.count(limit, "collect(limit)")
+  end
+  local pull = take_over(self, "closed by collect()")
+  local items = {}
+  local ok, message, err = run(pull, function(item)
+    items[#items + 1] = item
+    return #items == limit
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return items
+end
+
+---The same as a `for` loop, but failures are returned: the way to go inside nginx and on Lua 5.1.
+---@param fn fun(item)
+---@return integer|nil count, string? message, cloud66.Error? err
+function methods:each(fn)
+  if type(fn) ~= "function" then
+    error("each() needs a function", 2)
+  end
+  local pull = take_over(self, "closed by each()")
+  local count = 0
+  local ok, message, err = run(pull, function(item)
+    fn(item)
+    count = count + 1
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return count
+end
+
+---@param by string|fun(item): any  a field, or a function; items it gives nil for stand under cloud66.null
+---@return table<any, any[]>|nil groups, string? message, cloud66.Error? err
+function methods:group_by(by)
+  check_open(self, 2)
+  local key_of = by
+  if type(by) == "string" then
+    if self.schema and self.schema.names[by] == nil then
+      error(("a %s has no field '%s'%s"):format(self.schema.item, by, check.hint(by, self.schema.names)), 2)
+    end
+    key_of = function(item)
+      return item[by]
+    end
+  elseif type(by) ~= "function" then
+    error("group_by() needs the name of a field or a function", 2)
+  end
+  local pull = take_over(self, "closed by group_by()")
+  local groups = {}
+  local ok, message, err = run(pull, function(item)
+    local key = key_of(item)
+    if key == nil then
+      key = core.null
+    end
+    local group = groups[key]
+    if not group then
+      group = {}
+      groups[key] = group
+    end
+    group[#group + 1] = item
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return groups
+end
+
+---@param fn fun(accumulated, item): any
+---@param init any  what to begin with, and the result when there are no items; not nil
+---@return any|nil accumulated, string? message, cloud66.Error? err
+function methods:reduce(fn, init)
+  if type(fn) ~= "function" then
+    error("reduce() needs a function", 2)
+  elseif init == nil then
+    error("reduce() needs a value to begin with", 2)
+  end
+  local pull = take_over(self, "closed by reduce()")
+  local ok, message, err = run(pull, function(item)
+    init = fn(init, item)
+    if init == nil then
+      error("the function given to reduce() returned nil", 0)
+    end
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return init
+end
+
+-- --- sources ---
+
+---@param list table|userdata  anything with # and [i]; read while the sequence is used
+---@return cloud66.Sequence
+function sequence.of(list, schema)
+  local i = 0
+  return new(function()
+    if i < #list then
+      i = i + 1
+      return list[i]
+    end
+    return nil
+  end, schema)
+end
+
+local MOST_PAGES = 10000 -- no stack has 300,000 deployments: a server that never stops is wrong
+
+-- Says why the API's word for the next page cannot be followed, or nil.
+local function bad_next(number, following)
+  if following <= number then
+    return ("page %d says that page %d comes next"):format(number, following)
+  elseif following > MOST_PAGES then
+    return ("the list goes on beyond page %d"):format(MOST_PAGES)
+  end
+  return nil
+end
+
+---Goes through the items of all pages. An item whose id was given out before is passed over: while a script
+---walks the list, one that starts on top shifts the others down, and the last of a page comes again.
+---@param fetch fun(number: integer): table|userdata|nil, string?, table?  page: #, [i], .next; or nil, message, err
+---@param options { first: integer, most?: integer, id: fun(item): any, enough?: fun(page): boolean }
+---@return cloud66.Sequence
+function sequence.pages(fetch, options, schema)
+  local seen = {}
+  local page, message, err
+  local number, following = nil, options.first
+  local fetched, i = 0, 0
+
+  local function turn()
+    if options.most and fetched >= options.most then
+      following = nil
+      return
+    end
+    number = following
+    page, message, err = fetch(number)
+    if not page then
+      return
+    end
+    fetched, i, following = fetched + 1, 0, page.next
+    if options.enough and options.enough(page) then
+      following = nil
+    end
+    local wrong = following and bad_next(number, following)
+    if wrong then
+      page, message, err = errors.fail("protocol", wrong .. ": the list cannot be read further")
+    end
+  end
+
+  return new(function()
+    while true do
+      if message then
+        return nil, message, err
+      end
+      while page and i < #page do
+        i = i + 1
+        local item = page[i]
+        local id = options.id(item)
+        if id == nil or not seen[id] then
+          if id ~= nil then
+            seen[id] = true
+          end
+          return item
+        end
+      end
+      if not following then
+        page = nil
+        return nil
+      end
+      turn()
+    end
+  end, schema)
+end
+
+return sequence

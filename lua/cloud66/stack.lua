@@ -1,0 +1,389 @@
+-- stack.lua: one stack: its own fields, its deployments, which of them is live.
+
+local core = require "cloud66.core"
+local check = require "cloud66.check"
+local criteria = require "cloud66.criteria"
+local errors = require "cloud66.error"
+local sequence = require "cloud66.sequence"
+local url = require "cloud66.url"
+
+local stack = {}
+
+local methods = {}
+local stack_mt = { __name = "cloud66.stack" }
+
+-- --- fields ---
+
+-- The keys the API documents, old and new; others are reached by stack:raw(name).
+local FIELDS = {}
+for name in ([[uid name git git_branch environment cloud fqdn language framework status health last_activity
+  last_activity_iso maintenance_mode has_loadbalancer created_at updated_at created_at_iso updated_at_iso
+  deploy_directory cloud_status redeploy_hook account_id account_name backend version revision is_busy is_cluster
+  is_inside_cluster cluster_name application_address configstore_namespace namespaces considerations]]):gmatch("%S+") do
+  FIELDS[name] = true
+end
+
+-- In the order of the API's numbers, from 0 on.
+local STATUS = { "queued", "success", "failed", "analysing", "analysed", "queued_for_deploying", "deploying",
+  "terminal_failure" }
+local HEALTH = { "unknown", "building", "partial", "ok", "broken" }
+
+-- A number the API does not document passes through as its digits.
+local function word(words, number)
+  if number == nil then
+    return nil
+  end
+  return type(number) == "number" and words[number + 1] or tostring(number)
+end
+
+local derived = {}
+
+function derived.status_name(fields)
+  return word(STATUS, fields.status)
+end
+
+function derived.health_name(fields)
+  return word(HEALTH, fields.health)
+end
+
+---What criteria may ask of a stack.
+stack.schema = { item = "stack", names = {}, words = { status_name = STATUS, health_name = HEALTH } }
+for name in pairs(FIELDS) do
+  stack.schema.names[name] = "any"
+end
+for name in pairs(derived) do
+  stack.schema.names[name] = "word"
+end
+
+local function unknown_field(name)
+  error(("a stack has no field or method '%s'%s (stack:raw(name) gives undocumented keys)"):format(
+    tostring(name), check.hint(name, stack.schema.names)), 3)
+end
+
+function stack_mt.__index(self, name)
+  local method = methods[name]
+  if method ~= nil then
+    return method
+  end
+  local fields = rawget(self, "fields")
+  if not FIELDS[name] and not derived[name] and not (fields and fields[name] ~= nil) then
+    unknown_field(name)
+  elseif not fields then
+    error(("stack %s is not loaded, so its '%s' is not known: call stack:load() first"):format(
+      errors.clean(self.uid), name), 2)
+  elseif derived[name] then
+    return derived[name](fields)
+  end
+  return fields[name]
+end
+
+function stack_mt.__newindex()
+  error("stacks are read-only", 2)
+end
+
+function stack_mt.__tostring(self)
+  local fields = rawget(self, "fields")
+  local text = "stack " .. self.uid
+  if fields then
+    text = ("%s %s (%s)"):format(text, tostring(fields.name), tostring(fields.environment))
+  end
+  return errors.clean(text)
+end
+
+---@return cloud66.Stack
+function stack.new(client, uid, fields)
+  return setmetatable({ client = client, uid = uid, fields = fields or false }, stack_mt)
+end
+
+---@return string
+function stack.uid_of(self)
+  return self.uid
+end
+
+---One page of the stacks a client sees.
+---@return table|nil page, string? message, cloud66.Error? err  # a list with .next
+function stack.fetch_list(client, number)
+  local list, pagination, err = client:get_value("/stacks", { query = { page = number } })
+  if not list then
+    return nil, pagination, err
+  end
+  local page = { next = pagination.next }
+  if page.next ~= nil and type(page.next) ~= "number" then
+    return errors.fail("decode", "the 'pagination.next' of the stacks is not a page number")
+  end
+  for i, fields in ipairs(list) do
+    if type(fields) ~= "table" or type(fields.uid) ~= "string" then
+      return errors.fail("decode", ("number %d of the list is no stack: it has no uid"):format(i))
+    end
+    page[i] = stack.new(client, fields.uid, fields)
+  end
+  if #page == 0 and next(list) ~= nil then
+    return errors.fail("decode", "the answer is an object, not a list of stacks")
+  end
+  return page
+end
+
+-- --- requests ---
+
+-- A uid that cannot be one is refused here rather than put into a path.
+local function path_of(self, rest)
+  local uid = self.uid
+  if #uid > 255 or uid:find("[%c/\\?#]") or uid:find("^%.+$") then
+    return errors.fail("bad_request", ("'%s' cannot be a stack's uid: it is on the stack's information page, "
+      .. "and in client:stacks()"):format(uid:sub(1, 60)))
+  end
+  return "/stacks/" .. url.encode(uid) .. (rest or "")
+end
+
+local function no_such_stack(self)
+  return ("no stack has the uid '%s', or this account does not see it; if that is a name, use client:find_stack{name=...}")
+    :format(self.uid:sub(1, 60))
+end
+
+---Reads the stack's own fields, and keeps them.
+---@return cloud66.Stack|nil stack, string? message, cloud66.Error? err
+function methods:load()
+  local path, message, err = path_of(self)
+  if not path then
+    return nil, message, err
+  end
+  local fields, pagination
+  fields, pagination, err = self.client:get_value(path, { hint = no_such_stack(self) })
+  if not fields then
+    return nil, pagination, err
+  elseif type(fields.uid) ~= "string" then
+    return errors.fail("decode", "the answer is no stack: it has no uid")
+  end
+  rawset(self, "fields", fields)
+  return self
+end
+
+---The value of any key the API sent, for those that are not documented. nil for null and for an absent key.
+---@param name string
+---@return any
+function methods:raw(name)
+  check.text(name, "name")
+  local fields = rawget(self, "fields")
+  if not fields then
+    error("the stack is not loaded: call stack:load() first", 2)
+  end
+  return fields[name]
+end
+
+local function fetch_page(self, number)
+  local path, message, err = path_of(self, "/deployments")
+  if not path then
+    return nil, message, err
+  end
+  return self.client:get_page(path, { query = { page = number }, hint = no_such_stack(self) })
+end
+
+---One page of the stack's deployments.
+---@param number? integer  from 1, the default
+---@return cloud66.Page|nil page, string? message, cloud66.Error? err
+function methods:page(number)
+  local page, message, err = fetch_page(self, check.count(number or 1, "a page number"))
+  return page, message, err
+end
+
+---@param id integer|string
+---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+function methods:deployment(id)
+  local digits = check.id(id)
+  local path, message, err = path_of(self, "/deployments/" .. digits)
+  if not path then
+    return nil, message, err
+  end
+  local page
+  page, message, err = self.client:get_page(path, {
+    hint = ("stack '%s' has no deployment %s, or there is no such stack"):format(self.uid:sub(1, 60), digits),
+  })
+  if not page then
+    return nil, message, err
+  end
+  local found = page[1]
+  if #page ~= 1 or found.id == nil or check.id(found.id) ~= digits then
+    return errors.fail("protocol", ("deployment %s was asked for, the answer holds %s"):format(
+      digits, #page == 1 and tostring(found) or #page .. " deployments"))
+  end
+  return found
+end
+
+-- --- sequences ---
+
+-- A function page -> whether all pages from here on must be older than `since`: a whole page is, and so far
+-- each deployment started no later than the one before it.
+local function all_older(since)
+  local last
+  local newest_first = true
+  return function(page)
+    local older = #page > 0
+    for _, started in page:rows("started_time") do
+      if started == nil or started >= since then
+        older = false
+      end
+      if started ~= nil then
+        newest_first = newest_first and (last == nil or started <= last)
+        last = started
+      end
+    end
+    return older and newest_first
+  end
+end
+
+local function id_of(deployment)
+  return deployment.id
+end
+
+local DEPLOYMENTS_OPTIONS = { page = true, since = true, before = true, max_pages = true }
+
+---The stack's deployments, newest first as the API gives them.
+---@param options? { page?: integer, since?: string|number, before?: string|number, max_pages?: integer }
+---page: where to begin. since, before: as in criteria; since also stops turning pages.
+---@return cloud66.Sequence
+function methods:deployments(options)
+  options = check.options(options, DEPLOYMENTS_OPTIONS, "option")
+  local first = options.page ~= nil and check.count(options.page, "option 'page'") or 1
+  local most = options.max_pages ~= nil and check.count(options.max_pages, "option 'max_pages'") or nil
+  local since = options.since ~= nil and check.time(options.since, "option 'since'") or nil
+  local before = options.before ~= nil and check.time(options.before, "option 'before'") or nil
+  local found = sequence.pages(function(number)
+    return fetch_page(self, number)
+  end, {
+    first = first,
+    most = most,
+    id = id_of,
+    enough = since and all_older(since),
+  }, criteria.deployment)
+  if not since and not before then
+    return found
+  end
+  return found:where(function(deployment)
+    local started = deployment.started_time
+    return started ~= nil and (not since or started >= since) and (not before or started < before)
+  end)
+end
+
+-- --- which one is live ---
+
+local LOOK_BACK = 5 -- pages
+
+-- Goes through the newest pages: look(page) returns a deployment to end with it. Else nil, message, err; the
+-- kind `none` has .complete, whether the whole history was read.
+local function search(self, what, look)
+  local number, pages = 1, 0
+  while number and pages < LOOK_BACK do
+    local page, message, err = fetch_page(self, number)
+    if not page then
+      return nil, message, err
+    end
+    local found = look(page)
+    if found then
+      return found
+    end
+    if page.next and page.next <= number then
+      return errors.fail("protocol", ("page %d says that page %d comes next"):format(number, page.next))
+    end
+    number, pages = page.next, pages + 1
+  end
+  local where = number and ("in its newest %d pages"):format(LOOK_BACK) or "in its whole history"
+  return errors.fail("none", ("stack '%s' has no %s %s"):format(self.uid:sub(1, 60), what, where), {
+    complete = number == nil,
+  })
+end
+
+-- Of those in a list that `matches` takes, the one that started last; without a start, the first.
+local function newest(page, matches)
+  local best
+  for deployment in page:each() do
+    if matches(deployment) then
+      local started = deployment.started_time
+      if not best or (started and best.started_time and started > best.started_time) then
+        best = deployment
+      end
+    end
+  end
+  return best
+end
+
+local function search_newest(self, what, matches)
+  local found, message, err = search(self, what, function(page)
+    return newest(page, matches)
+  end)
+  return found, message, err
+end
+
+---The newest deployment that is live: what runs on the servers now. Reads at most 5 pages.
+---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+function methods:live()
+  return search_newest(self, "live deployment", function(deployment)
+    return deployment.is_live
+  end)
+end
+
+---The newest deployment that is the HEAD one. Reads at most 5 pages.
+---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+function methods:head()
+  return search_newest(self, "head deployment", function(deployment)
+    return deployment.is_head
+  end)
+end
+
+---The newest deployment, however far it has come.
+---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+function methods:latest()
+  return search_newest(self, "deployment", function()
+    return true
+  end)
+end
+
+local BUILDS = { build = true, redeploy = true, first_build = true }
+
+---What to roll back to: the newest successful build of another commit before the live one that was not itself
+---reverted. Reads at most 5 pages.
+---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+function methods:previous_live()
+  local live
+  local found, message, err = search(self, "successful build of another commit before the live one", function(page)
+    for deployment in page:each() do
+      if not live then
+        live = deployment.is_live and deployment or nil
+      elseif deployment.is_success and BUILDS[deployment.deploy_type] and not deployment.reverted
+        and deployment.git_hash and deployment.git_hash ~= live.git_hash then
+        return deployment
+      end
+    end
+    return nil
+  end)
+  return found, message, err
+end
+
+---Whether a commit is what runs on the servers now.
+---@param git_hash string  7 or more hex digits
+---@return boolean|nil live, string? message, cloud66.Error? err  # nil when it cannot be told
+function methods:is_live(git_hash)
+  local wanted = check.git_hash(git_hash)
+  local matched, unnamed = false, nil
+  local found, message, err = search(self, "live deployment", function(page)
+    local live
+    for deployment in page:each() do
+      if deployment.is_live then
+        local hash = deployment.git_hash
+        live = deployment
+        unnamed = unnamed or (not hash and deployment)
+        matched = matched or (hash ~= nil and hash:sub(1, #wanted):lower() == wanted)
+      end
+    end
+    return live
+  end)
+  if matched then
+    return true
+  elseif unnamed then
+    return errors.fail("none", ("%s is live, and the API does not say of which commit"):format(tostring(unnamed)))
+  elseif found or (err.kind == "none" and err.complete) then
+    return false
+  end
+  return nil, message, err
+end
+
+return stack

@@ -1,0 +1,72 @@
+-- The transport over libcurl: request table -> response table.
+
+local scheduler = require "cloud66.scheduler"
+
+local transport = {}
+
+local function load_curl()
+  local ok, curl = pcall(require, "cloud66.curl")
+  if ok then return curl end
+  error(
+    "cloud66 cannot load its HTTP module: is libcurl installed, and cloud66 built for this Lua? "
+      .. "Or give a function as option 'transport'.\n"
+      .. tostring(curl),
+    0
+  )
+end
+
+-- libcurl repeats a request on its own when a kept-alive connection turns out to be dead, even a POST.
+local repeatable = { GET = true, HEAD = true }
+
+local function milliseconds(seconds)
+  return seconds and seconds * 1000
+end
+
+local function header_lines(headers)
+  local lines = {}
+  for name, value in pairs(headers or {}) do
+    lines[#lines + 1] = name .. ": " .. value
+  end
+  return lines
+end
+
+---A function that sends one request and waits for its response.
+---
+---It takes `{method=, url=, headers={name -> value}, body=, timeout={connect=, total=} (seconds), max_body= (bytes,
+---decoded)}` and returns `{status=, headers= (lower-case names), body= (decoded), http_version=}`, or nil, kind,
+---message; any status is a response, redirects too. Anything but GET and HEAD is sent at most once.
+---@param options? { ca_file?: string, proxy?: string } # absent: libcurl's own; proxy "": none
+---@return fun(request: table): table?, string?, string?
+function transport.new(options)
+  local ca_file = options and options.ca_file
+  local proxy = options and options.proxy
+  local curl = load_curl()
+
+  return function(request)
+    local engine, kind, message = curl.engine()
+    if not engine then return nil, kind, message end
+
+    local timeout = request.timeout or {}
+    local transfer
+    transfer, kind, message = engine:start {
+      method = request.method,
+      url = request.url,
+      headers = header_lines(request.headers),
+      body = request.body,
+      connect_timeout = milliseconds(timeout.connect),
+      timeout = milliseconds(timeout.total),
+      max_body = request.max_body,
+      ca_file = ca_file,
+      proxy = proxy,
+      fresh_connection = not repeatable[request.method or "GET"],
+    }
+    if not transfer then return nil, kind, message end
+
+    scheduler.await(engine, transfer)
+    local status, headers, body, info = transfer:result()
+    if not status then return nil, headers, body end
+    return { status = status, headers = headers, body = body, http_version = info.http_version }
+  end
+end
+
+return transport

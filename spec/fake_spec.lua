@@ -1,0 +1,168 @@
+-- The fake API is what the other specs believe; these check it with a client that is not ours.
+local cjson = require "cjson"
+local fake = require "spec.support.fake"
+
+local function shell(command)
+  local pipe = assert(io.popen(command .. " 2>&1"))
+  local output = pipe:read "*a"
+  pipe:close()
+  return output
+end
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local has_curl = shell "command -v curl" ~= ""
+
+-- Status, body and HTTP version of a GET.
+local function get(url, ...)
+  local options = {}
+  for i, option in ipairs { ... } do
+    options[i] = quote(option)
+  end
+  local write = quote "\n%{http_code} %{http_version} %{exitcode}"
+  local output = shell(
+    ("curl -s --noproxy '*' --max-time 20 --cacert %s -w %s %s %s"):format(quote(fake.ca), write, table.concat(options, " "), quote(url))
+  )
+  local body, status, version, code = output:match "^(.*)\n(%d+) ([%d.]+) (%d+)$"
+  return tonumber(status), body, version, tonumber(code)
+end
+
+local bearer = "Authorization: Bearer " .. fake.token
+local big = "/stacks/" .. fake.stacks.awesome_app .. "/deployments"
+
+local function get_json(url)
+  local status, body = get(url, "-H", bearer)
+  assert.are.equal(200, status, body)
+  return cjson.decode(body)
+end
+
+describe("the fake API", function()
+  local it = has_curl and it or pending
+
+  it("asks for a token", function()
+    local cases = {
+      { nil, 401, "unauthenticated" },
+      { "Bearer no-such-token", 401, "unauthenticated" },
+      { "Basic " .. fake.token, 401, "unauthenticated" },
+      { "bearer " .. fake.token, 200 },
+      { "Bearer " .. fake.tokens.without_scope, 403, "forbidden" },
+      { "Bearer " .. fake.tokens.expired_trial, 402, "trial_expired" },
+    }
+    for i = 1, #cases do
+      local header, want, id = cases[i][1], cases[i][2], cases[i][3]
+      local status, body = get(fake.url() .. "/stacks", "-H", "Authorization: " .. (header or ""))
+      assert.are.equal(want, status)
+      assert.are.equal(id, cjson.decode(body).error)
+    end
+  end)
+
+  it("refuses a token in the address", function()
+    assert.are.equal(400, (get(fake.url() .. "/stacks?access_token=" .. fake.token, "-H", bearer)))
+  end)
+
+  it("gives every deployment once, page by page", function()
+    for name in pairs(fake.stacks) do
+      local seen, page = {}, 1
+      while page do
+        local envelope = get_json(fake.url() .. "/stacks/" .. fake.stacks[name] .. "/deployments?page=" .. page)
+        for _, d in ipairs(envelope.response) do
+          seen[#seen + 1] = d.id
+        end
+        assert.are.equal(#envelope.response, envelope.count)
+        page = envelope.pagination.next ~= cjson.null and envelope.pagination.next or nil
+      end
+      local known = fake.data.deployments(name)
+      assert.are.equal(#known, #seen)
+      for i = 1, #known do
+        assert.are.equal(known[i].id, seen[i])
+      end
+    end
+  end)
+
+  it("has nothing behind the last page", function()
+    local envelope = get_json(fake.url() .. big .. "?page=99")
+    assert.are.same({}, envelope.response)
+    assert.are.equal(cjson.null, envelope.pagination.next)
+  end)
+
+  it("answers each path with and without .json", function()
+    local newest = fake.data.deployments("awesome_app")[1]
+    local paths = { "/stacks", "/stacks/" .. fake.stacks.api, big, big .. "/" .. newest.id, "/ping", "/ping/auth" }
+    for _, path in ipairs(paths) do
+      assert.are.same(get_json(fake.url() .. path), get_json(fake.url() .. path .. ".json"))
+    end
+  end)
+
+  it("knows stacks by uid alone", function()
+    for _, path in ipairs { "/stacks/api", "/stacks/nobody/deployments", big .. "/1", "/nothing" } do
+      local status, body = get(fake.url() .. path, "-H", bearer)
+      assert.are.equal(404, status)
+      assert.are.equal("not_found", cjson.decode(body).error)
+    end
+    assert.are.equal(200, (get(fake.url() .. "/stacks/%73tack-550e8400-e29b-41d4-a716", "-H", bearer)))
+  end)
+
+  it("refuses to write", function()
+    assert.are.equal(405, (get(fake.url() .. big, "-H", bearer, "-X", "POST")))
+  end)
+
+  it("speaks HTTP/2 and 1.1 over TLS, to those who trust its certificate", function()
+    local status, _, version = get(fake.url(nil, "https") .. "/ping")
+    assert.are.equal("200 2", status .. " " .. version)
+    assert.are.equal("1.1", select(3, get(fake.url(nil, "https") .. "/ping", "--http1.1")))
+    assert.are.equal(60, select(4, get(fake.url(nil, "https") .. "/ping", "--cacert", "/dev/null", "--capath", "/dev/null")) or 60)
+  end)
+
+  it("names a typo in a scenario", function()
+    local origin = fake.url():gsub("/api/3$", "")
+    for _, typo in ipairs { "~code=int", "~codes=integer", "~codes", "~codes=int~codes=int", "~times=2", "~", "~shift=31" } do
+      local status, body = get(origin .. "/" .. typo .. "/api/3/ping")
+      assert.are.equal(599, status, typo)
+      assert.matches("scenario", body .. " scenario")
+    end
+    assert.has_error(function()
+      fake.url { codes = "integer" }
+    end)
+  end)
+
+  it("remembers requests, and no token", function()
+    local tag = fake.fresh_tag()
+    get(fake.url { tag = tag } .. big .. "?page=2", "-H", bearer, "-H", "X-Account: 7")
+    local list = fake.requests(tag)
+    assert.are.equal(1, #list)
+    local r = list[1]
+    assert.are.same({ "GET", "/api/3" .. big, { page = "2" } }, { r.method, r.path, r.query })
+    assert.are.same({ "Bearer valid", "7" }, { r.headers.authorization, r.headers["x-account"] })
+    assert.is_nil(shell("cat " .. quote(os.getenv "C66_FAKE_DIR" .. "/requests.jsonl")):find(fake.token, 1, true))
+  end)
+
+  it("fails as often as it was told to", function()
+    local url = fake.url { tag = fake.fresh_tag(), times = 2, error = "throttled", on = "page2" } .. big
+    local seen = {}
+    for i, page in ipairs { 2, 1, 2, 2 } do
+      seen[i] = get(url .. "?page=" .. page, "-H", bearer)
+    end
+    assert.are.same({ 503, 200, 503, 200 }, seen)
+  end)
+
+  it("breaks connections", function()
+    local codes = {}
+    for i, options in ipairs { { cut = "head" }, { cut = "body" }, { cut = "body", content = "chunked" }, { gzip = "bad" } } do
+      codes[i] = select(4, get(fake.url(options) .. big, "-H", bearer, "--compressed"))
+    end
+    assert.are.same({ 52, 18, 18, 61 }, codes)
+  end)
+
+  it("ends when its parent is killed, and leaves nothing behind", function()
+    local script = [[
+      spec/support/fake-api sh -c 'echo $C66_FAKE_URL $C66_FAKE_DIR $$; exec sleep 30' & fake=$!
+      sleep 0.7; kill -9 $fake; sleep 0.7
+    ]]
+    local url, directory, command = shell(script):match "(%S+) (%S+) (%d+)"
+    assert.are.equal(7, select(4, get(url .. "/api/3/ping")))
+    assert.is_nil(io.open(directory .. "/nginx.conf"))
+    shell("kill " .. command)
+  end)
+end)

@@ -1,0 +1,177 @@
+-- The API itself: paths, and the objects they answer with. Read-only so far; a writing method is one more route.
+local data = require "spec.support.data"
+local errors = require "spec.support.fake.errors"
+local json = require "spec.support.fake.json"
+local scenario = require "spec.support.fake.scenario"
+local shape = require "spec.support.fake.shape"
+
+local api = {}
+
+local function name_of(uid)
+  for name, known in pairs(data.uids) do
+    if uid == known then
+      return name
+    end
+  end
+end
+
+local function pagination(x, plan, count, pages)
+  local current = x.page
+  local object = json.object {
+    { "previous", current > 1 and current - 1 or nil },
+    { "next", current < pages and current + 1 or nil },
+    { "current", current },
+    { "per_page", plan.size },
+    { "count", count },
+    { "pages", math.max(pages, 1) },
+  }
+  return scenario.apply("pagination", x.values, object, x)
+end
+
+-- The items of the page x asks for: `make(i)` is the i-th of `count`.
+local function list(x, count, make)
+  local plan = scenario.apply("plan", x.values, { size = 30, added = 0 }, x)
+  local added = x.page > 1 and plan.added or 0
+  local pages = math.ceil((count + added) / plan.size)
+  local page = x.page
+  if plan.empty_page and plan.empty_page <= pages then
+    pages = pages + 1
+    page = page > plan.empty_page and page - 1 or page
+  end
+  local items = {}
+  if x.page ~= plan.empty_page then
+    local first = (page - 1) * plan.size - added + 1
+    for i = first, math.min(first + plan.size - 1, count) do
+      items[#items + 1] = make(i)
+    end
+  end
+  return json.object {
+    { "response", items },
+    { "count", #items },
+    { "pagination", pagination(x, plan, count + added, pages) },
+  }
+end
+
+local function deployment(x, models, index)
+  return scenario.apply("deployment", x.values, shape.deployment(models[index]), models[index], index)
+end
+
+local function stack(x, name)
+  return scenario.apply("stack", x.values, data.stack_body(name), x)
+end
+
+local function models_of(x, uid)
+  local name = name_of(uid)
+  return name and scenario.apply("models", x.values, data.deployments(name), x)
+end
+
+local function ping(who)
+  return function()
+    return json.object {
+      { "ok", true },
+      { "message", "all good." .. who },
+      { "user_id", 123 },
+      { "account_id", 456 },
+      { "user_name", "John Doe" },
+      { "account_name", "My Company" },
+    }
+  end
+end
+
+-- How the real API compares is unknown: a part of the name, in any case, is the answer a client must be ready for.
+local function passes(filter, text)
+  return type(filter) ~= "string" or text:lower():find(filter:lower(), 1, true) ~= nil
+end
+
+local function stacks(x)
+  local found = {}
+  for _, name in ipairs(data.stack_names) do
+    local body = data.stack_body(name)
+    if passes(x.query.filter_name, body:get "name") and passes(x.query.filter_environment, body:get "environment") then
+      found[#found + 1] = name
+    end
+  end
+  return list(x, #found, function(i)
+    return stack(x, found[i])
+  end)
+end
+
+local function one_stack(x, uid)
+  local name = name_of(uid)
+  return name and json.object { { "response", stack(x, name) } }
+end
+
+local function deployments(x, uid)
+  local models = models_of(x, uid)
+  return models and list(x, #models, function(i)
+    return deployment(x, models, i)
+  end)
+end
+
+local function one_deployment(x, uid, id)
+  for index, d in ipairs(models_of(x, uid) or {}) do
+    if (x.id_text or tostring)(d.id) == id then
+      return json.object { { "response", deployment(x, models_of(x, uid), index) } }
+    end
+  end
+end
+
+local function open_ping()
+  return json.object { { "ok", true }, { "message", "all good." } }
+end
+
+-- A star is any segment, handed to the function. What a function returns is the body; nothing is a 404.
+local routes = {
+  { "GET", { "ping" }, open_ping, kind = "ping", open = true },
+  { "GET", { "ping", "auth" }, ping " authenticated. User ID is 123. Account ID is 456", kind = "ping" },
+  { "GET", { "stacks" }, stacks, kind = "stacks", is_list = true },
+  { "GET", { "stacks", "*" }, one_stack, kind = "stack" },
+  { "GET", { "stacks", "*", "deployments" }, deployments, kind = "deployments", is_list = true },
+  { "GET", { "stacks", "*", "deployments", "*" }, one_deployment, kind = "deployment" },
+}
+
+local function fits(pattern, segments)
+  if #segments ~= #pattern + 2 or segments[1] ~= "api" or segments[2] ~= "3" then
+    return nil
+  end
+  local found = {}
+  for i, want in ipairs(pattern) do
+    if want == "*" then
+      found[#found + 1] = segments[i + 2]
+    elseif want ~= segments[i + 2] then
+      return nil
+    end
+  end
+  return found
+end
+
+---Finds what x asks for: sets x.kind and x.is_list, and gives a function that answers, an error id if there is none.
+function api.route(x)
+  local refusal = "not_found"
+  for _, route in ipairs(routes) do
+    local arguments = fits(route[2], x.segments)
+    if arguments and route[1] == x.method then
+      x.kind, x.is_list, x.open = route.kind, route.is_list, x.open or route.open
+      return function()
+        return route[3](x, arguments[1], arguments[2])
+      end
+    elseif arguments then
+      x.kind, refusal = route.kind, "method_not_allowed"
+    end
+  end
+  return nil, refusal
+end
+
+---The reply to x, given what api.route said.
+function api.reply(x, answer, refusal)
+  local object = answer and answer()
+  if not object then
+    return errors.reply(refusal or "not_found", x)
+  end
+  object = scenario.apply("envelope", x.values, object, x)
+  local reply = { status = 200, body = json.encode(object, x.indent) }
+  reply.body = scenario.apply("body", x.values, reply.body, reply, x)
+  return reply
+end
+
+return api

@@ -1,0 +1,58 @@
+-- Error replies: id -> status and text, and the forms a body can take.
+local json = require "spec.support.fake.json"
+
+local errors = {}
+
+local known = {
+  bad_request = { 400, "the request was invalid" },
+  unauthenticated = { 401, "no valid access token was passed" },
+  trial_expired = { 402, "the trial of this account has expired" },
+  forbidden = { 403, "the access token does not have the scope this needs" },
+  not_found = { 404, "the requested resource could not be found" },
+  method_not_allowed = { 405, "this method is not available here" },
+  time_out = { 408, "the request took too long" },
+  conflict = { 409, "the resource is busy with another operation" },
+  too_many = { 429, "too many requests" },
+  server = { 500, "something went wrong on our side" },
+  bad_gateway = { 502, "the upstream gave no valid answer" },
+  not_implemented = { 503, "this is not implemented" },
+  throttled = { 503, "the rate limit of this hour is used up" },
+  gateway_timeout = { 504, "the upstream did not answer in time" },
+}
+
+errors.ids = {}
+for id in pairs(known) do
+  errors.ids[#errors.ids + 1] = id
+end
+table.sort(errors.ids)
+
+---The page a proxy in front of the API would show.
+function errors.html(status)
+  local line = "<html>\r\n<head><title>%d</title></head>\r\n<body>\r\n<center><h1>%d</h1></center>\r\n</body>\r\n</html>\r\n"
+  return line:format(status, status)
+end
+
+local function body(id, form, sent_token)
+  local description, details = known[id][2], "details: " .. known[id][2]
+  if form == "only_error" then
+    return json.object { { "error", id } }
+  elseif form == "description" then
+    details = ""
+  elseif form == "token" then
+    details = ("refused token %s \27[31mred\27[0m\r\nX-Injected: yes\a"):format(sent_token or "(none)")
+  end
+  return json.object { { "error", id }, { "error_description", description }, { "details", details } }
+end
+
+---The reply of this error to the request x, in the form its scenario asks for.
+function errors.reply(id, x)
+  local status, form = known[id][1], x.error_body
+  if form == "html" then
+    return { status = status, body = errors.html(status), type = "text/html" }
+  elseif form == "empty" then
+    return { status = status, body = "" }
+  end
+  return { status = status, body = json.encode(body(id, form, x.token), x.indent) }
+end
+
+return errors

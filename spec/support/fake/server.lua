@@ -1,0 +1,63 @@
+-- One request through the fake, inside nginx: read, record, answer, send.
+-- luacheck: globals ngx
+local access = require "spec.support.fake.access"
+local api = require "spec.support.fake.api"
+local errors = require "spec.support.fake.errors"
+local exchange = require "spec.support.fake.exchange"
+local recorder = require "spec.support.fake.recorder"
+local scenario = require "spec.support.fake.scenario"
+local sender = require "spec.support.fake.sender"
+
+local server = {}
+
+---In the master process, before the workers start.
+function server.start(directory, http_port)
+  recorder.open(directory .. "/requests.jsonl")
+  ngx.shared.state:set("http_port", http_port)
+end
+
+local function count(name)
+  return ngx.shared.state:incr(name, 1, 0)
+end
+
+local function has_fault_now(x)
+  local on, times = x.values.on, x.values.times
+  if on and on ~= x.kind and not (on == "page2" and x.page == 2) then
+    return false
+  end
+  return not times or count("times:" .. x.values.tag) <= times
+end
+
+local function answer(x)
+  scenario.apply("begin", x.values, x)
+  local handler, refusal = api.route(x)
+  if not has_fault_now(x) then
+    scenario.drop_faults(x.values)
+  end
+  local reply = scenario.apply("answer", x.values, nil, x)
+  if reply then
+    return reply
+  end
+  local denied = access.check(x)
+  return denied and errors.reply(denied, x) or api.reply(x, handler, refusal)
+end
+
+local function usual_headers(headers)
+  headers["X-RateLimit-Limit"] = 3600
+  headers["X-RateLimit-Remaining"] = 3600 - count "requests" % 3600
+  headers["X-Request-Id"] = ("fake-%08x"):format(count "request_id")
+  return headers
+end
+
+function server.handle()
+  local x, problem = exchange.read()
+  if not x then
+    return sender.send { status = 599, body = problem .. "\n", type = "text/plain", headers = {} }
+  end
+  recorder.write(x)
+  local reply = answer(x)
+  reply.headers = usual_headers(reply.headers or {})
+  return sender.send(scenario.apply("send", x.values, reply, x))
+end
+
+return server

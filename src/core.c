@@ -1,0 +1,55 @@
+/* core.c - floor 4: luaopen_cloud66_core. Registration only; needs no libcurl. */
+#include "lua_json.h"
+#include "lua_page.h"
+#include "timestamp.h"
+
+/* timestamp(text) -> Unix seconds, or nil when the text is no date */
+static int timestamp(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  int64_t seconds;
+  if (c66_timestamp(text, length, &seconds))
+    c66_pushint(L, seconds);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"json", c66_lua_json}, {"timestamp", timestamp}, {"nearest", c66_lua_nearest}, {NULL, NULL}};
+
+/* [-0, +1] Each field that holds a word -> the list of the words the API documents for it. */
+static void push_words(lua_State *L) {
+  int f;
+  lua_newtable(L);
+  for (f = 0; f < C66_FIELD_COUNT; f++) {
+    const char *const *words = c66_fields[f].words;
+    int i;
+    if (words == NULL)
+      continue;
+    lua_newtable(L);
+    for (i = 0; words[i] != NULL; i++) {
+      lua_pushstring(L, words[i]);
+      lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, c66_fields[f].name);
+  }
+}
+
+C66_EXPORT int luaopen_cloud66_core(lua_State *L);
+
+C66_EXPORT int luaopen_cloud66_core(lua_State *L) {
+  c66_checkversion(L);
+  lua_newtable(L);
+  c66_setfuncs(L, functions, 0);
+  c66_open_page(L);
+  push_words(L);
+  lua_setfield(L, -2, "words");
+  lua_pushlightuserdata(L, NULL); /* the same value as cjson.null and ngx.null */
+  lua_setfield(L, -2, "null");
+  lua_pushstring(L, C66_VERSION);
+  lua_setfield(L, -2, "_VERSION");
+  lua_pushinteger(L, C66_LUA_VERSION);
+  lua_setfield(L, -2, "lua_version");
+  return 1;
+}

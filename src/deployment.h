@@ -1,0 +1,199 @@
+/*
+ * deployment.h - floor 2: the Deployment model of the Cloud 66 API, and how a page of them lies in
+ * memory. No lua.h, no curl.h.
+ *
+ * Source of the fields: the API's deployment model page (18 keys) and its deployments endpoints (16
+ * keys).
+ */
+#ifndef C66_DEPLOYMENT_H
+#define C66_DEPLOYMENT_H
+
+#include "json.h"
+
+C66_BEGIN_DECLS
+
+/* --- the model --- */
+
+/* The 18 keys of a deployment, in the order the API documents them. */
+typedef enum c66_field_id {
+  C66_ID,
+  C66_TRIGGERED_BY,
+  C66_TRIGGERED_VIA,
+  C66_STARTED_AT,
+  C66_FINISHED_AT,
+  C66_OUTCOME,
+  C66_GIT_HASH,
+  C66_GIT_REF,
+  C66_DEPLOY_SESSION,
+  C66_DEPLOY_TYPE,
+  C66_IS_HEAD,
+  C66_IS_LIVE,
+  C66_REVERTED,
+  C66_REVERTED_BY,
+  C66_REVERTED_AT,
+  C66_IS_DEPLOYING,
+  C66_COMMIT_URL,
+  C66_SNAPSHOT_UUID,
+  C66_FIELD_COUNT,
+  C66_UNKNOWN_FIELD = C66_FIELD_COUNT
+} c66_field_id;
+
+typedef enum c66_type { C66_INTEGER, C66_TEXT, C66_DATE, C66_WORD, C66_BOOLEAN } c66_type;
+
+/* One row per key: the single place where a field is described. */
+typedef struct c66_field {
+  const char *name;
+  unsigned char length;     /* of name, bytes */
+  unsigned char type;       /* c66_type */
+  unsigned char slot;       /* where a record keeps it: index into texts, words or states */
+  const char *const *words; /* C66_WORD: the documented words, ended by NULL */
+} c66_field;
+
+extern const c66_field c66_fields[C66_FIELD_COUNT];
+
+/* What else a deployment answers to besides its keys. */
+typedef enum c66_view {
+  C66_VIEW_FIELD,    /* the field itself */
+  C66_VIEW_SECONDS,  /* a date as Unix seconds */
+  C66_VIEW_DURATION, /* finished minus started, seconds */
+  C66_VIEW_CODE,     /* the code of a word as sent */
+  C66_VIEW_MEANING,  /* the meaning of a word as sent */
+  C66_VIEW_IS_WORD,  /* whether the word is `word` */
+  C66_VIEW_FINISHED, /* whether it has come to its end */
+  C66_VIEW_RUNNING   /* whether it is known to go on */
+} c66_view;
+
+/* One row per readable name. */
+typedef struct c66_attribute {
+  const char *name;
+  unsigned char view;  /* c66_view */
+  unsigned char field; /* c66_field_id it looks at */
+  unsigned char word;  /* C66_VIEW_IS_WORD: index into the field's words */
+} c66_attribute;
+
+extern const c66_attribute c66_attributes[];
+extern const size_t c66_attribute_count;
+
+/* Predicates are always true or false; fields may be absent. */
+int c66_is_predicate(const c66_attribute *a);
+
+/* --- a page in memory: one block holding this header, the records, the words and the body --- */
+
+enum { C66_TEXT_SLOTS = 10, C66_WORD_SLOTS = 3, C66_STATE_SLOTS = 5 };
+
+/* Bytes of the body. Offset 0 never starts a text, so it marks "none" and length says why
+ * (c66_nothing). */
+typedef struct c66_ref {
+  uint32_t offset;
+  uint32_t length; /* without C66_ESCAPED */
+} c66_ref;
+
+#define C66_ESCAPED 0x80000000U /* in c66_ref.length: the text holds backslashes */
+
+/* Why a text or a word is not there. */
+typedef enum c66_nothing {
+  C66_ABSENT, /* the key was not sent */
+  C66_NULL,   /* it was null */
+  C66_DRIFT,  /* it has a JSON type the model does not expect */
+  C66_FIRST_WORD
+} c66_nothing;
+
+/* What is known of a boolean field, or of the id. Three bits each in c66_record.states. */
+typedef enum c66_state {
+  C66_STATE_ABSENT,
+  C66_STATE_NULL,
+  C66_STATE_DRIFT,
+  C66_STATE_FALSE,
+  C66_STATE_TRUE,
+  C66_STATE_INTEGER = C66_STATE_FALSE, /* the id fits int64_t */
+  C66_STATE_DIGITS = C66_STATE_TRUE    /* the id is whole and larger: its digits */
+} c66_state;
+
+/* One deployment: 112 bytes, and no copy of any text. */
+typedef struct c66_record {
+  union {
+    int64_t integer;
+    c66_ref digits;
+  } id;
+  c66_ref span; /* the object's bytes, braces included */
+  c66_ref texts[C66_TEXT_SLOTS];
+  uint32_t
+      words[C66_WORD_SLOTS]; /* a c66_nothing, or C66_FIRST_WORD + index into the page's words */
+  uint16_t states;           /* c66_state of slots 0 to C66_STATE_SLOTS - 1 */
+} c66_record;
+
+/* A distinct {code, meaning} (or bare word) of a page, as sent. */
+typedef struct c66_word {
+  c66_ref raw;     /* the whole value */
+  c66_ref code;    /* text content, or a number's digits; offset 0 when there is none */
+  c66_ref meaning; /* text content; offset 0 when there is none */
+  uint8_t code_is_number;
+  uint8_t word_is_code; /* which of the two is the machine word */
+  int8_t known;         /* index into the field's documented words, or -1 */
+} c66_word;
+
+#define C66_NO_NUMBER INT64_MIN
+
+typedef struct c66_pagination {
+  int64_t current; /* C66_NO_NUMBER where not sent */
+  int64_t next;
+  int64_t previous;
+  int64_t pages;
+  int64_t total; /* deployments on all pages */
+} c66_pagination;
+
+typedef struct c66_page {
+  const c66_record *records;
+  const c66_word *words;
+  const char *body; /* followed by a zero byte */
+  size_t length;    /* of body, bytes */
+  uint32_t count;
+  c66_pagination pagination;
+} c66_page;
+
+/* --- reading a record (record.c) --- */
+
+static inline c66_state c66_get_state(const c66_record *r, unsigned slot) {
+  return (c66_state)((r->states >> (3 * slot)) & 7U);
+}
+
+typedef enum c66_value_kind {
+  C66_VALUE_NIL,
+  C66_VALUE_BOOLEAN,
+  C66_VALUE_INTEGER,
+  C66_VALUE_NUMBER, /* span: a number as sent */
+  C66_VALUE_TEXT,   /* span, perhaps escaped */
+  C66_VALUE_LOWER,  /* span, perhaps escaped, to be put in lower case */
+  C66_VALUE_WORD    /* word: static text of a documented word */
+} c66_value_kind;
+
+typedef struct c66_value {
+  c66_value_kind kind;
+  int boolean;
+  int64_t integer;
+  c66_span span;
+  const char *word;
+} c66_value;
+
+/* The value of any readable name. */
+void c66_read(const c66_page *page, const c66_record *record, const c66_attribute *a,
+              c66_value *out);
+
+/* A date field's Unix seconds. 0 when there is none or the text is no date. */
+int c66_seconds(const c66_page *page, const c66_record *record, c66_field_id field, int64_t *out);
+
+/*
+ * The JSON type the API sent for a field that reads nil, or whose date cannot be read; NULL when
+ * all is well
+ * ("string" for a date that is none).
+ */
+const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_id field);
+
+/* Finds the raw JSON value of any key of the object as sent; the last one of that name. NULL when
+ * absent. */
+const char *c66_find(const c66_page *page, const c66_record *record, const char *key,
+                     size_t length);
+
+C66_END_DECLS
+
+#endif

@@ -1,0 +1,347 @@
+/* http.c - floor 1: the engine that drives transfers: libcurl's multi interface over epoll, or over
+ * poll. */
+#include "http.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__linux__) && !defined(C66_NO_EPOLL)
+#define C66_EPOLL 1
+#include <sys/epoll.h>
+#else
+#define C66_EPOLL 0
+#endif
+
+enum {
+  KEPT_CONNECTIONS = 64,
+  BATCH = 8, /* sockets served between two looks at the clock */
+  RUN_BUDGET =
+      2, /* milliseconds: a burst of TLS handshakes must not hold up an event loop that calls us */
+};
+
+/* --- libcurl, once per process ---------------------------------------------------------------- */
+
+/* Never undone: the module stays mapped, and others in the process may use libcurl too. */
+static pthread_once_t load_once = PTHREAD_ONCE_INIT;
+static CURLcode load_result;
+
+static void load(void) { load_result = curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+static void describe(c66_error *err, const char *what, const char *why) {
+  err->kind = "connect";
+  err->offset = 0;
+  (void)snprintf(err->message, sizeof err->message, "%s: %s", what, why);
+}
+
+c66_status c66_http_load(c66_error *err) {
+  int failed = pthread_once(&load_once, load);
+  if (failed == 0 && load_result == CURLE_OK)
+    return C66_OK;
+  describe(err, "libcurl cannot be set up",
+           failed != 0 ? "pthread_once failed" : curl_easy_strerror(load_result));
+  return C66_FAIL;
+}
+
+/* --- SIGPIPE ---------------------------------------------------------------------------------- */
+
+/*
+ * With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE alone, and up to 7.86 OpenSSL writes to sockets
+ * without MSG_NOSIGNAL: a peer that hangs up would end the script. So the signal is held back in
+ * this thread while libcurl may write, and swallowed if it came. Systems without sigtimedwait have
+ * SO_NOSIGPIPE, which libcurl sets.
+ */
+typedef struct pipe_guard {
+  sigset_t before;
+  bool holds;
+} pipe_guard;
+
+#if defined(_POSIX_REALTIME_SIGNALS) && _POSIX_REALTIME_SIGNALS > 0
+
+static void only_sigpipe(sigset_t *set) {
+  (void)sigemptyset(set);
+  (void)sigaddset(set, SIGPIPE);
+}
+
+static void hold_sigpipe(pipe_guard *guard) {
+  sigset_t pending, sigpipe;
+  only_sigpipe(&sigpipe);
+  guard->holds = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 0 &&
+                 pthread_sigmask(SIG_BLOCK, &sigpipe, &guard->before) == 0;
+}
+
+static void release_sigpipe(const pipe_guard *guard) {
+  const struct timespec at_once = {0, 0};
+  sigset_t sigpipe;
+  if (!guard->holds)
+    return;
+  only_sigpipe(&sigpipe);
+  while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
+    ;
+  (void)pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
+#else
+
+static void hold_sigpipe(pipe_guard *guard) { guard->holds = false; }
+static void release_sigpipe(const pipe_guard *guard) { (void)guard; }
+
+#endif
+
+/* --- waiting: epoll --------------------------------------------------------------------------- */
+
+#if C66_EPOLL
+
+static int64_t monotonic_ms(void) {
+  struct timespec now = {0, 0};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* CURLMOPT_SOCKETFUNCTION. `known` is set by curl_multi_assign for sockets that epoll already
+ * watches. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known) {
+  c66_engine *e = user;
+  struct epoll_event event;
+  (void)easy;
+  memset(&event, 0, sizeof event);
+  event.data.fd = fd;
+  if (what == CURL_POLL_REMOVE) {
+    (void)epoll_ctl(e->epoll, EPOLL_CTL_DEL, fd, &event);
+    return 0;
+  }
+  if ((what & CURL_POLL_IN) != 0)
+    event.events |= EPOLLIN;
+  if ((what & CURL_POLL_OUT) != 0)
+    event.events |= EPOLLOUT;
+  if (epoll_ctl(e->epoll, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) {
+    e->broken = true;
+    return -1;
+  }
+  if (known == NULL)
+    (void)curl_multi_assign(e->multi, fd, e);
+  return 0;
+}
+
+/* CURLMOPT_TIMERFUNCTION. */
+static int on_timer(CURLM *multi, long timeout_ms, void *user) {
+  c66_engine *e = user;
+  (void)multi;
+  e->deadline = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
+  return 0;
+}
+
+static CURLMcode open_waiting(c66_engine *e) {
+  CURLMcode rc;
+  e->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (e->epoll < 0)
+    return CURLM_INTERNAL_ERROR;
+  rc = curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+  if (rc == CURLM_OK)
+    rc = curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
+  if (rc == CURLM_OK)
+    rc = curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+  if (rc == CURLM_OK)
+    rc = curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
+  return rc;
+}
+
+static CURLMcode serve_socket(c66_engine *e, const struct epoll_event *event) {
+  int what = 0, running;
+  if ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+    what |= CURL_CSELECT_IN;
+  if ((event->events & EPOLLOUT) != 0)
+    what |= CURL_CSELECT_OUT;
+  if ((event->events & EPOLLERR) != 0)
+    what |= CURL_CSELECT_ERR;
+  return curl_multi_socket_action(e->multi, event->data.fd, what, &running);
+}
+
+static int until_deadline(const c66_engine *e, int wait_ms) {
+  int64_t left;
+  if (e->deadline < 0 || wait_ms <= 0)
+    return wait_ms;
+  left = e->deadline - monotonic_ms();
+  if (left <= 0)
+    return 0;
+  return left < wait_ms ? (int)left : wait_ms;
+}
+
+/* What is left when the budget is spent stays at the head of epoll's queue: nobody starves. */
+static CURLMcode turn(c66_engine *e, int wait_ms) {
+  struct epoll_event events[BATCH];
+  CURLMcode rc = CURLM_OK;
+  int64_t stop_at = 0;
+  int running, found, i;
+  do {
+    found = epoll_wait(e->epoll, events, BATCH, until_deadline(e, wait_ms));
+    for (i = 0; i < found && rc == CURLM_OK; i++)
+      rc = serve_socket(e, &events[i]);
+    wait_ms = 0;
+    if (stop_at == 0)
+      stop_at = monotonic_ms() + RUN_BUDGET;
+  } while (found == BATCH && rc == CURLM_OK && monotonic_ms() < stop_at);
+  if (rc == CURLM_OK && e->deadline >= 0 && monotonic_ms() >= e->deadline) {
+    e->deadline = -1;
+    rc = curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  }
+  return rc;
+}
+
+#else /* --- waiting: whatever libcurl finds ----------------------------------------------------- \
+       */
+
+static CURLMcode open_waiting(c66_engine *e) {
+  (void)e;
+  return CURLM_OK;
+}
+
+static CURLMcode turn(c66_engine *e, int wait_ms) {
+  CURLMcode rc = CURLM_OK;
+  int running;
+  if (wait_ms > 0)
+    rc = curl_multi_poll(e->multi, NULL, 0, wait_ms, NULL);
+  if (rc == CURLM_OK)
+    rc = curl_multi_perform(e->multi, &running);
+  return rc;
+}
+
+#endif
+
+/* --- engine ----------------------------------------------------------------------------------- */
+
+void c66_engine_init(c66_engine *e) {
+  memset(e, 0, sizeof *e);
+  e->multi = NULL;
+  e->running = NULL;
+  e->deadline = -1;
+  e->epoll = -1;
+}
+
+c66_status c66_engine_open(c66_engine *e, c66_error *err) {
+  CURLMcode rc;
+  if (c66_http_load(err) != C66_OK)
+    return C66_FAIL;
+  e->pid = getpid();
+  e->multi = curl_multi_init();
+  if (e->multi == NULL) {
+    describe(err, "no engine for HTTP", "out of memory");
+    return C66_FAIL;
+  }
+  rc = open_waiting(e);
+  if (rc == CURLM_OK)
+    rc = curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)KEPT_CONNECTIONS);
+  if (rc == CURLM_OK)
+    return C66_OK;
+  describe(err, "no engine for HTTP",
+           rc == CURLM_INTERNAL_ERROR ? "too many open files?" : curl_multi_strerror(rc));
+  c66_engine_close(e);
+  return C66_FAIL;
+}
+
+bool c66_engine_usable(const c66_engine *e) {
+  return e->multi != NULL && !e->broken && e->pid == getpid();
+}
+
+/* Collects what libcurl has finished. A message is gone once its handle is removed, so it is read
+ * first. */
+static size_t collect(c66_engine *e) {
+  CURLMsg *message;
+  size_t ended = 0;
+  int queued;
+  while ((message = curl_multi_info_read(e->multi, &queued)) != NULL) {
+    CURLcode result = message->data.result;
+    char *owner = NULL;
+    if (message->msg != CURLMSG_DONE ||
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner) != CURLE_OK ||
+        owner == NULL)
+      continue;
+    c66_transfer_end((c66_transfer *)(void *)owner, result);
+    ended++;
+  }
+  return ended;
+}
+
+static size_t abort_all(c66_engine *e, const char *kind, const char *why) {
+  size_t ended = 0;
+  while (e->running != NULL) {
+    c66_transfer_abort(e->running, kind, why);
+    ended++;
+  }
+  return ended;
+}
+
+size_t c66_engine_run(c66_engine *e, int wait_ms) {
+  pipe_guard guard;
+  size_t ended;
+  if (e->multi == NULL || e->pid != getpid())
+    return 0;
+  hold_sigpipe(&guard);
+  if (!e->broken && turn(e, e->running != NULL ? wait_ms : 0) != CURLM_OK)
+    e->broken = true;
+  ended = collect(e);
+  if (e->broken)
+    ended += abort_all(e, "network", "the HTTP engine failed and was given up: try again");
+  release_sigpipe(&guard);
+  return ended;
+}
+
+void c66_engine_close(c66_engine *e) {
+  CURLM *multi = e->multi;
+  int epoll = e->epoll;
+  bool ours = e->pid == getpid();
+  pipe_guard guard;
+  if (multi != NULL) {
+    hold_sigpipe(&guard);
+    (void)abort_all(e, "aborted", "the HTTP engine was closed");
+    if (ours)
+      (void)curl_multi_cleanup(multi); /* still calls on_socket */
+    release_sigpipe(&guard);
+  }
+  e->multi = NULL;
+  e->epoll = -1;
+  if (epoll >= 0)
+    (void)close(epoll);
+}
+
+CURLMcode c66_engine_add(c66_engine *e, c66_transfer *t) {
+  CURLMcode rc = curl_multi_add_handle(e->multi, t->easy);
+  if (rc != CURLM_OK)
+    return rc;
+  t->engine = e;
+  t->prev = NULL;
+  t->next = e->running;
+  if (t->next != NULL)
+    t->next->prev = t;
+  e->running = t;
+  e->count++;
+  return CURLM_OK;
+}
+
+void c66_engine_remove(c66_transfer *t) {
+  c66_engine *e = t->engine;
+  CURL *easy = t->easy;
+  pipe_guard guard;
+  if (e == NULL)
+    return;
+  if (t->prev != NULL)
+    t->prev->next = t->next;
+  else
+    e->running = t->next;
+  if (t->next != NULL)
+    t->next->prev = t->prev;
+  t->next = t->prev = NULL;
+  t->engine = NULL;
+  t->easy = NULL;
+  e->count--;
+  if (e->pid != getpid())
+    return; /* the handle shares its sockets with the parent process: leaked on purpose */
+  hold_sigpipe(&guard);
+  (void)curl_multi_remove_handle(e->multi, easy);
+  curl_easy_cleanup(easy);
+  release_sigpipe(&guard);
+}

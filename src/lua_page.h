@@ -1,0 +1,74 @@
+/*
+ * lua_page.h - floor 3: page and deployment userdata.
+ *
+ * A page userdata is the block that envelope.c lays out, behind one word that marks it as ours. A
+ * deployment userdata is a page, a record in it, and the page itself as companion value, so that
+ * the page lives as long. Both are read-only and do no I/O.
+ *
+ * Every function is a closure over the same upvalues, so nothing is looked up by a global name, and
+ * two copies of this module in one process never take each other's objects for their own.
+ */
+#ifndef C66_LUA_PAGE_H
+#define C66_LUA_PAGE_H
+
+#include "compat.h"
+#include "deployment.h"
+
+C66_BEGIN_DECLS
+
+/*
+ * [-0, +0] Adds to the module table on top: decode, is_deployment, deployment_methods and
+ * page_methods (the tables behind every deployment and page; the Lua layer adds to them) and names
+ * (each readable name -> what it is: "integer", "text", "date", "word", "boolean", "seconds",
+ * "code" or "predicate").
+ */
+void c66_open_page(lua_State *L);
+
+/* nearest(word, table) -> the key of the table that is spelt most like it, or nil */
+int c66_lua_nearest(lua_State *L);
+
+/* --- between lua_page.c, lua_deployment.c and lua_value.c --- */
+
+enum {
+  C66_UP_DECODER = lua_upvalueindex(1),
+  C66_UP_NAMES = lua_upvalueindex(2), /* readable name -> index into c66_attributes, from 1 */
+  C66_UP_DEPLOYMENT_META = lua_upvalueindex(3),
+  C66_UP_DEPLOYMENT_METHODS = lua_upvalueindex(4),
+  C66_UP_PAGE_METHODS = lua_upvalueindex(5),
+  C66_UP_PAGE_META = lua_upvalueindex(6),
+  C66_UPVALUES = 6,
+  C66_UP_OWN = lua_upvalueindex(7) /* what a single closure has besides */
+};
+
+/* [-0, +1] A closure of `f` over the upvalues of the running function. */
+void c66_pushclosure(lua_State *L, lua_CFunction f);
+
+/* [-1, +1] The same, and the value on top as C66_UP_OWN. */
+void c66_pushclosure_own(lua_State *L, lua_CFunction f);
+
+/* [-0, +1] The value of a readable name. */
+void c66_pushattribute(lua_State *L, const c66_page *page, const c66_record *record,
+                       const c66_attribute *a);
+
+/* [-0, +1] Decodes the value at `p` of a page's body; `null` as for c66_pushjson. */
+void c66_pushchecked(lua_State *L, const c66_page *page, const char *p, int null);
+
+/* The attribute named by the string at `idx`, or NULL. */
+const c66_attribute *c66_toattribute(lua_State *L, int idx);
+
+/* Raises: the key at `idx` is no name of this object. `names` and `more` index tables of names that
+ * are. */
+int c66_unknown_name(lua_State *L, const char *object, int idx, int names, int more);
+
+/* [-0, +1] A deployment of the page userdata at stack index `page_idx`. */
+void c66_pushdeployment(lua_State *L, int page_idx, const c66_page *page, size_t index);
+
+int c66_lua_is_deployment(lua_State *L);
+int c66_lua_read_only(lua_State *L); /* __newindex of both */
+
+extern const luaL_Reg c66_deployment_methods[];
+extern const luaL_Reg c66_deployment_metamethods[];
+
+C66_END_DECLS
+
+#endif

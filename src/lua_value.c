@@ -1,0 +1,145 @@
+/* lua_value.c - floor 3: values and names, as pages and deployments share them. */
+#include "lua_json.h"
+#include "lua_page.h"
+#include "nearest.h"
+
+/* --- values --- */
+
+/* [-0, +1] The span's text with ASCII letters in lower case. */
+static void push_lower(lua_State *L, const c66_span *span) {
+  char small[64];
+  char *text = span->length <= sizeof small ? small : lua_newuserdata(L, span->length);
+  size_t n = c66_json_unescape(span, text);
+  size_t i;
+  for (i = 0; i < n; i++)
+    if (text[i] >= 'A' && text[i] <= 'Z')
+      text[i] = (char)(text[i] + ('a' - 'A'));
+  lua_pushlstring(L, text, n);
+  if (text != small)
+    lua_remove(L, -2);
+}
+
+/* [-0, +1] A number as sent. */
+static void push_number(lua_State *L, const c66_page *page, const c66_span *span) {
+  c66_error error;
+  c66_number n;
+  c66_json j;
+  c66_json_init(&j, page->body, page->length, &error);
+  if (c66_json_number(&j, span->start, &n) != NULL)
+    c66_pushnumber(L, &n);
+  else
+    lua_pushnil(L);
+}
+
+void c66_pushattribute(lua_State *L, const c66_page *page, const c66_record *record,
+                       const c66_attribute *a) {
+  c66_value value;
+  c66_read(page, record, a, &value);
+  switch (value.kind) {
+  case C66_VALUE_NIL:
+    lua_pushnil(L);
+    break;
+  case C66_VALUE_BOOLEAN:
+    lua_pushboolean(L, value.boolean);
+    break;
+  case C66_VALUE_INTEGER:
+    c66_pushint(L, value.integer);
+    break;
+  case C66_VALUE_NUMBER:
+    push_number(L, page, &value.span);
+    break;
+  case C66_VALUE_TEXT:
+    c66_pushspan(L, &value.span);
+    break;
+  case C66_VALUE_LOWER:
+    push_lower(L, &value.span);
+    break;
+  case C66_VALUE_WORD:
+    lua_pushstring(L, value.word);
+    break;
+  }
+}
+
+const c66_attribute *c66_toattribute(lua_State *L, int idx) {
+  lua_Integer i;
+  lua_pushvalue(L, idx);
+  lua_rawget(L, C66_UP_NAMES);
+  i = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  return i == 0 ? NULL : &c66_attributes[i - 1];
+}
+
+void c66_pushchecked(lua_State *L, const c66_page *page, const char *p, int null) {
+  c66_error error;
+  c66_json j;
+  c66_json_init(&j, page->body, page->length, &error);
+  if (c66_pushjson(L, &j, p, null) == NULL)
+    luaL_error(L, "internal error: %s", error.message);
+}
+
+void c66_pushclosure(lua_State *L, lua_CFunction f) {
+  int i;
+  luaL_checkstack(L, C66_UPVALUES + 1, NULL);
+  for (i = 1; i <= C66_UPVALUES; i++)
+    lua_pushvalue(L, lua_upvalueindex(i));
+  lua_pushcclosure(L, f, C66_UPVALUES);
+}
+
+void c66_pushclosure_own(lua_State *L, lua_CFunction f) {
+  int i;
+  luaL_checkstack(L, C66_UPVALUES + 1, NULL);
+  for (i = 1; i <= C66_UPVALUES; i++) {
+    lua_pushvalue(L, lua_upvalueindex(i));
+    lua_insert(L, -2);
+  }
+  lua_pushcclosure(L, f, C66_UPVALUES + 1);
+}
+
+/* --- unknown names --- */
+
+/* [-0, +1] The key of the table at `idx` that is nearest to `name`, or nil when none is near. */
+static void push_nearest(lua_State *L, const char *name, size_t length, int idx) {
+  unsigned limit = length < 4 ? 1 : 3;
+  unsigned best = limit + 1;
+  int top;
+  idx = c66_absindex(L, idx);
+  lua_pushnil(L); /* the nearest so far */
+  top = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+    size_t n;
+    const char *key;
+    unsigned distance;
+    if (lua_type(L, -2) != LUA_TSTRING)
+      continue;
+    key = lua_tolstring(L, -2, &n);
+    distance = c66_distance(name, length, key, n, limit);
+    if (distance < best) {
+      best = distance;
+      lua_pushvalue(L, -2);
+      lua_replace(L, top);
+    }
+  }
+}
+
+int c66_lua_nearest(lua_State *L) {
+  size_t length;
+  const char *name = luaL_checklstring(L, 1, &length);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  push_nearest(L, name, length, 2);
+  return 1;
+}
+
+int c66_unknown_name(lua_State *L, const char *object, int idx, int names, int more) {
+  size_t length;
+  const char *name;
+  if (lua_type(L, idx) != LUA_TSTRING)
+    return luaL_error(L, "a %s is read by names, not by a %s", object, luaL_typename(L, idx));
+  name = lua_tolstring(L, idx, &length);
+  push_nearest(L, name, length, names);
+  if (lua_isnil(L, -1))
+    push_nearest(L, name, length, more);
+  if (lua_isnil(L, -1))
+    return luaL_error(L, "a %s has no field, predicate or method '%s'", object, name);
+  return luaL_error(L, "a %s has no field, predicate or method '%s': did you mean '%s'?", object,
+                    name, lua_tostring(L, -1));
+}

@@ -1,0 +1,294 @@
+/* record.c - floor 2: every name a deployment answers to, and its value in a page. */
+#include "deployment.h"
+#include "timestamp.h"
+
+#include <string.h>
+
+#define FIELD(name, field)                                                                         \
+  { name, C66_VIEW_FIELD, field, 0 }
+#define VIEW(name, view, field)                                                                    \
+  { name, view, field, 0 }
+#define IS_WORD(name, field, word)                                                                 \
+  { name, C66_VIEW_IS_WORD, field, word }
+
+const c66_attribute c66_attributes[] = {
+    FIELD("id", C66_ID),
+    FIELD("triggered_by", C66_TRIGGERED_BY),
+    FIELD("triggered_via", C66_TRIGGERED_VIA),
+    VIEW("triggered_via_code", C66_VIEW_CODE, C66_TRIGGERED_VIA),
+    VIEW("triggered_via_meaning", C66_VIEW_MEANING, C66_TRIGGERED_VIA),
+    FIELD("started_at", C66_STARTED_AT),
+    VIEW("started_time", C66_VIEW_SECONDS, C66_STARTED_AT),
+    FIELD("finished_at", C66_FINISHED_AT),
+    VIEW("finished_time", C66_VIEW_SECONDS, C66_FINISHED_AT),
+    VIEW("duration", C66_VIEW_DURATION, C66_STARTED_AT),
+    FIELD("outcome", C66_OUTCOME),
+    VIEW("outcome_code", C66_VIEW_CODE, C66_OUTCOME),
+    VIEW("outcome_meaning", C66_VIEW_MEANING, C66_OUTCOME),
+    FIELD("git_hash", C66_GIT_HASH),
+    FIELD("git_ref", C66_GIT_REF),
+    FIELD("deploy_session", C66_DEPLOY_SESSION),
+    FIELD("deploy_type", C66_DEPLOY_TYPE),
+    VIEW("deploy_type_code", C66_VIEW_CODE, C66_DEPLOY_TYPE),
+    VIEW("deploy_type_meaning", C66_VIEW_MEANING, C66_DEPLOY_TYPE),
+    FIELD("is_head", C66_IS_HEAD),
+    FIELD("is_live", C66_IS_LIVE),
+    FIELD("reverted", C66_REVERTED),
+    FIELD("reverted_by", C66_REVERTED_BY),
+    FIELD("reverted_at", C66_REVERTED_AT),
+    VIEW("reverted_time", C66_VIEW_SECONDS, C66_REVERTED_AT),
+    FIELD("is_deploying", C66_IS_DEPLOYING),
+    FIELD("commit_url", C66_COMMIT_URL),
+    FIELD("snapshot_uuid", C66_SNAPSHOT_UUID),
+    IS_WORD("is_pending", C66_OUTCOME, 0),
+    IS_WORD("is_success", C66_OUTCOME, 1),
+    IS_WORD("is_failed", C66_OUTCOME, 2),
+    VIEW("is_finished", C66_VIEW_FINISHED, C66_OUTCOME),
+    VIEW("is_running", C66_VIEW_RUNNING, C66_OUTCOME),
+    IS_WORD("via_web", C66_TRIGGERED_VIA, 0),
+    IS_WORD("via_api", C66_TRIGGERED_VIA, 1),
+    IS_WORD("via_hook", C66_TRIGGERED_VIA, 2),
+    IS_WORD("type_build", C66_DEPLOY_TYPE, 0),
+    IS_WORD("type_redeploy", C66_DEPLOY_TYPE, 1),
+    IS_WORD("type_scale", C66_DEPLOY_TYPE, 2),
+    IS_WORD("type_first_build", C66_DEPLOY_TYPE, 3),
+    IS_WORD("type_revert", C66_DEPLOY_TYPE, 4),
+};
+
+const size_t c66_attribute_count = sizeof c66_attributes / sizeof c66_attributes[0];
+
+int c66_is_predicate(const c66_attribute *a) { return a->view >= C66_VIEW_IS_WORD; }
+
+/* --- pieces of a record --- */
+
+static unsigned slot_of(unsigned field) { return c66_fields[field].slot; }
+
+static void span_at(const c66_page *page, const c66_ref *ref, c66_span *span) {
+  span->start = page->body + ref->offset;
+  span->length = ref->length & ~C66_ESCAPED;
+  span->escaped = (ref->length & C66_ESCAPED) != 0;
+}
+
+static void read_ref(const c66_page *page, const c66_ref *ref, c66_value *out) {
+  if (ref->offset == 0)
+    return;
+  out->kind = C66_VALUE_TEXT;
+  span_at(page, ref, &out->span);
+}
+
+static const c66_ref *text_of(const c66_record *r, unsigned field) {
+  return &r->texts[slot_of(field)];
+}
+
+/* The field's entry in the page's word list, or NULL. */
+static const c66_word *word_of(const c66_page *page, const c66_record *r, unsigned field) {
+  uint32_t number = r->words[slot_of(field)];
+  return number < C66_FIRST_WORD ? NULL : &page->words[number - C66_FIRST_WORD];
+}
+
+static int says(const c66_page *page, const c66_record *r, unsigned field, int known) {
+  const c66_word *w = word_of(page, r, field);
+  return w != NULL && w->known == known;
+}
+
+static int is_true(const c66_record *r, unsigned field) {
+  return c66_get_state(r, slot_of(field)) == C66_STATE_TRUE;
+}
+
+/* Places of the documented outcomes in c66_fields[C66_OUTCOME].words. */
+enum { PENDING, SUCCESS, FAILED };
+
+/* It has an end, or an outcome that only an end brings while nothing says it still goes on. */
+static int is_finished(const c66_page *page, const c66_record *r) {
+  const c66_ref *end = text_of(r, C66_FINISHED_AT);
+  if (end->offset != 0 && end->length > 0)
+    return 1;
+  return (says(page, r, C66_OUTCOME, SUCCESS) || says(page, r, C66_OUTCOME, FAILED)) &&
+         !is_true(r, C66_IS_DEPLOYING);
+}
+
+static int is_running(const c66_page *page, const c66_record *r) {
+  return !is_finished(page, r) &&
+         (is_true(r, C66_IS_DEPLOYING) || says(page, r, C66_OUTCOME, PENDING));
+}
+
+int c66_seconds(const c66_page *page, const c66_record *record, c66_field_id field, int64_t *out) {
+  const c66_ref *ref = text_of(record, field);
+  char plain[64];
+  c66_span span;
+  if (ref->offset == 0)
+    return 0;
+  span_at(page, ref, &span);
+  if (!span.escaped)
+    return c66_timestamp(span.start, span.length, out);
+  if (span.length > sizeof plain)
+    return 0;
+  return c66_timestamp(plain, c66_json_unescape(&span, plain), out);
+}
+
+/* --- values --- */
+
+static void read_integer(const c66_page *page, const c66_record *r, c66_value *out) {
+  c66_state state = c66_get_state(r, slot_of(C66_ID));
+  if (state == C66_STATE_INTEGER) {
+    out->kind = C66_VALUE_INTEGER;
+    out->integer = r->id.integer;
+  } else if (state == C66_STATE_DIGITS) {
+    out->kind = C66_VALUE_TEXT;
+    span_at(page, &r->id.digits, &out->span);
+  }
+}
+
+static void read_word(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
+  const c66_word *w = word_of(page, r, field);
+  if (w == NULL)
+    return;
+  if (w->known >= 0) {
+    out->kind = C66_VALUE_WORD;
+    out->word = c66_fields[field].words[w->known];
+  } else {
+    read_ref(page, w->word_is_code ? &w->code : &w->meaning, out);
+    out->kind = C66_VALUE_LOWER;
+  }
+}
+
+static void read_code(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
+  const c66_word *w = word_of(page, r, field);
+  if (w == NULL)
+    return;
+  read_ref(page, &w->code, out);
+  if (w->code_is_number)
+    out->kind = C66_VALUE_NUMBER;
+}
+
+static void read_meaning(const c66_page *page, const c66_record *r, unsigned field,
+                         c66_value *out) {
+  const c66_word *w = word_of(page, r, field);
+  if (w != NULL)
+    read_ref(page, &w->meaning, out);
+}
+
+static void read_field(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
+  switch ((c66_type)c66_fields[field].type) {
+  case C66_INTEGER:
+    read_integer(page, r, out);
+    break;
+  case C66_TEXT:
+  case C66_DATE:
+    read_ref(page, text_of(r, field), out);
+    break;
+  case C66_WORD:
+    read_word(page, r, field, out);
+    break;
+  case C66_BOOLEAN: {
+    c66_state state = c66_get_state(r, slot_of(field));
+    if (state == C66_STATE_TRUE || state == C66_STATE_FALSE) {
+      out->kind = C66_VALUE_BOOLEAN;
+      out->boolean = state == C66_STATE_TRUE;
+    }
+    break;
+  }
+  }
+}
+
+static void set_boolean(c66_value *out, int value) {
+  out->kind = C66_VALUE_BOOLEAN;
+  out->boolean = value;
+}
+
+static void read_seconds(const c66_page *page, const c66_record *r, unsigned field,
+                         c66_value *out) {
+  if (c66_seconds(page, r, (c66_field_id)field, &out->integer))
+    out->kind = C66_VALUE_INTEGER;
+}
+
+/* Nil rather than a negative length: then one of the two clocks was wrong. */
+static void read_duration(const c66_page *page, const c66_record *r, c66_value *out) {
+  int64_t started;
+  int64_t finished;
+  if (!c66_seconds(page, r, C66_STARTED_AT, &started) ||
+      !c66_seconds(page, r, C66_FINISHED_AT, &finished) || finished < started)
+    return;
+  out->kind = C66_VALUE_INTEGER;
+  out->integer = finished - started;
+}
+
+void c66_read(const c66_page *page, const c66_record *record, const c66_attribute *a,
+              c66_value *out) {
+  out->kind = C66_VALUE_NIL;
+  switch ((c66_view)a->view) {
+  case C66_VIEW_FIELD:
+    read_field(page, record, a->field, out);
+    break;
+  case C66_VIEW_SECONDS:
+    read_seconds(page, record, a->field, out);
+    break;
+  case C66_VIEW_DURATION:
+    read_duration(page, record, out);
+    break;
+  case C66_VIEW_CODE:
+    read_code(page, record, a->field, out);
+    break;
+  case C66_VIEW_MEANING:
+    read_meaning(page, record, a->field, out);
+    break;
+  case C66_VIEW_IS_WORD:
+    set_boolean(out, says(page, record, a->field, a->word));
+    break;
+  case C66_VIEW_FINISHED:
+    set_boolean(out, is_finished(page, record));
+    break;
+  case C66_VIEW_RUNNING:
+    set_boolean(out, is_running(page, record));
+    break;
+  }
+}
+
+/* --- the object as sent --- */
+
+const char *c66_find(const c66_page *page, const c66_record *record, const char *name,
+                     size_t length) {
+  const char *found = NULL;
+  const char *p = page->body + record->span.offset;
+  c66_error error;
+  c66_json j;
+  c66_span key;
+  c66_json_init(&j, page->body, page->length, &error);
+  for (p = c66_json_member(&j, p, 1, &key); p != NULL && key.start != NULL;
+       p = c66_json_member(&j, p, 0, &key)) {
+    if (c66_json_equals(&key, name, length))
+      found = p;
+    p = c66_json_skip(&j, p, 0);
+    if (p == NULL) /* cannot be: the object was read before */
+      return NULL;
+  }
+  return found;
+}
+
+static int has_drifted(const c66_page *page, const c66_record *r, const c66_field *f,
+                       c66_field_id field) {
+  int64_t ignored;
+  switch ((c66_type)f->type) {
+  case C66_TEXT:
+    break;
+  case C66_DATE:
+    if (r->texts[f->slot].offset != 0)
+      return !c66_seconds(page, r, field, &ignored);
+    break;
+  case C66_WORD:
+    return r->words[f->slot] == C66_DRIFT;
+  case C66_INTEGER:
+  case C66_BOOLEAN:
+    return c66_get_state(r, f->slot) == C66_STATE_DRIFT;
+  }
+  return r->texts[f->slot].offset == 0 && r->texts[f->slot].length == C66_DRIFT;
+}
+
+const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_id field) {
+  const c66_field *f = &c66_fields[field];
+  const char *value;
+  if (!has_drifted(page, record, f, field))
+    return NULL;
+  value = c66_find(page, record, f->name, f->length);
+  return value == NULL ? NULL : c66_json_type(*value);
+}
