@@ -5,7 +5,7 @@ local scheduler = require "cloud66.scheduler"
 local transport = require "cloud66.transport.curl"
 
 local engine = curl.engine()
-local unpack = table.unpack or _G.unpack
+local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
 
 local function ping(options, scheme)
   return fake.url(options, scheme) .. "/ping"
@@ -17,9 +17,9 @@ local function await(transfer)
 end
 
 -- A peer for one connection, in the one language besides sh that every Debian has: reads a request, writes `reply`,
--- and closes, or with `hold` waits until the client does.
+-- and closes, or with `hold` waits until the client does; `silent` does not read, `reset` closes with an RST.
 local peer_program = [[
-use IO::Socket::INET;
+use IO::Socket::INET; use Socket;
 $| = 1; alarm 20;
 my $listener = IO::Socket::INET->new(Listen => 5, LocalAddr => "127.0.0.1") or exit 1;
 print $listener->sockport, "\n";
@@ -28,25 +28,24 @@ my ($seen, $piece) = ("", "");
 if (!$ENV{PEER_SILENT}) { while ($seen !~ /\r\n\r\n/ && sysread($client, $piece, 4096)) { $seen .= $piece } }
 open(my $reply, "<", $ENV{PEER_REPLY}); binmode $reply; local $/; syswrite $client, <$reply>;
 if ($ENV{PEER_HOLD}) { 1 while sysread($client, $piece, 4096) }
+if ($ENV{PEER_RESET}) { $client->sockopt(SO_LINGER, pack("ii", 1, 0)) }
 ]]
 
 local has_perl = os.execute "perl -MIO::Socket::INET -e 1 2>/dev/null"
 has_perl = has_perl == true or has_perl == 0
 
--- Calls fn with the peer's host:port, and returns what it returns. options: reply, hold, silent.
+-- Calls fn with the peer's host:port, and returns what it returns. options: reply, hold, silent, reset.
 local function with_peer(options, fn)
-  if not has_perl then
-    pending "perl is missing"
-    return
-  end
+  if not has_perl then pending "perl is missing" end -- raises
   local path = os.tmpname()
   local file = assert(io.open(path, "wb"))
   file:write(options.reply or "")
   file:close()
-  local settings = ("PEER_REPLY='%s' PEER_HOLD=%s PEER_SILENT=%s"):format(
-    path, options.hold and 1 or "", options.silent and 1 or ""
-  )
-  local program = assert(io.popen(("%s perl -e '%s'"):format(settings, peer_program)))
+  local settings = "PEER_REPLY='" .. path .. "'"
+  for _, name in ipairs { "hold", "silent", "reset" } do
+    settings = settings .. (options[name] and (" PEER_" .. name:upper() .. "=1") or "")
+  end
+  local program = assert(io.popen(settings .. " perl -e '" .. peer_program .. "'"))
   local results = { pcall(fn, "127.0.0.1:" .. program:read "*l") }
   program:close()
   os.remove(path)
@@ -82,10 +81,7 @@ describe("the curl module", function()
 
   it("gives a forked child an engine of its own, and leaves the parent's alone", function()
     local ok, ffi = pcall(require, "ffi")
-    if not ok then
-      pending "only LuaJIT can fork without help"
-      return
-    end
+    if not ok then pending "only LuaJIT can fork without help" end
     ffi.cdef "int fork(void); void _exit(int); int waitpid(int, int *, int);"
     local half = engine:start { url = ping { delay = "0.2" } }
     engine:step()
@@ -223,13 +219,11 @@ describe("a transfer", function()
     assert.equal(0, (engine:step()))
   end)
 
-  it("can be cancelled during a name lookup without waiting for it", function()
-    local started = os.clock()
+  it("can be cancelled during a name lookup", function()
     local transfer = engine:start { url = "http://nowhere.invalid/" }
     engine:step()
     transfer:cancel()
     assert.equal("aborted", (select(2, transfer:result())))
-    assert.is_true(os.clock() - started < 1)
   end)
 
   it("may be collected at any stage", function()
@@ -289,13 +283,9 @@ describe("a transfer", function()
   end)
 
   it("closes with its variable", function()
-    local load_54 = _VERSION == "Lua 5.4" and load
-    if not load_54 then
-      pending "to-be-closed variables came with 5.4"
-      return
-    end
+    if _VERSION ~= "Lua 5.4" then pending "to-be-closed variables came with 5.4" end
     local transfer = engine:start { url = ping { delay = "5" } }
-    load_54 "local t <close> = ..."(transfer)
+    load "local t <close> = ..."(transfer)
     assert.equal("aborted", (select(2, transfer:result())))
   end)
 
@@ -439,10 +429,7 @@ describe("the transport over libcurl", function()
     local url = ping({}, "https"):gsub("//[^:/]+", "//wrong.localhost", 1)
     local response, kind, message = send_tls { url = url }
     assert.is_nil(response)
-    if kind == "connect" then
-      pending "nothing resolves wrong.localhost here"
-      return
-    end
+    if kind == "connect" then pending "nothing resolves wrong.localhost here" end
     assert.equal("tls", kind)
     assert.matches("another host name", message)
   end)
@@ -483,10 +470,8 @@ describe("the transport over libcurl", function()
     local _, kind, message = with_peer({ silent = true, hold = true }, function(address)
       return send { url = "https://" .. address .. "/", timeout = { connect = 0.3, total = 5 } }
     end)
-    if kind then
-      assert.equal("timeout", kind)
-      assert.matches("no connection within 0.3 s", message)
-    end
+    assert.equal("timeout", kind)
+    assert.matches("no connection within 0.3 s", message)
   end)
 
   it("calls an answer that stops coming timeout", function()
@@ -500,13 +485,22 @@ describe("the transport over libcurl", function()
     fails("network", "the connection", { url = ping { cut = "head" } })
     fails("network", "cut before", { url = ping { cut = "body" } })
     fails("network", "cut", { url = ping({ cut = "body" }, "https") }, send_tls)
+    local _, kind, message = receive ""
+    assert.equal("network", kind)
+    assert.matches("closed without an answer", message)
+  end)
+
+  it("calls a reset connection network", function()
+    local _, kind, message = with_peer({ reset = true }, function(address)
+      return send { url = "http://" .. address .. "/" }
+    end)
+    assert.equal("network", kind)
+    assert.matches("broke while receiving", message)
   end)
 
   it("calls what is not HTTP protocol", function()
     local _, kind = receive "SSH-2.0-OpenSSH_9.2\r\n"
-    assert.is_true(kind == nil or kind == "protocol")
-    _, kind = receive ""
-    assert.is_true(kind == nil or kind == "network")
+    assert.equal("protocol", kind)
   end)
 
   it("calls a wrong content encoding protocol", function()
