@@ -55,7 +55,7 @@ build = {
     ["cloud66.scheduler"] = "lua/cloud66/scheduler.lua",
     ["cloud66.sequence"] = "lua/cloud66/sequence.lua",
     ["cloud66.stack"] = "lua/cloud66/stack.lua",
-    ["cloud66.url"] = "lua/cloud66/url.lua",
     ["cloud66.transport.curl"] = "lua/cloud66/transport/curl.lua",
+    ["cloud66.url"] = "lua/cloud66/url.lua",
   },
 }

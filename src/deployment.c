@@ -1,29 +1,32 @@
 /*
- * deployment.c - floor 2: the Deployment model, and JSON to a page of records.
+ * deployment.c - floor 2: the Deployment model, and one JSON object to a record.
  *
  * The whole idea. A page of the API is one JSON text with up to 30 deployments of 18 keys, and a
  * script looks at a few of them. So decoding builds no objects and copies no strings: it reads the
  * text once, strictly, and writes down for each deployment where its values are.
  *
  *   body {"response":[{"id":107,"git_hash":"5675fcd8...","outcome":{"code":1,"meaning":"success"},
- * ... ^span     ^texts[git_hash]        ^words[outcome] -> page's word list
+ * ... ^offset   ^texts[git_hash]        ^words[outcome] -> the page's list of words
  *
- *   page    | header | record | record | ... | word | word | ... | body | 0 |      one block of
- * memory
+ *   page    | header | record | record | ... | word | word | ...      one block; the body is kept
+ * beside it
  *
- * A record (112 bytes) holds the id as an integer, four booleans in a few bits, an (offset, length)
- * pair into the body for each text and date, and for each {code, meaning} the number of an entry in
- * the page's list of distinct ones, of which there are a dozen at most. Dates and escapes are only
- * checked as JSON here; record.c turns them into values when somebody asks.
+ * A record is a cache line: the id as an integer, four booleans in three bits each, for each text
+ * and date a 16-bit offset and length within the object, and for each {code, meaning} the number of
+ * an entry in the page's list of distinct ones, of which there are a dozen at most. An object too
+ * large for 16 bits is marked, and its texts are searched for when they are read. Dates and escapes
+ * are only checked as JSON here; record.c turns them into values when somebody asks.
  *
- * Keys come in the same order in each object, so the decoder remembers which field stood at each
- * place last time and compares one name (read_key); in the same way it compares a {code, meaning}
- * with the bytes of those it has seen (word.c) before it reads it properly. Both are guesses
- * checked byte by byte: a wrong guess costs time, never an error.
+ * Objects of one page are laid out alike, so the decoder remembers the bytes between two values,
+ * such as
+ * `,"git_hash":`, from the object before, and compares them at once (read_members); in the same way
+ * it compares a {code, meaning} with those it has seen (word.c). Both are guesses checked byte by
+ * byte: a wrong guess costs time, never an error.
  *
  * envelope.c finds the list in the body and lays the page out.
  */
 #include "decoder.h"
+#include "scan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,24 +71,21 @@ const char *c66_out_of_memory(const c66_decoder *d) {
   return NULL;
 }
 
-c66_ref c66_make_ref(const c66_decoder *d, const char *start, size_t length) {
-  c66_ref ref;
-  ref.offset = (uint32_t)(start - d->json.text);
-  ref.length = (uint32_t)length;
+/* In an object too large for it the result means nothing, and is not looked at. */
+static c66_near near_ref(const c66_decoder *d, const c66_record *r, const char *start,
+                         const char *end, int escaped) {
+  c66_near ref;
+  ref.offset = (uint16_t)(start - (d->json.text + r->offset));
+  ref.length = (uint16_t)(end - start);
+  if (escaped)
+    ref.length |= C66_NEAR_ESCAPED;
   return ref;
 }
 
-c66_ref c66_span_ref(const c66_decoder *d, const c66_span *span) {
-  c66_ref ref = c66_make_ref(d, span->start, span->length);
-  if (span->escaped)
-    ref.length |= C66_ESCAPED;
-  return ref;
-}
-
-c66_ref c66_no_ref(c66_nothing why) {
-  c66_ref ref;
+static c66_near no_ref(c66_nothing why) {
+  c66_near ref;
   ref.offset = 0;
-  ref.length = (uint32_t)why;
+  ref.length = (uint16_t)why;
   return ref;
 }
 
@@ -94,166 +94,225 @@ static void set_state(c66_record *r, unsigned slot, c66_state state) {
   r->states = (uint16_t)((r->states & ~(7U << shift)) | ((unsigned)state << shift));
 }
 
-/* --- keys --- */
-
-static c66_field_id find_field(const c66_span *key) {
-  unsigned i;
-  for (i = 0; i < C66_FIELD_COUNT; i++)
-    if (c66_json_equals(key, c66_fields[i].name, c66_fields[i].length))
-      break;
-  return (c66_field_id)i;
-}
-
-/* Whether `p`, behind an opening quote, goes on with this field's name and the closing quote. */
-static int is_field(const c66_decoder *d, const char *p, unsigned field) {
-  const c66_field *f;
-  if (field >= C66_FIELD_COUNT)
-    return 0;
-  f = &c66_fields[field];
-  return d->json.end - p > f->length && memcmp(p, f->name, f->length) == 0 && p[f->length] == '"';
-}
-
-/* Reads a key and its colon, trying first what stood at this place in the object before. */
-static const char *read_key(c66_decoder *d, const char *p, size_t place, c66_field_id *field) {
-  c66_span key;
-  if (*p != '"')
-    return c66_json_unexpected(&d->json, p, "expected a key in quotes");
-  p++;
-  if (place < sizeof d->order && is_field(d, p, d->order[place])) {
-    *field = (c66_field_id)d->order[place];
-    p += c66_fields[*field].length + 1;
-  } else {
-    p = c66_json_string(&d->json, p, &key);
-    if (p == NULL)
-      return NULL;
-    *field = find_field(&key);
-    if (place < sizeof d->order)
-      d->order[place] = (unsigned char)*field;
-  }
-  if (p[0] == ':' && (unsigned char)p[1] > ' ')
-    return p + 1;
-  return c66_json_colon(&d->json, p);
-}
-
 /* --- values --- */
 
-static const char *read_id(c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
+static const char *skip(const c66_decoder *d, const char *p) {
+  return c66_json_skip(&d->json, p, d->depth + 1);
+}
+
+static inline const char *read_null(const c66_decoder *d, const char *p) {
+  return d->json.end - p >= 4 && memcmp(p, "null", 4) == 0 ? p + 4 : skip(d, p);
+}
+
+#define VARIES SIZE_MAX /* in c66_decoder.lengths */
+
+/* A run of 1 to 18 digits that begins with none too many and is all of the number; 0 where it is
+ * not. */
+static inline int short_integer(const char *p, const char **end, int64_t *out) {
+  const char *start = p;
+  int64_t value = 0;
+  while (*p >= '0' && *p <= '9' && p - start < 19)
+    value = value * 10 + (*p++ - '0');
+  *end = p;
+  *out = value;
+  return p > start && p - start < 19 && (*start != '0' || p - start == 1) && *p != '.' &&
+         *p != 'e' && *p != 'E';
+}
+
+static const char *read_id(const c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
+  const char *end;
   c66_number n;
+  if (short_integer(p, &end, &r->id)) {
+    set_state(r, slot, C66_STATE_INTEGER);
+    return end;
+  }
   if (*p != '-' && (*p < '0' || *p > '9')) {
     set_state(r, slot, *p == 'n' ? C66_STATE_NULL : C66_STATE_DRIFT);
-    return c66_json_skip(&d->json, p, d->depth + 1);
+    return skip(d, p);
   }
   p = c66_json_number(&d->json, p, &n);
   if (p == NULL)
     return NULL;
   if (n.kind == C66_NUMBER_INTEGER) {
-    r->id.integer = n.integer;
+    r->id = n.integer;
     set_state(r, slot, C66_STATE_INTEGER);
-  } else if (n.kind == C66_NUMBER_BIG_INTEGER) {
-    r->id.digits = c66_make_ref(d, n.start, n.length);
-    set_state(r, slot, C66_STATE_DIGITS);
   } else {
-    set_state(r, slot, C66_STATE_DRIFT);
+    set_state(r, slot, n.kind == C66_NUMBER_REAL ? C66_STATE_DRIFT : C66_STATE_DIGITS);
   }
   return p;
 }
 
-static const char *read_text(c66_decoder *d, const char *p, c66_ref *out) {
-  if (*p == '"') {
-    c66_span span;
-    p = c66_json_string(&d->json, p + 1, &span);
-    if (p != NULL)
-      *out = c66_span_ref(d, &span);
-    return p;
+/*
+ * Texts such as hashes, dates and addresses of commits are as long as the one before. Taking that
+ * length, once it is seen to be right, instead of the scan's result lets the processor read on
+ * before the scan is done.
+ */
+static const char *read_text(c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
+  c66_near *out = &r->texts[slot];
+  const char *end;
+  c66_span span;
+  if (*p != '"') {
+    *out = no_ref(*p == 'n' ? C66_NULL : C66_DRIFT);
+    return *p == 'n' ? read_null(d, p) : skip(d, p);
   }
-  *out = c66_no_ref(*p == 'n' ? C66_NULL : C66_DRIFT);
-  return c66_json_skip(&d->json, p, d->depth + 1);
+  p++;
+  end = c66_plain_run(p, d->json.end);
+  if (C66_UNLIKELY(*end != '"')) {
+    end = c66_json_string(&d->json, p, &span);
+    if (end != NULL)
+      *out = near_ref(d, r, p, end - 1, span.escaped);
+    return end;
+  }
+  if (d->lengths[slot] != VARIES) {
+    const char *guess = p + d->lengths[slot];
+    if (end == guess) {
+      *out = near_ref(d, r, p, guess, 0);
+      return guess + 1;
+    }
+    d->lengths[slot] = d->lengths[slot] == 0 ? (size_t)(end - p) : VARIES;
+  }
+  *out = near_ref(d, r, p, end, 0);
+  return end + 1;
 }
 
-static const char *read_boolean(c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
-  c66_state state = C66_STATE_DRIFT;
-  if (*p == 't')
-    state = C66_STATE_TRUE;
-  else if (*p == 'f')
-    state = C66_STATE_FALSE;
-  else if (*p == 'n')
-    state = C66_STATE_NULL;
-  set_state(r, slot, state);
-  return state == C66_STATE_DRIFT ? c66_json_skip(&d->json, p, d->depth + 1)
-                                  : c66_json_literal(&d->json, p);
+static const char *read_boolean(const c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
+  size_t left = (size_t)(d->json.end - p);
+  if (left >= 4 && memcmp(p, "true", 4) == 0) {
+    set_state(r, slot, C66_STATE_TRUE);
+    return p + 4;
+  }
+  if (left >= 5 && memcmp(p, "false", 5) == 0) {
+    set_state(r, slot, C66_STATE_FALSE);
+    return p + 5;
+  }
+  set_state(r, slot, *p == 'n' ? C66_STATE_NULL : C66_STATE_DRIFT);
+  return skip(d, p);
 }
 
-static const char *read_value(c66_decoder *d, const char *p, c66_field_id field, c66_record *r) {
-  const c66_field *f;
-  if (field == C66_UNKNOWN_FIELD)
-    return c66_json_skip(&d->json, p, d->depth + 1);
-  f = &c66_fields[field];
-  switch ((c66_type)f->type) {
-  case C66_INTEGER:
-    return read_id(d, p, r, f->slot);
-  case C66_WORD:
-    return c66_read_word(d, p, f, &r->words[f->slot]);
-  case C66_BOOLEAN:
-    return read_boolean(d, p, r, f->slot);
+static const char *read_value(c66_decoder *d, const char *p, const c66_gap *at, c66_record *r) {
+  switch ((c66_type)at->type) {
   case C66_TEXT:
   case C66_DATE:
+    return read_text(d, p, r, at->slot);
+  case C66_BOOLEAN:
+    return read_boolean(d, p, r, at->slot);
+  case C66_WORD:
+    return c66_read_word(d, p, &c66_fields[at->field], r);
+  case C66_INTEGER:
+    return read_id(d, p, r, at->slot);
+  case C66_OTHER:
     break;
   }
-  return read_text(d, p, &r->texts[f->slot]);
+  return skip(d, p);
+}
+
+/* --- keys --- */
+
+enum {
+  MOST_MISSES = 128
+}; /* of a page, until its objects count as laid out differently from each other */
+
+static unsigned find_field(const c66_span *key) {
+  unsigned i;
+  for (i = 0; i < C66_FIELD_COUNT; i++)
+    if (c66_json_equals(key, c66_fields[i].name, c66_fields[i].length))
+      break;
+  return i;
+}
+
+/* Whether the gap's bytes stand at `p`. */
+static inline int is_here(const c66_decoder *d, const char *p, const c66_gap *gap) {
+  size_t length = gap->length;
+  return length != 0 && (size_t)(d->json.end - p) > length && c66_same(p, gap->bytes, length);
+}
+
+/* What a key leads to. Its bytes are remembered too, unless objects prove to be laid out
+ * differently from each other. */
+static void learn_gap(c66_decoder *d, c66_gap *gap, const char *start, const char *end,
+                      unsigned field) {
+  size_t length = (size_t)(end - start);
+  if (length > sizeof gap->bytes || (gap->length != 0 && ++d->misses > MOST_MISSES))
+    length = 0;
+  memcpy(gap->bytes, start, length);
+  gap->length = (unsigned char)length;
+  gap->field = (unsigned char)field;
+  gap->type = field == C66_UNKNOWN_FIELD ? C66_OTHER : c66_fields[field].type;
+  gap->slot = field == C66_UNKNOWN_FIELD ? 0 : c66_fields[field].slot;
+}
+
+/* Reads from behind a value, or from the opening brace, to the next value; *gap then tells the key.
+ * Or behind the closing brace, with *over set. */
+static const char *read_key(c66_decoder *d, const char *p, int first, c66_gap *gap, int *over) {
+  const char *start = p;
+  c66_span key;
+  *over = 0;
+  p = c66_json_member(&d->json, p, first, &key);
+  if (p == NULL)
+    return NULL;
+  *over = key.start == NULL;
+  if (!*over)
+    learn_gap(d, gap, start, p, find_field(&key));
+  return p;
 }
 
 /* --- one deployment --- */
 
+static const char *read_members(c66_decoder *d, const char *p, c66_record *r) {
+  c66_gap *last = &d->gaps[C66_PLACES]; /* for every place from here on, and never remembered */
+  c66_gap *gap = d->gaps;
+  int over;
+  for (;;) {
+    if (is_here(d, p, gap)) {
+      p = c66_json_space(p + gap->length);
+    } else {
+      p = read_key(d, p, gap == d->gaps, gap, &over);
+      if (p == NULL || over)
+        return p;
+      last->length = 0;
+    }
+    p = read_value(d, p, gap, r);
+    if (p == NULL)
+      return NULL;
+    if (*p == '}')
+      return p + 1;
+    if (gap != last)
+      gap++;
+  }
+}
+
 /* An object without an id is no deployment: say what it looks like instead. */
-static const char *not_a_deployment(const c66_decoder *d, const char *start, size_t length) {
+static const char *not_a_deployment(const c66_decoder *d, const c66_record *r) {
+  const char *start = d->json.text + r->offset;
   c66_page page;
-  c66_record r;
   memset(&page, 0, sizeof page);
   page.body = d->json.text;
   page.length = (size_t)(d->json.end - d->json.text);
-  r.span = c66_make_ref(d, start, length);
-  if (c66_find(&page, &r, "error", 5) != NULL)
+  if (c66_find(&page, r, "error", 5) != NULL)
     return c66_json_fail(&d->json, start, "an error body, not a deployment");
-  if (c66_find(&page, &r, "uid", 3) != NULL)
+  if (c66_find(&page, r, "uid", 3) != NULL)
     return c66_json_fail(&d->json, start,
                          "an object with a 'uid', such as a stack, not a deployment");
   return c66_json_fail(&d->json, start, "an object without an 'id' is not a deployment");
 }
 
-static const char *read_members(c66_decoder *d, const char *p, c66_record *r) {
-  const c66_json *j = &d->json;
-  size_t place;
-  p = c66_json_space(p + 1);
-  if (*p == '}')
-    return p + 1;
-  for (place = 0;; place++) {
-    c66_field_id field = C66_UNKNOWN_FIELD;
-    p = read_key(d, p, place, &field);
-    if (p == NULL || (p = read_value(d, p, field, r)) == NULL)
-      return NULL;
-    p = c66_json_space(p);
-    if (*p == '}')
-      return p + 1;
-    if (*p != ',')
-      return c66_json_unexpected(j, p, "expected ',' or '}'");
-    p = c66_json_space(p + 1);
-  }
-}
-
 const char *c66_read_deployment(c66_decoder *d, const char *p) {
-  const c66_state no_id = C66_STATE_NULL; /* and absent, which is less */
   const char *start = p;
-  c66_record r;
+  c66_record *r;
   if (*p != '{')
     return c66_json_unexpected(&d->json, p, "expected a deployment (an object)");
-  memset(&r, 0, sizeof r);
-  p = read_members(d, p, &r);
+  if (c66_buffer_reserve(&d->records, sizeof *r) != C66_ROOM_OK)
+    return c66_out_of_memory(d);
+  r = (c66_record *)(void *)(d->records.data + d->records.len);
+  memset(r, 0, sizeof *r);
+  r->offset = (uint32_t)(start - d->json.text);
+  p = read_members(d, p, r);
   if (p == NULL)
     return NULL;
-  if (c66_get_state(&r, c66_fields[C66_ID].slot) <= no_id)
-    return not_a_deployment(d, start, (size_t)(p - start));
-  r.span = c66_make_ref(d, start, (size_t)(p - start));
-  if (c66_buffer_append(&d->records, &r, sizeof r) != C66_ROOM_OK)
-    return c66_out_of_memory(d);
+  r->length = (uint32_t)(p - start);
+  if (r->length >= C66_NEAR_LIMIT)
+    r->states |= C66_WIDE;
+  if (c66_get_state(r, c66_fields[C66_ID].slot) <= C66_STATE_NULL) /* or absent, which is less */
+    return not_a_deployment(d, r);
+  d->records.len += sizeof *r;
   return p;
 }

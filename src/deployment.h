@@ -38,7 +38,14 @@ typedef enum c66_field_id {
   C66_UNKNOWN_FIELD = C66_FIELD_COUNT
 } c66_field_id;
 
-typedef enum c66_type { C66_INTEGER, C66_TEXT, C66_DATE, C66_WORD, C66_BOOLEAN } c66_type;
+typedef enum c66_type {
+  C66_INTEGER,
+  C66_TEXT,
+  C66_DATE,
+  C66_WORD,
+  C66_BOOLEAN,
+  C66_OTHER /* of a key that is no field */
+} c66_type;
 
 /* One row per key: the single place where a field is described. */
 typedef struct c66_field {
@@ -77,18 +84,27 @@ extern const size_t c66_attribute_count;
 /* Predicates are always true or false; fields may be absent. */
 int c66_is_predicate(const c66_attribute *a);
 
-/* --- a page in memory: one block holding this header, the records, the words and the body --- */
+/* --- a page in memory: its records and words in one block, and the body they point into --- */
 
 enum { C66_TEXT_SLOTS = 10, C66_WORD_SLOTS = 3, C66_STATE_SLOTS = 5 };
 
-/* Bytes of the body. Offset 0 never starts a text, so it marks "none" and length says why
- * (c66_nothing). */
+/* Bytes of the body. */
 typedef struct c66_ref {
-  uint32_t offset;
+  uint32_t offset; /* 0: none */
   uint32_t length; /* without C66_ESCAPED */
 } c66_ref;
 
 #define C66_ESCAPED 0x80000000U /* in c66_ref.length: the text holds backslashes */
+
+/* Bytes of a record's object, by the place they start at in it. Offset 0 is its brace, so it marks
+ * "none", and length says why (c66_nothing). */
+typedef struct c66_near {
+  uint16_t offset;
+  uint16_t length; /* without C66_NEAR_ESCAPED */
+} c66_near;
+
+#define C66_NEAR_ESCAPED 0x8000U
+#define C66_NEAR_LIMIT 0x8000U /* bytes an object may have for its texts to be near */
 
 /* Why a text or a word is not there. */
 typedef enum c66_nothing {
@@ -98,6 +114,8 @@ typedef enum c66_nothing {
   C66_FIRST_WORD
 } c66_nothing;
 
+#define C66_MOST_WORDS 0xF000U /* distinct words of a page */
+
 /* What is known of a boolean field, or of the id. Three bits each in c66_record.states. */
 typedef enum c66_state {
   C66_STATE_ABSENT,
@@ -106,30 +124,35 @@ typedef enum c66_state {
   C66_STATE_FALSE,
   C66_STATE_TRUE,
   C66_STATE_INTEGER = C66_STATE_FALSE, /* the id fits int64_t */
-  C66_STATE_DIGITS = C66_STATE_TRUE    /* the id is whole and larger: its digits */
+  C66_STATE_DIGITS = C66_STATE_TRUE    /* the id is whole and larger: look it up in the body */
 } c66_state;
 
-/* One deployment: 112 bytes, and no copy of any text. */
+/*
+ * The object is larger than near texts reach, or has a word too many for the list: texts and words
+ * are looked up in the body when they are read.
+ */
+#define C66_WIDE 0x8000U
+
+/* One deployment: 64 bytes, a cache line, and no copy of any text. */
 typedef struct c66_record {
-  union {
-    int64_t integer;
-    c66_ref digits;
-  } id;
-  c66_ref span; /* the object's bytes, braces included */
-  c66_ref texts[C66_TEXT_SLOTS];
-  uint32_t
+  int64_t id;
+  uint32_t offset; /* of the object in the body */
+  uint32_t length; /* bytes, braces included */
+  c66_near texts[C66_TEXT_SLOTS];
+  uint16_t
       words[C66_WORD_SLOTS]; /* a c66_nothing, or C66_FIRST_WORD + index into the page's words */
-  uint16_t states;           /* c66_state of slots 0 to C66_STATE_SLOTS - 1 */
+  uint16_t states;           /* c66_state of slots 0 to C66_STATE_SLOTS - 1; C66_WIDE */
 } c66_record;
 
 /* A distinct {code, meaning} (or bare word) of a page, as sent. */
 typedef struct c66_word {
   c66_ref raw;     /* the whole value */
-  c66_ref code;    /* text content, or a number's digits; offset 0 when there is none */
-  c66_ref meaning; /* text content; offset 0 when there is none */
+  c66_ref code;    /* text content, or a number's digits */
+  c66_ref meaning; /* text content */
   uint8_t code_is_number;
   uint8_t word_is_code; /* which of the two is the machine word */
   int8_t known;         /* index into the field's documented words, or -1 */
+  uint8_t slot;         /* of the field */
 } c66_word;
 
 #define C66_NO_NUMBER INT64_MIN
@@ -145,11 +168,18 @@ typedef struct c66_pagination {
 typedef struct c66_page {
   const c66_record *records;
   const c66_word *words;
-  const char *body; /* followed by a zero byte */
+  const char *body; /* not owned: must live as long as the page; followed by a zero byte */
   size_t length;    /* of body, bytes */
   uint32_t count;
   c66_pagination pagination;
 } c66_page;
+
+/*
+ * Reads {code, meaning} or a bare text at `p` into `w`, whatever it stands in (word.c). *usable
+ * tells whether there is a word in it. Returns the position behind it, or NULL.
+ */
+const char *c66_parse_word(const c66_json *j, const char *p, int depth, const c66_field *f,
+                           c66_word *w, int *usable);
 
 /* --- reading a record (record.c) --- */
 
@@ -161,7 +191,7 @@ typedef enum c66_value_kind {
   C66_VALUE_NIL,
   C66_VALUE_BOOLEAN,
   C66_VALUE_INTEGER,
-  C66_VALUE_NUMBER, /* span: a number as sent */
+  C66_VALUE_NUMBER, /* span.start: a number as sent */
   C66_VALUE_TEXT,   /* span, perhaps escaped */
   C66_VALUE_LOWER,  /* span, perhaps escaped, to be put in lower case */
   C66_VALUE_WORD    /* word: static text of a documented word */
@@ -172,8 +202,14 @@ typedef struct c66_value {
   int boolean;
   int64_t integer;
   c66_span span;
-  const char *word;
 } c66_value;
+
+enum { C66_WORDS_EACH = 8 }; /* a field documents fewer words than this */
+
+/* A number from 1 on for each documented word of each field. */
+static inline int c66_word_index(unsigned field, int known) {
+  return c66_fields[field].slot * C66_WORDS_EACH + known + 1;
+}
 
 /* The value of any readable name. */
 void c66_read(const c66_page *page, const c66_record *record, const c66_attribute *a,

@@ -18,7 +18,6 @@ void c66_decoder_init(c66_decoder *d) {
   memset(d, 0, sizeof *d);
   c66_buffer_init(&d->records, SIZE_MAX);
   c66_buffer_init(&d->words, SIZE_MAX);
-  memset(d->order, C66_UNKNOWN_FIELD, sizeof d->order);
 }
 
 void c66_decoder_trim(c66_decoder *d) {
@@ -88,7 +87,9 @@ static void forget_page(c66_decoder *d) {
                                       C66_NO_NUMBER};
   d->records.len = 0;
   d->words.len = 0;
-  memset(d->recent, 0, sizeof d->recent);
+  d->misses = 0;
+  memset(d->lengths, 0, sizeof d->lengths);
+  d->page++;
   d->pagination = none;
   d->depth = 0;
 }
@@ -171,8 +172,7 @@ c66_status c66_decode(c66_decoder *d, const char *text, size_t length, c66_error
 /* --- the block --- */
 
 size_t c66_page_size(const c66_decoder *d) {
-  size_t length = (size_t)(d->json.end - d->json.text);
-  return sizeof(c66_page) + d->records.len + d->words.len + length + 1;
+  return sizeof(c66_page) + d->records.len + d->words.len;
 }
 
 c66_page *c66_page_build(const c66_decoder *d, void *memory) {
@@ -186,10 +186,8 @@ c66_page *c66_page_build(const c66_decoder *d, void *memory) {
   page->words = (const c66_word *)(void *)at;
   if (d->words.len > 0)
     memcpy(at, d->words.data, d->words.len);
-  at += d->words.len;
+  page->body = d->json.text;
   page->length = (size_t)(d->json.end - d->json.text);
-  page->body = at;
-  memcpy(at, d->json.text, page->length + 1);
   page->pagination = d->pagination;
   return page;
 }

@@ -1,16 +1,12 @@
 /* json.c - floor 1: strict RFC 8259 and UTF-8 reading. No Lua, no allocation. */
 #include "json.h"
+#include "scan.h"
 
 #include <float.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__SSE2__) && defined(__GNUC__)
-#define BLOCK_SCAN 1
-#include <emmintrin.h>
-#endif
 
 /* --- errors --- */
 
@@ -66,32 +62,6 @@ const char *c66_json_colon(const c66_json *j, const char *p) {
 }
 
 /* --- strings --- */
-
-/* The first byte from `p` on that is a quote, a backslash, a control character or not ASCII. */
-static const char *plain_run(const char *p, const char *end) {
-#if defined(BLOCK_SCAN)
-  const __m128i quote = _mm_set1_epi8('"');
-  const __m128i backslash = _mm_set1_epi8('\\');
-  const __m128i space = _mm_set1_epi8(' ');
-  while (end - p >= 16) {
-    __m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-    /* signed: bytes from 0x80 on are negative, so less than a space, like the control characters */
-    __m128i low = _mm_cmplt_epi8(block, space);
-    __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash));
-    int mask = _mm_movemask_epi8(_mm_or_si128(low, mark));
-    if (mask != 0)
-      return p + __builtin_ctz((unsigned)mask);
-    p += 16;
-  }
-#else
-  (void)end;
-#endif
-  for (;; p++) {
-    unsigned char c = (unsigned char)*p;
-    if (c == '"' || c == '\\' || c < ' ' || c >= 0x80)
-      return p;
-  }
-}
 
 static int is_tail(char c) { return ((unsigned char)c & 0xC0U) == 0x80U; }
 
@@ -173,7 +143,7 @@ const char *c66_json_string(const c66_json *j, const char *p, c66_span *out) {
   const char *start = p;
   int escaped = 0;
   for (;;) {
-    p = plain_run(p, j->end);
+    p = c66_plain_run(p, j->end);
     if (*p == '"')
       break;
     if (*p == '\\') {
@@ -304,7 +274,10 @@ static const char *digits(const char *p) {
 /* Whether the digits fit; the magnitude may be one larger when negative. */
 static int to_integer(const char *p, const char *end, int negative, int64_t *out) {
   const uint64_t limit = (uint64_t)INT64_MAX + (negative ? 1U : 0U);
+  const char *safe = end - p > 18 ? p + 18 : end; /* so many digits fit in any case */
   uint64_t value = 0;
+  for (; p < safe; p++)
+    value = value * 10 + (unsigned)(*p - '0');
   for (; p < end; p++) {
     unsigned digit = (unsigned)(*p - '0');
     if (value > (limit - digit) / 10)

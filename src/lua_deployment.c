@@ -32,11 +32,7 @@ void c66_pushdeployment(lua_State *L, int page_idx, const c66_page *page, size_t
   d->mark = &mark;
   d->page = page;
   d->record = &page->records[index];
-#if C66_COMPANION_IS_TABLE
-  c66_getcompanion(L, page_idx); /* the table that holds the page */
-#else
-  lua_pushvalue(L, page_idx);
-#endif
+  c66_pushkeeper(L, page_idx);
   c66_setcompanion(L, -2);
   lua_pushvalue(L, C66_UP_DEPLOYMENT_META);
   lua_setmetatable(L, -2);
@@ -44,15 +40,18 @@ void c66_pushdeployment(lua_State *L, int page_idx, const c66_page *page, size_t
 
 /* --- deployment: metamethods --- */
 
+/* Reached by way of our metatable alone, which is hidden: the mark is enough to know our own by. */
 static int deployment_index(lua_State *L) {
-  const deployment *d = check_deployment(L, 1);
+  const deployment *d = lua_touserdata(L, 1);
   const c66_attribute *a;
+  if (d == NULL || d->mark != &mark)
+    return luaL_argerror(L, 1, "a deployment expected");
+  a = c66_toattribute(L, 2);
+  if (a != NULL) {
+    c66_pushattribute(L, d->page, d->record, a);
+    return 1;
+  }
   if (lua_type(L, 2) == LUA_TSTRING) {
-    a = c66_toattribute(L, 2);
-    if (a != NULL) {
-      c66_pushattribute(L, d->page, d->record, a);
-      return 1;
-    }
     lua_pushvalue(L, 2);
     lua_rawget(L, C66_UP_DEPLOYMENT_METHODS);
     if (!lua_isnil(L, -1))
@@ -71,8 +70,8 @@ static int deployment_eq(lua_State *L) {
   const deployment *b = to_deployment(L, 2);
   int same = 0;
   if (a != NULL && b != NULL) {
-    const c66_ref *x = &a->record->span;
-    const c66_ref *y = &b->record->span;
+    const c66_record *x = a->record;
+    const c66_record *y = b->record;
     same = x->length == y->length &&
            memcmp(a->page->body + x->offset, b->page->body + y->offset, x->length) == 0;
   }
@@ -170,13 +169,13 @@ static int deployment_raw(lua_State *L) {
 
 static int deployment_to_table(lua_State *L) {
   const deployment *d = check_deployment(L, 1);
-  c66_pushchecked(L, d->page, d->page->body + d->record->span.offset, null_argument(L, 2));
+  c66_pushchecked(L, d->page, d->page->body + d->record->offset, null_argument(L, 2));
   return 1;
 }
 
 static int deployment_to_json(lua_State *L) {
   const deployment *d = check_deployment(L, 1);
-  lua_pushlstring(L, d->page->body + d->record->span.offset, d->record->span.length);
+  lua_pushlstring(L, d->page->body + d->record->offset, d->record->length);
   return 1;
 }
 

@@ -93,8 +93,13 @@ static int unknown_page_name(lua_State *L) {
   return c66_unknown_name(L, "page", 2, lua_gettop(L), C66_UP_PAGE_METHODS);
 }
 
+/* Reached by way of our metatable alone, as deployment_index. */
 static int page_index(lua_State *L) {
-  const c66_page *page = check_page(L, 1);
+  const page_box *box = lua_touserdata(L, 1);
+  const c66_page *page;
+  if (box == NULL || box->mark != &mark)
+    return luaL_argerror(L, 1, "a page expected");
+  page = &box->page;
   if (lua_type(L, 2) == LUA_TNUMBER) {
     lua_Number i = lua_tonumber(L, 2);
     if (i >= 1 && i <= (lua_Number)page->count && i == (lua_Number)(uint32_t)i)
@@ -143,39 +148,48 @@ static int page_each(lua_State *L) {
   return 2;
 }
 
-/* Upvalue C66_UP_OWN: a userdata of one attribute index per column. */
+/* Upvalue C66_UP_OWN of rows_next. Its companion value keeps the page alive. */
+typedef struct rows {
+  const c66_page *page;
+  int count;
+  const c66_attribute *columns[];
+} rows;
+
 static int rows_next(lua_State *L) {
-  const c66_page *page = check_page(L, 1);
-  const unsigned char *columns = lua_touserdata(L, C66_UP_OWN);
-  int count = (int)c66_rawlen(L, C66_UP_OWN);
+  const rows *r = lua_touserdata(L, C66_UP_OWN);
+  const c66_page *page = r->page;
   lua_Number last = lua_tonumber(L, 2);
-  uint32_t i = last >= 0 && last < (lua_Number)page->count ? (uint32_t)last : page->count;
+  const c66_record *record;
   int k;
-  if (i >= page->count)
+  if (!(last >= 0 && last < (lua_Number)page->count))
     return 0;
-  c66_pushint(L, (int64_t)i + 1);
-  for (k = 0; k < count; k++)
-    c66_pushattribute(L, page, &page->records[i], &c66_attributes[columns[k]]);
-  return count + 1;
+  record = &page->records[(size_t)last];
+  lua_pushinteger(L, (lua_Integer)last + 1);
+  for (k = 0; k < r->count; k++)
+    c66_pushattribute(L, page, record, r->columns[k]);
+  return r->count + 1;
 }
 
 static int page_rows(lua_State *L) {
   enum { MOST = 64 };
-  unsigned char *columns;
+  const c66_page *page = check_page(L, 1);
   int count = lua_gettop(L) - 1;
+  rows *r;
   int k;
-  (void)check_page(L, 1);
   luaL_argcheck(L, count >= 1, 2, "name at least one column");
   luaL_argcheck(L, count <= MOST, MOST + 2, "too many columns");
-  columns = lua_newuserdata(L, (size_t)count);
+  luaL_checkstack(L, MOST + 8, NULL);
+  r = c66_newud(L, sizeof *r + (size_t)count * sizeof r->columns[0]);
+  r->page = page;
+  r->count = count;
   for (k = 0; k < count; k++) {
-    const c66_attribute *a;
     luaL_checktype(L, k + 2, LUA_TSTRING);
-    a = c66_toattribute(L, k + 2);
-    if (a == NULL)
+    r->columns[k] = c66_toattribute(L, k + 2);
+    if (r->columns[k] == NULL)
       return c66_unknown_name(L, "deployment", k + 2, C66_UP_NAMES, C66_UP_NAMES);
-    columns[k] = (unsigned char)(a - c66_attributes);
   }
+  c66_pushkeeper(L, 1);
+  c66_setcompanion(L, -2);
   c66_pushclosure_own(L, rows_next);
   lua_pushvalue(L, 1);
   lua_pushinteger(L, 0);
@@ -184,8 +198,9 @@ static int page_rows(lua_State *L) {
 
 /* --- decoding --- */
 
-static int decoder_gc(lua_State *L) {
-  c66_decoder_free(lua_touserdata(L, 1));
+static int shared_gc(lua_State *L) {
+  c66_shared *shared = lua_touserdata(L, 1);
+  c66_decoder_free(&shared->decoder);
   return 0;
 }
 
@@ -193,7 +208,8 @@ static int decoder_gc(lua_State *L) {
 static int decode(lua_State *L) {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  c66_decoder *d = lua_touserdata(L, C66_UP_DECODER);
+  c66_shared *shared = lua_touserdata(L, C66_UP_SHARED);
+  c66_decoder *d = &shared->decoder;
   c66_error error;
   page_box *box;
   if (c66_decode(d, text, length, &error) != C66_OK) {
@@ -208,11 +224,15 @@ static int decode(lua_State *L) {
   box->mark = &mark;
   c66_decoder_trim(d);
 #if C66_COMPANION_IS_TABLE
-  lua_createtable(L, 1, 0); /* every deployment of the page is tied to this table */
+  lua_createtable(L, 2, 0); /* every deployment of the page is tied to this table */
   lua_pushvalue(L, -2);
   lua_rawseti(L, -2, 1);
-  c66_setcompanion(L, -2);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, 2);
+#else
+  lua_pushvalue(L, 1);
 #endif
+  c66_setcompanion(L, -2);
   lua_pushvalue(L, C66_UP_PAGE_META);
   lua_setmetatable(L, -2);
   return 1;
@@ -248,24 +268,40 @@ static const char *attribute_type(const c66_attribute *a) {
   }
 }
 
-/* [-0, +1] Scratch memory, freed with the Lua state. */
-static void push_decoder(lua_State *L) {
-  c66_decoder *d = lua_newuserdata(L, sizeof *d);
-  c66_decoder_init(d);
+/* [-0, +1] */
+static c66_shared *push_shared(lua_State *L) {
+  c66_shared *shared = lua_newuserdata(L, sizeof *shared);
+  memset(shared, 0, sizeof *shared);
+  c66_decoder_init(&shared->decoder);
   lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, decoder_gc);
+  lua_pushcfunction(L, shared_gc);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
+  return shared;
 }
 
 /* [-0, +1] */
-static void push_names(lua_State *L) {
+static void push_names(lua_State *L, c66_shared *shared) {
   size_t i;
   lua_createtable(L, 0, (int)c66_attribute_count);
   for (i = 0; i < c66_attribute_count; i++) {
+    lua_pushstring(L, c66_attributes[i].name);
+    c66_add_name(L, -1, shared, &c66_attributes[i]);
     lua_pushinteger(L, (lua_Integer)i + 1);
-    lua_setfield(L, -2, c66_attributes[i].name);
+    lua_rawset(L, -3);
   }
+}
+
+/* [-0, +1] */
+static void push_words(lua_State *L) {
+  unsigned f;
+  int k;
+  lua_newtable(L);
+  for (f = 0; f < C66_FIELD_COUNT; f++)
+    for (k = 0; c66_fields[f].words != NULL && c66_fields[f].words[k] != NULL; k++) {
+      lua_pushstring(L, c66_fields[f].words[k]);
+      lua_rawseti(L, -2, c66_word_index(f, k));
+    }
 }
 
 /* Registers into the table at `idx`, every function over the shared upvalues that stand from
@@ -292,22 +328,22 @@ void c66_open_page(lua_State *L) {
   int module = lua_gettop(L);
   int first = module + 1;
   size_t i;
-  push_decoder(L);
-  push_names(L);
+  push_names(L, push_shared(L));
+  push_words(L);
   lua_newtable(L); /* deployment metatable */
   lua_newtable(L); /* deployment methods */
   lua_newtable(L); /* page methods */
   lua_newtable(L); /* page metatable */
-  register_all(L, first + 2, c66_deployment_metamethods, first);
-  register_all(L, first + 3, c66_deployment_methods, first);
-  register_all(L, first + 4, page_methods, first);
-  register_all(L, first + 5, page_metamethods, first);
+  register_all(L, first + 3, c66_deployment_metamethods, first);
+  register_all(L, first + 4, c66_deployment_methods, first);
+  register_all(L, first + 5, page_methods, first);
+  register_all(L, first + 6, page_metamethods, first);
   register_all(L, module, functions, first);
-  close_metatable(L, first + 2, "cloud66.deployment");
-  close_metatable(L, first + 5, "cloud66.page");
-  lua_pushvalue(L, first + 3);
-  lua_setfield(L, module, "deployment_methods");
+  close_metatable(L, first + 3, "cloud66.deployment");
+  close_metatable(L, first + 6, "cloud66.page");
   lua_pushvalue(L, first + 4);
+  lua_setfield(L, module, "deployment_methods");
+  lua_pushvalue(L, first + 5);
   lua_setfield(L, module, "page_methods");
   lua_createtable(L, 0, (int)c66_attribute_count);
   for (i = 0; i < c66_attribute_count; i++) {

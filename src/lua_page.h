@@ -12,7 +12,7 @@
 #define C66_LUA_PAGE_H
 
 #include "compat.h"
-#include "deployment.h"
+#include "decoder.h"
 
 C66_BEGIN_DECLS
 
@@ -30,15 +30,36 @@ int c66_lua_nearest(lua_State *L);
 /* --- between lua_page.c, lua_deployment.c and lua_value.c --- */
 
 enum {
-  C66_UP_DECODER = lua_upvalueindex(1),
-  C66_UP_NAMES = lua_upvalueindex(2), /* readable name -> index into c66_attributes, from 1 */
-  C66_UP_DEPLOYMENT_META = lua_upvalueindex(3),
-  C66_UP_DEPLOYMENT_METHODS = lua_upvalueindex(4),
-  C66_UP_PAGE_METHODS = lua_upvalueindex(5),
-  C66_UP_PAGE_META = lua_upvalueindex(6),
-  C66_UPVALUES = 6,
-  C66_UP_OWN = lua_upvalueindex(7) /* what a single closure has besides */
+  C66_UP_SHARED = lua_upvalueindex(1), /* c66_shared */
+  C66_UP_NAMES = lua_upvalueindex(2),  /* readable name -> index into c66_attributes, from 1 */
+  C66_UP_WORDS = lua_upvalueindex(3),  /* c66_value.integer -> documented word */
+  C66_UP_DEPLOYMENT_META = lua_upvalueindex(4),
+  C66_UP_DEPLOYMENT_METHODS = lua_upvalueindex(5),
+  C66_UP_PAGE_METHODS = lua_upvalueindex(6),
+  C66_UP_PAGE_META = lua_upvalueindex(7),
+  C66_UPVALUES = 7,
+  C66_UP_OWN = lua_upvalueindex(8) /* what a single closure has besides */
 };
+
+/*
+ * Where Lua keeps each readable name. Lua has one copy of every short string, and UP_NAMES holds on
+ * to these, so the address alone tells which name a key is.
+ */
+enum { C66_NAME_BITS = 8 };
+typedef struct c66_name {
+  const char *address; /* NULL: free */
+  const c66_attribute *attribute;
+} c66_name;
+
+/* What the functions of one Lua state share in C. */
+typedef struct c66_shared {
+  c66_decoder decoder;
+  c66_name names[1 << C66_NAME_BITS]; /* by address; the next free place holds what finds its own
+                                         taken */
+} c66_shared;
+
+/* Enters the string at `idx`, which must be a key of UP_NAMES's table. */
+void c66_add_name(lua_State *L, int idx, c66_shared *shared, const c66_attribute *a);
 
 /* [-0, +1] A closure of `f` over the upvalues of the running function. */
 void c66_pushclosure(lua_State *L, lua_CFunction f);
@@ -59,6 +80,16 @@ const c66_attribute *c66_toattribute(lua_State *L, int idx);
 /* Raises: the key at `idx` is no name of this object. `names` and `more` index tables of names that
  * are. */
 int c66_unknown_name(lua_State *L, const char *object, int idx, int names, int more);
+
+/* [-0, +1] What keeps the page userdata at stack index `idx` alive as a companion value: itself, or
+ * its table. */
+static inline void c66_pushkeeper(lua_State *L, int idx) {
+#if C66_COMPANION_IS_TABLE
+  c66_getcompanion(L, idx);
+#else
+  lua_pushvalue(L, idx);
+#endif
+}
 
 /* [-0, +1] A deployment of the page userdata at stack index `page_idx`. */
 void c66_pushdeployment(lua_State *L, int page_idx, const c66_page *page, size_t index);

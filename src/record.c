@@ -63,31 +63,66 @@ int c66_is_predicate(const c66_attribute *a) { return a->view >= C66_VIEW_IS_WOR
 
 static unsigned slot_of(unsigned field) { return c66_fields[field].slot; }
 
-static void span_at(const c66_page *page, const c66_ref *ref, c66_span *span) {
-  span->start = page->body + ref->offset;
-  span->length = ref->length & ~C66_ESCAPED;
-  span->escaped = (ref->length & C66_ESCAPED) != 0;
+static int is_wide(const c66_record *r) { return (r->states & C66_WIDE) != 0; }
+
+static void start_reading(c66_json *j, c66_error *error, const c66_page *page) {
+  c66_json_init(j, page->body, page->length, error);
+}
+
+/* The value of a field, searched for in the body. */
+static const char *find_field(const c66_page *page, const c66_record *r, unsigned field) {
+  return c66_find(page, r, c66_fields[field].name, c66_fields[field].length);
+}
+
+/* A text or date as it stands in the body. 0 when there is none. */
+static int text_of(const c66_page *page, const c66_record *r, unsigned field, c66_span *span) {
+  const c66_near *near = &r->texts[slot_of(field)];
+  const char *p;
+  c66_error error;
+  c66_json j;
+  if (!is_wide(r)) {
+    span->start = page->body + r->offset + near->offset;
+    span->length = near->length & ~C66_NEAR_ESCAPED;
+    span->escaped = (near->length & C66_NEAR_ESCAPED) != 0;
+    return near->offset != 0;
+  }
+  start_reading(&j, &error, page);
+  p = find_field(page, r, field);
+  return p != NULL && *p == '"' && c66_json_string(&j, p + 1, span) != NULL;
+}
+
+/* The field's {code, meaning}: an entry of the page's list, or read into `scratch`. NULL when there
+ * is none. */
+static const c66_word *word_of(const c66_page *page, const c66_record *r, unsigned field,
+                               c66_word *scratch) {
+  unsigned number = r->words[slot_of(field)];
+  const char *p;
+  c66_error error;
+  c66_json j;
+  int usable;
+  if (number >= C66_FIRST_WORD)
+    return &page->words[number - C66_FIRST_WORD];
+  if (!is_wide(r))
+    return NULL;
+  p = find_field(page, r, field);
+  start_reading(&j, &error, page);
+  if (p == NULL || c66_parse_word(&j, p, 0, &c66_fields[field], scratch, &usable) == NULL)
+    return NULL;
+  return usable ? scratch : NULL;
 }
 
 static void read_ref(const c66_page *page, const c66_ref *ref, c66_value *out) {
   if (ref->offset == 0)
     return;
   out->kind = C66_VALUE_TEXT;
-  span_at(page, ref, &out->span);
-}
-
-static const c66_ref *text_of(const c66_record *r, unsigned field) {
-  return &r->texts[slot_of(field)];
-}
-
-/* The field's entry in the page's word list, or NULL. */
-static const c66_word *word_of(const c66_page *page, const c66_record *r, unsigned field) {
-  uint32_t number = r->words[slot_of(field)];
-  return number < C66_FIRST_WORD ? NULL : &page->words[number - C66_FIRST_WORD];
+  out->span.start = page->body + ref->offset;
+  out->span.length = ref->length & ~C66_ESCAPED;
+  out->span.escaped = (ref->length & C66_ESCAPED) != 0;
 }
 
 static int says(const c66_page *page, const c66_record *r, unsigned field, int known) {
-  const c66_word *w = word_of(page, r, field);
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
   return w != NULL && w->known == known;
 }
 
@@ -100,8 +135,8 @@ enum { PENDING, SUCCESS, FAILED };
 
 /* It has an end, or an outcome that only an end brings while nothing says it still goes on. */
 static int is_finished(const c66_page *page, const c66_record *r) {
-  const c66_ref *end = text_of(r, C66_FINISHED_AT);
-  if (end->offset != 0 && end->length > 0)
+  c66_span end;
+  if (text_of(page, r, C66_FINISHED_AT, &end) && end.length > 0)
     return 1;
   return (says(page, r, C66_OUTCOME, SUCCESS) || says(page, r, C66_OUTCOME, FAILED)) &&
          !is_true(r, C66_IS_DEPLOYING);
@@ -113,12 +148,10 @@ static int is_running(const c66_page *page, const c66_record *r) {
 }
 
 int c66_seconds(const c66_page *page, const c66_record *record, c66_field_id field, int64_t *out) {
-  const c66_ref *ref = text_of(record, field);
   char plain[64];
   c66_span span;
-  if (ref->offset == 0)
+  if (!text_of(page, record, field, &span))
     return 0;
-  span_at(page, ref, &span);
   if (!span.escaped)
     return c66_timestamp(span.start, span.length, out);
   if (span.length > sizeof plain)
@@ -132,20 +165,21 @@ static void read_integer(const c66_page *page, const c66_record *r, c66_value *o
   c66_state state = c66_get_state(r, slot_of(C66_ID));
   if (state == C66_STATE_INTEGER) {
     out->kind = C66_VALUE_INTEGER;
-    out->integer = r->id.integer;
+    out->integer = r->id;
   } else if (state == C66_STATE_DIGITS) {
-    out->kind = C66_VALUE_TEXT;
-    span_at(page, &r->id.digits, &out->span);
+    out->kind = C66_VALUE_NUMBER;
+    out->span.start = find_field(page, r, C66_ID);
   }
 }
 
 static void read_word(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
-  const c66_word *w = word_of(page, r, field);
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
   if (w == NULL)
     return;
   if (w->known >= 0) {
     out->kind = C66_VALUE_WORD;
-    out->word = c66_fields[field].words[w->known];
+    out->integer = c66_word_index(field, w->known);
   } else {
     read_ref(page, w->word_is_code ? &w->code : &w->meaning, out);
     out->kind = C66_VALUE_LOWER;
@@ -153,7 +187,8 @@ static void read_word(const c66_page *page, const c66_record *r, unsigned field,
 }
 
 static void read_code(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
-  const c66_word *w = word_of(page, r, field);
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
   if (w == NULL)
     return;
   read_ref(page, &w->code, out);
@@ -163,7 +198,8 @@ static void read_code(const c66_page *page, const c66_record *r, unsigned field,
 
 static void read_meaning(const c66_page *page, const c66_record *r, unsigned field,
                          c66_value *out) {
-  const c66_word *w = word_of(page, r, field);
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
   if (w != NULL)
     read_ref(page, &w->meaning, out);
 }
@@ -175,7 +211,8 @@ static void read_field(const c66_page *page, const c66_record *r, unsigned field
     break;
   case C66_TEXT:
   case C66_DATE:
-    read_ref(page, text_of(r, field), out);
+    if (text_of(page, r, field, &out->span))
+      out->kind = C66_VALUE_TEXT;
     break;
   case C66_WORD:
     read_word(page, r, field, out);
@@ -188,6 +225,8 @@ static void read_field(const c66_page *page, const c66_record *r, unsigned field
     }
     break;
   }
+  case C66_OTHER:
+    break;
   }
 }
 
@@ -249,11 +288,11 @@ void c66_read(const c66_page *page, const c66_record *record, const c66_attribut
 const char *c66_find(const c66_page *page, const c66_record *record, const char *name,
                      size_t length) {
   const char *found = NULL;
-  const char *p = page->body + record->span.offset;
+  const char *p = page->body + record->offset;
   c66_error error;
   c66_json j;
   c66_span key;
-  c66_json_init(&j, page->body, page->length, &error);
+  start_reading(&j, &error, page);
   for (p = c66_json_member(&j, p, 1, &key); p != NULL && key.start != NULL;
        p = c66_json_member(&j, p, 0, &key)) {
     if (c66_json_equals(&key, name, length))
@@ -265,30 +304,54 @@ const char *c66_find(const c66_page *page, const c66_record *record, const char 
   return found;
 }
 
-static int has_drifted(const c66_page *page, const c66_record *r, const c66_field *f,
-                       c66_field_id field) {
+/* Whether a record that is not wide may hold something the field cannot have; most do not, and need
+ * no search. */
+static int is_suspect(const c66_page *page, const c66_record *r, c66_field_id field) {
+  const c66_field *f = &c66_fields[field];
   int64_t ignored;
   switch ((c66_type)f->type) {
-  case C66_TEXT:
-    break;
+  case C66_INTEGER:
+  case C66_BOOLEAN:
+    return c66_get_state(r, f->slot) == C66_STATE_DRIFT;
+  case C66_WORD:
+    return r->words[f->slot] == C66_DRIFT;
   case C66_DATE:
     if (r->texts[f->slot].offset != 0)
       return !c66_seconds(page, r, field, &ignored);
     break;
-  case C66_WORD:
-    return r->words[f->slot] == C66_DRIFT;
-  case C66_INTEGER:
-  case C66_BOOLEAN:
-    return c66_get_state(r, f->slot) == C66_STATE_DRIFT;
+  case C66_TEXT:
+  case C66_OTHER:
+    break;
   }
   return r->texts[f->slot].offset == 0 && r->texts[f->slot].length == C66_DRIFT;
 }
 
-const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_id field) {
+/* The same for a wide record, whose value begins with `first`. */
+static int has_drifted(const c66_page *page, const c66_record *r, c66_field_id field, char first) {
   const c66_field *f = &c66_fields[field];
+  c66_word scratch;
+  int64_t ignored;
+  switch ((c66_type)f->type) {
+  case C66_INTEGER:
+  case C66_BOOLEAN:
+    return c66_get_state(r, f->slot) == C66_STATE_DRIFT;
+  case C66_WORD:
+    return first != 'n' && word_of(page, r, field, &scratch) == NULL;
+  case C66_DATE:
+    return first != 'n' && !c66_seconds(page, r, field, &ignored);
+  case C66_TEXT:
+  case C66_OTHER:
+    break;
+  }
+  return first != 'n' && first != '"';
+}
+
+const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_id field) {
   const char *value;
-  if (!has_drifted(page, record, f, field))
+  if (!is_wide(record) && !is_suspect(page, record, field))
     return NULL;
-  value = c66_find(page, record, f->name, f->length);
-  return value == NULL ? NULL : c66_json_type(*value);
+  value = find_field(page, record, field);
+  if (value == NULL || (is_wide(record) && !has_drifted(page, record, field, *value)))
+    return NULL;
+  return c66_json_type(*value);
 }

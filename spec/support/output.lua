@@ -1,6 +1,15 @@
 -- What busted prints: each failure in full, then the counts. Where C66_RESULT names a file,
--- the counts go there instead, for script/test to add up.
+-- the counts go there instead, for script/test to add up, and the name of the spec that is
+-- running goes beside it, for the case that it never ends.
 local base = require("busted.outputHandlers.base")
+
+local result = os.getenv("C66_RESULT")
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text, "\n")
+  file:close()
+end
 
 local function indented(text)
   return "  " .. text:gsub("%s+$", ""):gsub("\n", "\n  ") .. "\n"
@@ -44,12 +53,14 @@ return function(options)
     return nil, true
   end
 
+  local function test_start(element)
+    write(result .. ".running", handler.getFullName(element))
+    return nil, true
+  end
+
   local function exit()
-    local path = os.getenv("C66_RESULT")
-    if path then
-      local file = assert(io.open(path, "w"))
-      file:write(("%d %d %d\n"):format(passed, failed, skipped))
-      file:close()
+    if result then
+      write(result, ("%d %d %d"):format(passed, failed, skipped))
     else
       local more = skipped > 0 and (", %d skipped"):format(skipped) or ""
       io.write(("%d passed, %d failed%s\n"):format(passed, failed, more))
@@ -57,6 +68,9 @@ return function(options)
     return nil, true
   end
 
+  if result then
+    busted.subscribe({ "test", "start" }, test_start)
+  end
   busted.subscribe({ "suite", "end" }, suite_end)
   busted.subscribe({ "exit" }, exit)
   return handler

@@ -8,7 +8,6 @@
 --   check(value, values)                 -> a text where the value makes no sense next to the others (reply: status 599)
 --   begin(value, x)                      x is the request: see fake/exchange.lua
 --   answer(value, reply, x)              an answer instead of the API's own (before the token is looked at)
---   models(value, list)                  the deployments of the stack, newest first
 --   plan(value, plan)                    how a list is cut into pages: size, added, empty_page
 --   deployment(value, object, d, index)  one deployment's JSON object (fake/json.lua), its data, its place in the history
 --   stack(value, object)                 one stack's JSON object
@@ -252,7 +251,7 @@ return {
   {
     "dates",
     one_of("z", "offset", "utc", "fraction"),
-    "…T14:30:00Z (default), …T14:30:00+00:00, … 14:30:00 UTC, …T14:30:00.123Z",
+    "...T14:30:00Z (default), ...T14:30:00+00:00, ... 14:30:00 UTC, ...T14:30:00.123Z",
     deployment = function(value, object)
       each_text(object, shape.dates, function(date)
         return (date:gsub("Z$", date_styles[value]):gsub("T", value == "utc" and " " or "T", 1))

@@ -30,6 +30,15 @@ function access.redact(authorization)
   return scheme and scheme .. " " .. (name_of(token) or "unknown") or "malformed"
 end
 
+---The text with each known token replaced by its name, wherever a client may have put it.
+function access.hide(text)
+  for name, token in pairs(access.tokens) do
+    local pattern = token:gsub("%-", "%%-")
+    text = text:gsub(pattern, "<token " .. name .. ">")
+  end
+  return text
+end
+
 local function token_in_url(x)
   for name in pairs(x.query) do
     if name:lower():find("token", 1, true) then

@@ -60,9 +60,9 @@ local function stack(x, name)
   return scenario.apply("stack", x.values, data.stack_body(name), x)
 end
 
-local function models_of(x, uid)
+local function models_of(uid)
   local name = name_of(uid)
-  return name and scenario.apply("models", x.values, data.deployments(name), x)
+  return name and data.deployments(name)
 end
 
 local function ping(who)
@@ -102,16 +102,17 @@ local function one_stack(x, uid)
 end
 
 local function deployments(x, uid)
-  local models = models_of(x, uid)
+  local models = models_of(uid)
   return models and list(x, #models, function(i)
     return deployment(x, models, i)
   end)
 end
 
 local function one_deployment(x, uid, id)
-  for index, d in ipairs(models_of(x, uid) or {}) do
+  local models = models_of(uid) or {}
+  for index, d in ipairs(models) do
     if (x.id_text or tostring)(d.id) == id then
-      return json.object { { "response", deployment(x, models_of(x, uid), index) } }
+      return json.object { { "response", deployment(x, models, index) } }
     end
   end
 end

@@ -1,6 +1,7 @@
 -- Reads a request into one table, x, which the other parts pass around:
 --   method, scheme, host, port, http_port, origin, http_version, raw_uri (as sent), path (without scenario and query, as
---   sent), segments (decoded), query (decoded), headers (lower-case names), token, values (the scenario), page
+--   sent), segments (decoded), query (decoded), headers (lower-case names), token, values (the scenario), page (nil where
+--   it is none)
 -- Routing adds kind and is_list; scenarios add open, error_body, indent, id_text.
 -- luacheck: globals ngx
 local access = require "spec.support.fake.access"
@@ -18,6 +19,14 @@ local function split(path)
     segments[last] = segments[last]:gsub("%.json$", "")
   end
   return segments
+end
+
+-- nil where it is no page number: the real API may be more patient, but a client that sends such a thing is wrong.
+local function page_of(text)
+  if text == nil then
+    return 1
+  end
+  return type(text) == "string" and text:match "^[1-9]%d*$" and tonumber(text) or nil
 end
 
 ---x, or nil and what is wrong with the scenario.
@@ -50,7 +59,7 @@ function exchange.read()
     headers = headers,
     body = ngx.req.get_body_data(),
     token = access.read(authorization),
-    page = type(query.page) == "string" and query.page:match "^[1-9]%d*$" and tonumber(query.page) or 1,
+    page = page_of(query.page),
     values = values,
   }
 end

@@ -12,7 +12,7 @@ local shortest_gap = 45 * 60 -- longer than any deployment, so that none overlap
 
 local function working_moment(rnd, from, to)
   while true do
-    local day = calendar.seconds(1970, 1, 1) + (math.floor(from / 86400) + rnd.below(math.floor((to - from) / 86400))) * 86400
+    local day = (math.floor(from / 86400) + rnd.below(math.floor((to - from) / 86400))) * 86400
     local weekend = calendar.weekday(day) >= 6
     local moment = day + rnd.between(8, 17) * 3600 + rnd.below(3600)
     if rnd.chance(5) then

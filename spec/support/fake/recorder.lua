@@ -41,7 +41,7 @@ function recorder.write(x)
     { "headers", object(x.headers, header) },
     { "body", x.body },
   }
-  file:write(json.encode(line), "\n")
+  file:write(access.hide(json.encode(line)), "\n")
   file:flush()
 end
 

@@ -38,7 +38,7 @@ local function answer(x)
   if reply then
     return reply
   end
-  local denied = access.check(x)
+  local denied = access.check(x) or not x.page and "bad_request"
   return denied and errors.reply(denied, x) or api.reply(x, handler, refusal)
 end
 
@@ -52,7 +52,7 @@ end
 function server.handle()
   local x, problem = exchange.read()
   if not x then
-    return sender.send { status = 599, body = problem .. "\n", type = "text/plain", headers = {} }
+    return sender.send { status = 599, body = "fake API: " .. problem .. "\n", type = "text/plain", headers = {} }
   end
   recorder.write(x)
   local reply = answer(x)

@@ -1,0 +1,676 @@
+-- What cloud66.new() makes of its options, the environment and the toolbelt's token file.
+local cloud66 = require "cloud66"
+local fake = require "spec.support.fake"
+
+local function raises(pattern, fn)
+  local ok, problem = pcall(fn)
+  assert.is_false(ok, "it did not raise")
+  assert.is_string(problem)
+  assert.matches(pattern, problem)
+  return problem
+end
+
+-- Calls fn with each value; all of these calls must raise.
+local function each_raises(pattern, values, fn)
+  local wrong = {}
+  for _, value in ipairs(values) do
+    local ok, problem = pcall(fn, value)
+    if ok then
+      wrong[#wrong + 1] = ("%s did not raise"):format(tostring(value))
+    elseif not tostring(problem):find(pattern) then
+      wrong[#wrong + 1] = ("%s raised: %s"):format(tostring(value), tostring(problem))
+    end
+  end
+  assert.same({}, wrong)
+end
+
+-- A transport that answers anything, and where it keeps the last request.
+local function recording()
+  local seen = {}
+  return function(request)
+    seen.request = request
+    return { status = 200, headers = {}, body = "{}" }
+  end, seen
+end
+
+-- The request a client of these options sends.
+local function request_of(options)
+  local transport, seen = recording()
+  local settings = { token = "a-token", base_url = "https://example.com", transport = transport }
+  for name, value in pairs(options) do
+    settings[name] = value
+  end
+  local client, message = cloud66.new(settings)
+  if not client then
+    error(message, 0)
+  end
+  client:request("GET", "/ping")
+  return seen.request
+end
+
+local function address(base_url, options)
+  local settings = { base_url = base_url }
+  for name, value in pairs(options or {}) do
+    settings[name] = value
+  end
+  return request_of(settings).url
+end
+
+-- Whether a text is anywhere in a value: keys, values, metatables.
+local function holds(value, text, seen)
+  if type(value) == "string" then
+    return value:find(text, 1, true) ~= nil
+  elseif type(value) ~= "table" then
+    return false
+  end
+  seen = seen or {}
+  if seen[value] then
+    return false
+  end
+  seen[value] = true
+  for key, inner in next, value do
+    if holds(key, text, seen) or holds(inner, text, seen) then
+      return true
+    end
+  end
+  return holds(debug.getmetatable(value), text, seen)
+end
+
+-- --- child interpreters ---
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local inherited = { "PATH", "LUA_PATH", "LUA_CPATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" }
+
+-- Runs a program in a new interpreter that sees these variables and hardly any others; gives what it prints.
+local function child(environment, program)
+  local path = os.tmpname()
+  local file = io.open(path, "w")
+  file:write(program)
+  file:close()
+  local words = { "env", "-i" }
+  for _, name in ipairs(inherited) do
+    local value = os.getenv(name)
+    words[#words + 1] = value and quote(name .. "=" .. value)
+  end
+  for name, value in pairs(environment) do
+    words[#words + 1] = quote(name .. "=" .. value)
+  end
+  words[#words + 1] = quote(os.getenv "C66_LUA") .. " " .. quote(path)
+  local pipe = io.popen(table.concat(words, " ") .. " 2>&1")
+  local output = pipe:read "*a"
+  pipe:close()
+  os.remove(path)
+  return (output:gsub("%s+$", ""))
+end
+
+-- Asks the API who is there, with settings from the environment alone.
+local ask = [[
+  local client, message, err = require("cloud66").new()
+  if not client then
+    print("refused " .. err.kind .. " " .. message)
+  else
+    local answer, problem = client:request("GET", "/ping/auth")
+    print((answer and "asked with " or "turned down with ") .. client.token_source .. " " .. (problem and not answer and problem or ""))
+  end
+]]
+
+local function ask_with(environment)
+  environment.CLOUD66_URL = environment.CLOUD66_URL or fake.url()
+  return child(environment, ask)
+end
+
+local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+local function to_base64(text)
+  local out = {}
+  for i = 1, #text, 3 do
+    local a, b, c = text:byte(i, i + 2)
+    local n = a * 65536 + (b or 0) * 256 + (c or 0)
+    for k = 3, 0, -1 do
+      local six = math.floor(n / 64 ^ k) % 64
+      out[#out + 1] = alphabet:sub(six + 1, six + 1)
+    end
+    if not b then
+      out[#out - 1] = "="
+    end
+    if not c then
+      out[#out] = "="
+    end
+  end
+  return table.concat(out)
+end
+
+local function token_file(token)
+  return ('{"AccessToken":"%s","RefreshToken":"","Expiry":"0001-01-01T00:00:00Z","Extra":null}\n'):format(token)
+end
+
+-- Calls fn with a home directory whose token file holds this text.
+local function with_home(text, fn)
+  local home = os.tmpname()
+  os.remove(home)
+  os.execute("mkdir -p " .. quote(home .. "/.cloud66"))
+  local path = home .. "/.cloud66/cx.json"
+  if text then
+    local file = io.open(path, "w")
+    file:write(text)
+    file:close()
+  end
+  local ok, problem = pcall(fn, home, path)
+  os.execute("rm -r " .. quote(home))
+  if not ok then
+    error(problem, 0)
+  end
+end
+
+describe("the environment", function()
+  it("gives a raw token in CLOUD66_TOKEN", function()
+    assert.equal("asked with CLOUD66_TOKEN", ask_with { CLOUD66_TOKEN = fake.token })
+  end)
+
+  it("gives a raw token in CLOUD66_ACCESS_TOKEN", function()
+    assert.equal("asked with CLOUD66_ACCESS_TOKEN", ask_with { CLOUD66_ACCESS_TOKEN = fake.token })
+  end)
+
+  it("gives the toolbelt's token file as base64 in CLOUD66_TOKEN", function()
+    for padding = 0, 2 do
+      local encoded = to_base64(token_file(fake.token) .. (" "):rep(padding))
+      assert.equal("asked with CLOUD66_TOKEN", ask_with { CLOUD66_TOKEN = encoded })
+      assert.equal("asked with CLOUD66_TOKEN", ask_with { CLOUD66_TOKEN = (encoded:gsub("=", "")) })
+    end
+  end)
+
+  it("gives base64 in CLOUD66_TOKEN with the line breaks of `base64`", function()
+    local encoded = to_base64(token_file(fake.token))
+    assert.is_true(#encoded > 76)
+    for _, ending in ipairs { "\n", "\r\n" } do
+      local lines = encoded:gsub(("."):rep(76), "%0" .. ending) .. ending
+      assert.equal("asked with CLOUD66_TOKEN", ask_with { CLOUD66_TOKEN = lines })
+    end
+  end)
+
+  it("refuses base64 of a token file that is cut off or holds no token", function()
+    local whole = token_file "a-secret-token"
+    for _, text in ipairs { whole:sub(1, 40), "{}", '{"AccessToken":""}', '{"AccessToken":null}', '{"AccessToken":5}' } do
+      local output = ask_with { CLOUD66_TOKEN = to_base64(text), CLOUD66_ACCESS_TOKEN = fake.token }
+      assert.matches("^refused auth auth: .*CLOUD66_TOKEN", output)
+      assert.not_matches("a%-secret", output)
+    end
+  end)
+
+  it("takes base64 of anything else for a raw token", function()
+    assert.matches("^turned down with CLOUD66_TOKEN auth: ", ask_with { CLOUD66_TOKEN = to_base64 "not a token file" })
+  end)
+
+  it("takes a raw token that happens to decode to a brace and bytes that are no text", function()
+    local raw = "exAnRaNd0mT0kenOfFortyThreeCharactersInAll1" -- decodes to "{" 0x10 0x27 ...
+    for _, name in ipairs { "CLOUD66_TOKEN", "CLOUD66_ACCESS_TOKEN" } do
+      assert.matches("^turned down with " .. name .. " auth: ", ask_with { [name] = raw })
+    end
+  end)
+
+  it("refuses a token that is set but empty, whatever comes after it", function()
+    with_home(token_file(fake.token), function(home)
+      local output = ask_with { CLOUD66_TOKEN = "", CLOUD66_ACCESS_TOKEN = fake.token, HOME = home }
+      assert.matches("^refused auth auth: .*CLOUD66_TOKEN.*empty", output)
+      assert.matches("^refused auth auth: .*CLOUD66_ACCESS_TOKEN.*empty", ask_with { CLOUD66_ACCESS_TOKEN = "", HOME = home })
+      assert.matches("^refused auth ", ask_with { CLOUD66_TOKEN = " \n", CLOUD66_ACCESS_TOKEN = fake.token })
+    end)
+  end)
+
+  it("refuses a token with white space or control characters, without showing it", function()
+    for _, token in ipairs { "sec-ret token", "sec-ret\n", "sec-ret\r\nX-Injected: yes", "\tsec-ret", "sec-ret\27[31m", "sec-ret\195\188" } do
+      for _, name in ipairs { "CLOUD66_TOKEN", "CLOUD66_ACCESS_TOKEN" } do
+        local output = ask_with { [name] = token }
+        assert.matches("^refused auth auth: .*" .. name, output)
+        assert.not_matches("sec%-ret", output)
+      end
+    end
+  end)
+
+  it("is asked in the order CLOUD66_TOKEN, CLOUD66_ACCESS_TOKEN, token file", function()
+    with_home(token_file "nobody", function(home)
+      local other = "another-token"
+      assert.equal("asked with CLOUD66_TOKEN", ask_with { CLOUD66_TOKEN = fake.token, CLOUD66_ACCESS_TOKEN = other, HOME = home })
+      assert.equal("asked with CLOUD66_ACCESS_TOKEN", ask_with { CLOUD66_ACCESS_TOKEN = fake.token, HOME = home })
+      assert.matches("^turned down with CLOUD66_TOKEN ", ask_with { CLOUD66_TOKEN = other, CLOUD66_ACCESS_TOKEN = fake.token })
+    end)
+  end)
+
+  it("is told what to do where there is no token at all", function()
+    with_home(nil, function(home)
+      for _, environment in ipairs { { HOME = home }, {}, { HOME = "" } } do
+        local output = ask_with(environment)
+        assert.matches("^refused auth auth: ", output)
+        assert.matches("CLOUD66_TOKEN", output)
+      end
+    end)
+  end)
+
+  it("gives the address in CLOUD66_URL, bare or whole", function()
+    for _, url in ipairs { fake.url(), fake.url() .. "/", (fake.url():gsub("/api/3$", "")) } do
+      assert.equal("asked with CLOUD66_TOKEN", ask_with { CLOUD66_TOKEN = fake.token, CLOUD66_URL = url })
+    end
+  end)
+
+  it("is held to the rules of base_url in CLOUD66_URL", function()
+    for _, url in ipairs { "http://example.com", "https://user:s3cret@example.com", "example.com", "", " " } do
+      local output = ask_with { CLOUD66_TOKEN = fake.token, CLOUD66_URL = url }
+      assert.matches("CLOUD66_URL", output)
+      assert.not_matches("s3cret", output)
+      assert.not_matches("asked with", output)
+      assert.not_matches("turned down", output)
+    end
+  end)
+
+  it("leads to app.cloud66.com where it names no address", function()
+    local output = child({ CLOUD66_TOKEN = "a-token" }, [[
+      require("cloud66").new { transport = function(request)
+        print(request.url)
+        return { status = 200, headers = {}, body = "{}" }
+      end }:request("GET", "/ping")
+    ]])
+    assert.equal("https://app.cloud66.com/api/3/ping", output)
+  end)
+
+  it("gives way to the options", function()
+    local output = child({ CLOUD66_TOKEN = "", CLOUD66_URL = "ftp://nowhere" }, ([[
+      local client = assert(require("cloud66").new { base_url = %q, token = %q })
+      print(client:request("GET", "/ping/auth") and client.token_source:find("CLOUD66") == nil)
+    ]]):format(fake.url(), fake.token))
+    assert.equal("true", output)
+  end)
+end)
+
+describe("the toolbelt's token file", function()
+  it("gives the token", function()
+    with_home(token_file(fake.token), function(home, path)
+      assert.equal("asked with " .. path, ask_with { HOME = home })
+    end)
+  end)
+
+  it("is not read where CI is set", function()
+    with_home(token_file(fake.token), function(home)
+      assert.matches("^refused auth ", ask_with { HOME = home, CI = "true" })
+    end)
+  end)
+
+  it("is not read inside nginx", function()
+    with_home(token_file(fake.token), function(home)
+      local output = child({ HOME = home, CLOUD66_URL = fake.url() }, [[
+        ngx = { worker = {} }
+        local client, message, err = require("cloud66").new()
+        print(client, err.kind, message)
+      ]])
+      assert.matches("^nil%s+auth%s+auth: .*env CLOUD66_TOKEN", output)
+    end)
+  end)
+
+  it("is an error where it is broken, and is not shown", function()
+    local whole = token_file "a-secret-token"
+    for _, text in ipairs { whole:sub(1, 40), "", "null", "[]", "{}", '{"AccessToken":""}', token_file "a-secret token", "a-secret-token" } do
+      with_home(text, function(home, path)
+        local output = ask_with { HOME = home }
+        assert.equal("refused auth auth: ", output:sub(1, 19))
+        assert.is_truthy(output:find(path, 1, true), output)
+        assert.not_matches("a%-secret", output)
+      end)
+    end
+  end)
+
+  it("is not read where the option `token` is given", function()
+    with_home("broken", function(home)
+      local output = child({ HOME = home, CLOUD66_URL = fake.url() }, ([[
+        print(assert(require("cloud66").new { token = %q }):request("GET", "/ping/auth") ~= nil)
+      ]]):format(fake.token))
+      assert.equal("true", output)
+    end)
+  end)
+end)
+
+describe("option `token`", function()
+  local secret = "s3cr3t-of-the-user"
+
+  local function secretive(options)
+    options = options or {}
+    options.token = secret
+    options.base_url = options.base_url or fake.url()
+    local client = cloud66.new(options)
+    return client
+  end
+
+  it("is nowhere in the client, nor in a view of it", function()
+    local client = secretive { account = "7", timeout = 5 }
+    for _, each in ipairs { client, client:with { timeout = 3 }, client:with { token = secret } } do
+      assert.is_false(holds(each, secret))
+      assert.not_matches(secret, tostring(each), 1, true)
+    end
+    client:request("GET", "/ping/auth")
+    assert.is_false(holds(client, secret))
+  end)
+
+  it("is nowhere in what the client gives", function()
+    local client = secretive { base_url = fake.url { auth = "none" } }
+    local stack = client:stack(fake.stacks.api)
+    assert.is_false(holds(stack, secret))
+    assert.is_false(holds(stack:load(), secret))
+    assert.is_false(holds(stack:deployments(), secret))
+    local _, response = client:request("GET", "/ping/auth")
+    assert.is_false(holds(response, secret))
+  end)
+
+  it("is nowhere in an error", function()
+    for _, base_url in ipairs { fake.url { error_body = "token" }, fake.url { auth = "empty401" }, fake.closed_url() } do
+      local client = secretive { base_url = base_url }
+      local value, message, err = client:request("GET", "/ping/auth")
+      assert.is_nil(value)
+      assert.is_false(holds(message, secret))
+      assert.is_false(holds(tostring(err), secret))
+      assert.is_false(holds(err, secret))
+    end
+  end)
+
+  it("raises where it cannot be a token, without showing it", function()
+    local wrong = { "", " ", "bad s3cr3t", "s3cr3t\n", "s3cr3t\r\nX: y", "s3cr3t\195\188", 5, true, false, {} }
+    each_raises("token", wrong, function(token)
+      local ok, problem = pcall(cloud66.new, { token = token, base_url = fake.url() })
+      if not ok then
+        error(problem:find "s3cr3t" and "the secret is shown" or problem, 0)
+      end
+    end)
+  end)
+
+  it("is named as the source", function()
+    assert.is_string(secretive().token_source)
+    assert.not_matches(secret, secretive().token_source, 1, true)
+  end)
+end)
+
+describe("a token function", function()
+  local function counting(...)
+    local tokens, calls = { ... }, 0
+    return function()
+      calls = calls + 1
+      return tokens[math.min(calls, #tokens)]
+    end, function()
+      return calls
+    end
+  end
+
+  it("is called for each request, and not before", function()
+    local token, calls = counting(fake.token)
+    local client = cloud66.new { token = token, base_url = fake.url() }
+    assert.equal(0, calls())
+    for i = 1, 3 do
+      assert.is_table((client:request("GET", "/ping/auth")))
+      assert.equal(i, calls())
+    end
+  end)
+
+  it("is called once more after a 401", function()
+    local tag = fake.fresh_tag()
+    local token, calls = counting("an-old-token", fake.token)
+    local client = cloud66.new { token = token, base_url = fake.url { tag = tag } }
+    assert.is_table((client:request("GET", "/ping/auth")))
+    assert.equal(2, calls())
+    local sent = fake.requests(tag)
+    assert.same({ "Bearer unknown", "Bearer valid" }, { sent[1].headers.authorization, sent[2].headers.authorization })
+    assert.equal(2, #sent)
+  end)
+
+  it("is called no third time", function()
+    local tag = fake.fresh_tag()
+    local token, calls = counting "an-old-token"
+    local client = cloud66.new { token = token, base_url = fake.url { tag = tag } }
+    local value, message, err = client:request("GET", "/ping/auth")
+    assert.is_nil(value)
+    assert.matches("^auth: ", message)
+    assert.equal(401, err.status)
+    assert.same({ 2, 2 }, { calls(), #fake.requests(tag) })
+  end)
+
+  it("is not called again after any other refusal", function()
+    for _, id in ipairs { "forbidden", "trial_expired", "not_found" } do
+      local token, calls = counting(fake.token)
+      local client = cloud66.new { token = token, base_url = fake.url { error = id } }
+      assert.is_nil((client:request("GET", "/ping/auth")))
+      assert.equal(1, calls())
+    end
+  end)
+
+  it("gives no token: kind auth, nothing is sent", function()
+    for _, token in ipairs { "", "s3cr3t\n", "s3cr3t t", 5, false, {} } do
+      local tag = fake.fresh_tag()
+      local client = cloud66.new {
+        base_url = fake.url { tag = tag },
+        token = function()
+          return token
+        end,
+      }
+      local value, message, err = client:request("GET", "/ping/auth")
+      assert.is_nil(value)
+      assert.matches("^auth: ", message)
+      assert.equal("auth", err.kind)
+      assert.is_false(holds(err, "s3cr3t"))
+      assert.same({}, fake.requests(tag))
+    end
+  end)
+
+  it("gives nil and a reason: the reason is in the message", function()
+    local client = cloud66.new {
+      base_url = fake.url(),
+      token = function()
+        return nil, "the vault is sealed"
+      end,
+    }
+    local value, message, err = client:request("GET", "/ping/auth")
+    assert.is_nil(value)
+    assert.matches("^auth: .*the vault is sealed", message)
+    assert.equal("auth", err.kind)
+  end)
+
+  it("is kept by a view", function()
+    local token, calls = counting(fake.token)
+    local client = cloud66.new { token = token, base_url = fake.url() }
+    assert.is_table((client:with({ timeout = 5 }):request("GET", "/ping/auth")))
+    assert.equal(1, calls())
+  end)
+
+  it("is shown in no dump, nor what it gave", function()
+    local client = cloud66.new { token = counting(fake.token), base_url = fake.url() }
+    client:request("GET", "/ping/auth")
+    assert.is_false(holds(client, fake.token))
+  end)
+end)
+
+describe("option `base_url`", function()
+  it("gets /api/3 where it is a bare site", function()
+    for _, url in ipairs { "https://example.com", "https://example.com/", "https://example.com//" } do
+      assert.equal("https://example.com/api/3/ping", address(url))
+    end
+    assert.equal("https://example.com:8443/api/3/ping", address "https://example.com:8443")
+  end)
+
+  it("is used as it is where it has a path", function()
+    assert.equal("https://example.com/api/3/ping", address "https://example.com/api/3")
+    assert.equal("https://example.com/api/3/ping", address "https://example.com/api/3/")
+    assert.equal("https://example.com/proxy/c66/ping", address "https://example.com/proxy/c66")
+  end)
+
+  it("may be plain http to loopback", function()
+    for _, site in ipairs { "http://127.0.0.1", "http://127.0.0.1:8080", "http://127.1.2.3", "http://localhost", "http://localhost:1", "http://[::1]:81" } do
+      assert.equal(site .. "/api/3/ping", address(site))
+    end
+    assert.matches("^[Hh][Tt][Tt][Pp]://[Ll][Oo][Cc][Aa][Ll]host/api/3/ping$", address "HTTP://LOCALhost")
+  end)
+
+  it("must not be plain http to anywhere else", function()
+    local sites = {
+      "http://app.cloud66.com", "http://10.0.0.1", "http://localhost.example.com", "http://127.0.0.1.example.com",
+      "http://example.com/127.0.0.1", "http://[::2]", "http://0.0.0.0", "http://notlocalhost", "HTTP://app.cloud66.com",
+      "http://localhost:80.example.com", "http://127.0.0.1x",
+    }
+    each_raises("base_url", sites, address)
+  end)
+
+  it("may be plain http anywhere with allow_http", function()
+    assert.equal("http://10.0.0.1/api/3/ping", address("http://10.0.0.1", { allow_http = true }))
+    raises("base_url", function()
+      address("http://10.0.0.1", { allow_http = false })
+    end)
+  end)
+
+  it("must not hold a user name, nor show the password", function()
+    local sites = {
+      "https://user:s3cret@example.com", "https://s3cret@example.com/api/3", "http://127.0.0.1:80@s3cret.example.com",
+      "https://user:s3cret@example.com/?x", "ftp://user:s3cret@example.com", "user:s3cret@example.com",
+    }
+    for _, site in ipairs(sites) do
+      local problem = raises("base_url", function()
+        address(site)
+      end)
+      assert.not_matches("s3cret", problem)
+    end
+    raises("base_url", function()
+      address("http://user@example.com", { allow_http = true })
+    end)
+  end)
+
+  it("must be a web address without query and fragment", function()
+    local wrong = {
+      "", "example.com", "ftp://example.com", "file:///etc/passwd", "https://", "https:///api/3", "https://:443", "//example.com",
+      "https://example.com?x=1", "https://example.com/api/3?x=1", "https://example.com/#top", "https://example.com\\@evil",
+      "https://exam ple.com", " https://example.com", "https://example.com/a b", "https://example.com\r\nX: y", 5, true, {},
+    }
+    each_raises("base_url", wrong, address)
+  end)
+
+  it("is not the default where it is false", function()
+    each_raises("base_url", { false }, function(url)
+      cloud66.new { token = "a-token", base_url = url }
+    end)
+  end)
+end)
+
+describe("option `timeout`", function()
+  it("is 5 seconds to connect and 30 in all by default", function()
+    assert.same({ connect = 5, total = 30 }, request_of({}).timeout)
+  end)
+
+  it("means the total as a number", function()
+    assert.same({ connect = 5, total = 60 }, request_of({ timeout = 60 }).timeout)
+    local short = request_of({ timeout = 0.5 }).timeout
+    assert.equal(0.5, short.total)
+    assert.is_true(short.connect <= 5)
+  end)
+
+  it("is given in parts as a table", function()
+    assert.same({ connect = 1, total = 30 }, request_of({ timeout = { connect = 1 } }).timeout)
+    assert.same({ connect = 5, total = 50 }, request_of({ timeout = { total = 50 } }).timeout)
+    assert.same({ connect = 2, total = 7 }, request_of({ timeout = { connect = 2, total = 7 } }).timeout)
+  end)
+
+  it("must be above zero", function()
+    local wrong = { 0, -1, 0 / 0, math.huge, "5", true, false }
+    each_raises("timeout", wrong, function(seconds)
+      request_of { timeout = seconds }
+    end)
+    each_raises("timeout", wrong, function(seconds)
+      request_of { timeout = { total = seconds } }
+    end)
+    each_raises("timeout", wrong, function(seconds)
+      request_of { timeout = { connect = seconds } }
+    end)
+  end)
+
+  it("names the nearest part for a typo", function()
+    raises("'conect'.*'connect'", function()
+      request_of { timeout = { conect = 1 } }
+    end)
+  end)
+end)
+
+describe("the other options", function()
+  it("have a default for each", function()
+    local request = request_of {}
+    assert.equal(16 * 1024 * 1024, request.max_body)
+    assert.equal("lua-cloud66/" .. cloud66._VERSION, request.headers["User-Agent"])
+    assert.is_nil(request.headers["X-Account"])
+  end)
+
+  it("reach the transport", function()
+    local request = request_of { max_body = 1000, user_agent = "a script", account = "42" }
+    assert.equal(1000, request.max_body)
+    assert.equal("a script", request.headers["User-Agent"])
+    assert.equal("42", request.headers["X-Account"])
+  end)
+
+  it("take the account as a number", function()
+    assert.equal("42", request_of({ account = 42 }).headers["X-Account"])
+    assert.equal("42", request_of({ account = 84 / 2 }).headers["X-Account"])
+  end)
+
+  local wrong = {
+    account = { "", true, false, {}, 1.5, "1\r\nX-Injected: yes", 0 / 0 },
+    max_body = { 0, -1, 1.5, "1000", false, {}, math.huge },
+    ca_file = { "", 5, false, {} },
+    proxy = { 5, false, {}, "http://127.0.0.1:1\r\nX: y" },
+    user_agent = { "", 5, false, {}, "agent\r\nX-Injected: yes" },
+    transport = { "curl", {}, false, 5 },
+    allow_http = { "yes", 1, {} },
+  }
+  for name, values in pairs(wrong) do
+    it("raise where `" .. name .. "` is of the wrong type or empty, naming it", function()
+      each_raises(name, values, function(value)
+        request_of { [name] = value }
+      end)
+    end)
+  end
+
+  it("raise where unknown, naming the nearest", function()
+    local typos = {
+      tokn = "token", base_ulr = "base_url", acount = "account", timout = "timeout", max_bdy = "max_body", cafile = "ca_file",
+      prxy = "proxy", useragent = "user_agent", transprt = "transport", alow_http = "allow_http",
+    }
+    for typo, meant in pairs(typos) do
+      raises("'" .. typo .. "'.*'" .. meant .. "'", function()
+        cloud66.new { token = "a-token", base_url = fake.url(), [typo] = "x" }
+      end)
+    end
+    raises("1", function()
+      cloud66.new { "a-token" }
+    end)
+  end)
+
+  it("must be a table", function()
+    each_raises("table", { "a-token", 5, true, false }, cloud66.new)
+  end)
+
+  it("leave the caller's table as it was", function()
+    local timeout = { total = 10 }
+    local options = { token = fake.token, base_url = fake.url(), timeout = timeout, account = 7 }
+    local client = cloud66.new(options)
+    client:with({ timeout = 5 }):request("GET", "/ping/auth")
+    assert.same({ token = fake.token, base_url = fake.url(), timeout = { total = 10 }, account = 7 }, options)
+    assert.equal(timeout, options.timeout)
+  end)
+
+  it("are not looked at again after the client is made", function()
+    local transport, seen = recording()
+    local timeout = { total = 10 }
+    local options = { token = "a-token", base_url = "https://example.com", timeout = timeout, account = "7", transport = transport }
+    local client = cloud66.new(options)
+    options.base_url, options.account, options.token, options.transport, timeout.total = "ftp://", "8", "", "x", "x"
+    local function check(each)
+      each:request("GET", "/ping")
+      assert.equal("https://example.com/api/3/ping", seen.request.url)
+      assert.equal("7", seen.request.headers["X-Account"])
+      assert.equal("Bearer a-token", seen.request.headers["Authorization"])
+      assert.equal(10, seen.request.timeout.total)
+    end
+    check(client)
+    check(client:with { user_agent = "another" })
+  end)
+end)

@@ -1,0 +1,11 @@
+-- The documented bodies of the API that hold a deployment, byte for byte.
+-- `list` and `single` are the deployments endpoints' answers (16 keys, integer codes), `model` is the deployment model
+-- page's object (18 keys, text codes).
+-- luacheck: no max line length
+return {
+  list = [=[{"response":[{"id":107,"triggered_by":"test@cloud66.com","triggered_via":{"code":0,"meaning":"web"},"started_at":"2014-08-29T17:46:16Z","finished_at":"2014-08-29T17:58:23Z","outcome":{"code":1,"meaning":"success"},"git_hash":"5675fcd8f9e6dc534ecf1410c0661c066097e310","deploy_session":"OhBHNzkXSl","deploy_type":{"code":0,"meaning":"build"},"is_head":true,"is_live":true,"reverted":null,"reverted_by":null,"reverted_at":null,"is_deploying":false,"commit_url":"https://github.com/cloud66-samples/rails-test/commit/5675fcd8f9e6dc534ecf1410c0661c066097e310"}],"count":1,"pagination":{"previous":null,"next":null,"current":1,"per_page":30,"count":1,"pages":1}}]=],
+
+  single = [=[{"response":{"id":107,"triggered_by":"test@cloud66.com","triggered_via":{"code":0,"meaning":"web"},"started_at":"2014-08-29T17:46:16Z","finished_at":"2014-08-29T17:58:23Z","outcome":{"code":1,"meaning":"success"},"git_hash":"5675fcd8f9e6dc534ecf1410c0661c066097e310","deploy_session":"OhBHNzkXSl","deploy_type":{"code":0,"meaning":"build"},"is_head":true,"is_live":true,"reverted":null,"reverted_by":null,"reverted_at":null,"is_deploying":false,"commit_url":"https://github.com/cloud66-samples/rails-test/commit/5675fcd8f9e6dc534ecf1410c0661c066097e310"}}]=],
+
+  model = [=[{"id":456789,"triggered_by":"john@example.com","triggered_via":{"code":"web","meaning":"Web Interface"},"started_at":"2024-02-15T14:30:00Z","finished_at":"2024-02-15T14:45:30Z","outcome":{"code":"success","meaning":"Successful"},"git_hash":"a1b2c3d4e5f6789012345678901234567890abcd","git_ref":"main","deploy_session":"deploy-session-uuid-12345","deploy_type":{"code":"redeploy","meaning":"Redeploy"},"is_head":true,"is_live":true,"reverted":false,"reverted_by":null,"reverted_at":null,"is_deploying":false,"commit_url":"https://github.com/example/repo/commit/a1b2c3d4e5f6789012345678901234567890abcd","snapshot_uuid":"550e8400-e29b-41d4-a716-446655440000"}]=],
+}
