@@ -144,15 +144,18 @@ typedef struct c66_record {
   uint16_t states;           /* c66_state of slots 0 to C66_STATE_SLOTS - 1; C66_WIDE */
 } c66_record;
 
+/* Which part of {code, meaning} is the machine word. A bare word counts as code. */
+typedef enum c66_word_source { C66_NO_WORD, C66_WORD_IS_CODE, C66_WORD_IS_MEANING } c66_word_source;
+
 /* A distinct {code, meaning} (or bare word) of a page, as sent. */
 typedef struct c66_word {
   c66_ref raw;     /* the whole value */
   c66_ref code;    /* text content, or a number's digits */
   c66_ref meaning; /* text content */
   uint8_t code_is_number;
-  uint8_t word_is_code; /* which of the two is the machine word */
-  int8_t known;         /* index into the field's documented words, or -1 */
-  uint8_t slot;         /* of the field */
+  uint8_t source; /* c66_word_source */
+  int8_t known;   /* index into the field's documented words, or -1 */
+  uint8_t slot;   /* of the field */
 } c66_word;
 
 #define C66_NO_NUMBER INT64_MIN
@@ -175,11 +178,11 @@ typedef struct c66_page {
 } c66_page;
 
 /*
- * Reads {code, meaning} or a bare text at `p` into `w`, whatever it stands in (word.c). *usable
- * tells whether there is a word in it. Returns the position behind it, or NULL.
+ * Reads the object {code, meaning}, or the bare text, at `p` into `w` (word.c). Returns the
+ * position behind it, or NULL.
  */
 const char *c66_parse_word(const c66_json *j, const char *p, int depth, const c66_field *f,
-                           c66_word *w, int *usable);
+                           c66_word *w);
 
 /* --- reading a record (record.c) --- */
 

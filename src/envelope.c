@@ -34,15 +34,22 @@ void c66_decoder_free(c66_decoder *d) {
 
 /* A whole number, bare or in quotes. Of anything else *out stays C66_NO_NUMBER. */
 static const char *read_count(const c66_json *j, const char *p, int64_t *out) {
-  const char *start = *p == '"' ? p + 1 : p;
-  c66_number n;
+  const char *digit = *p == '"' ? p + 1 : p;
+  const char *end;
+  int64_t value = 0;
   *out = C66_NO_NUMBER;
   p = c66_json_skip(j, p, 2);
-  if (p == NULL || *start < '0' || *start > '9')
+  if (p == NULL)
+    return NULL;
+  end = p - (p[-1] == '"');
+  if (digit == end || end - digit > 18 || (*digit == '0' && end - digit > 1))
     return p;
-  (void)c66_json_number(j, start, &n);
-  if (n.kind == C66_NUMBER_INTEGER && start + n.length == p - (start[-1] == '"'))
-    *out = n.integer;
+  for (; digit < end; digit++) {
+    if (*digit < '0' || *digit > '9')
+      return p;
+    value = value * 10 + (*digit - '0');
+  }
+  *out = value;
   return p;
 }
 
@@ -54,8 +61,12 @@ static const char *read_next(const c66_json *j, const char *p, int64_t *out) {
   return p;
 }
 
+static const c66_pagination no_pagination = {C66_NO_NUMBER, C66_NO_NUMBER, C66_NO_NUMBER,
+                                             C66_NO_NUMBER, C66_NO_NUMBER};
+
 static const char *read_pagination(const c66_json *j, const char *p, c66_pagination *at) {
   c66_span key;
+  *at = no_pagination; /* of a key given twice the last one counts */
   if (*p == 'n')
     return c66_json_literal(j, p);
   if (*p != '{')
@@ -83,14 +94,12 @@ static const char *read_pagination(const c66_json *j, const char *p, c66_paginat
 /* --- envelopes --- */
 
 static void forget_page(c66_decoder *d) {
-  static const c66_pagination none = {C66_NO_NUMBER, C66_NO_NUMBER, C66_NO_NUMBER, C66_NO_NUMBER,
-                                      C66_NO_NUMBER};
   d->records.len = 0;
   d->words.len = 0;
   d->misses = 0;
   memset(d->lengths, 0, sizeof d->lengths);
   d->page++;
-  d->pagination = none;
+  d->pagination = no_pagination;
   d->depth = 0;
 }
 

@@ -328,17 +328,14 @@ const char *c66_json_number(const c66_json *j, const char *p, c66_number *out) {
   return p;
 }
 
-int c66_json_real(const char *text, size_t length, double *out) {
-  char copy[512]; /* strtod wants a zero at the end, and the point of the locale in force */
+int c66_json_real(const char *text, size_t length, char *scratch, double *out) {
   char *point;
-  if (length >= sizeof copy)
-    return 0;
-  memcpy(copy, text, length);
-  copy[length] = '\0';
-  point = strchr(copy, '.');
+  memcpy(scratch, text, length);
+  scratch[length] = '\0'; /* strtod wants a zero at the end, and the point of the locale in force */
+  point = strchr(scratch, '.');
   if (point != NULL)
     *point = localeconv()->decimal_point[0];
-  *out = strtod(copy, NULL);
+  *out = strtod(scratch, NULL);
   return *out >= -DBL_MAX && *out <= DBL_MAX;
 }
 
@@ -408,6 +405,7 @@ static const char *after_value(const c66_json *j, const char *p, nesting *n) {
 const char *c66_json_skip(const c66_json *j, const char *p, int depth) {
   nesting n;
   n.depth = 0;
+  n.object[0] = 0;
   do {
     if (*p == '{' || *p == '[') {
       int object = *p == '{';

@@ -89,9 +89,11 @@ size_t c66_json_unescape(const c66_span *span, char *out);
 /* Whether a checked span says exactly `word`. */
 int c66_json_equals(const c66_span *span, const char *word, size_t length);
 
-/* The double a checked number's text stands for, whatever the locale. 0 when no double comes near
- * it. */
-int c66_json_real(const char *text, size_t length, double *out);
+/*
+ * The double a checked number's text stands for, whatever the locale; 0 when no double comes near
+ * it. `scratch` has room for length + 1 bytes.
+ */
+int c66_json_real(const char *text, size_t length, char *scratch, double *out);
 
 /* "object", "array", "string", "number", "boolean" or "null", by a checked value's first byte. */
 const char *c66_json_type(char first);

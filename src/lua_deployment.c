@@ -141,7 +141,7 @@ static int deployment_tostring(lua_State *L) {
   luaL_addchar(&b, ' ');
   add_field(L, &b, d, "outcome", SHOWN, "?");
   luaL_addchar(&b, ' ');
-  add_field(L, &b, d, "git_ref", SHOWN, "");
+  add_field(L, &b, d, "git_ref", SHOWN, "?");
   luaL_addchar(&b, '@');
   add_field(L, &b, d, "git_hash", SHORT_HASH, "?");
   add_duration(L, &b, d);
@@ -179,10 +179,20 @@ static int deployment_to_json(lua_State *L) {
   return 1;
 }
 
+/* Unix seconds: the argument at `idx`, or the present. */
+static int64_t time_argument(lua_State *L, int idx) {
+  lua_Number now;
+  if (lua_isnoneornil(L, idx))
+    return (int64_t)time(NULL);
+  now = luaL_checknumber(L, idx);
+  luaL_argcheck(L, now > -1e15 && now < 1e15, idx, "not a time in Unix seconds");
+  return (int64_t)now;
+}
+
 /* Seconds from the start to the end, or to now while there is no end. */
 static int deployment_elapsed(lua_State *L) {
   const deployment *d = check_deployment(L, 1);
-  int64_t now = lua_isnoneornil(L, 2) ? (int64_t)time(NULL) : (int64_t)luaL_checknumber(L, 2);
+  int64_t now = time_argument(L, 2);
   int64_t started;
   c66_value finished;
   c66_read(d->page, d->record, attribute_named("is_finished"), &finished);

@@ -26,12 +26,24 @@ void c66_pushspan(lua_State *L, const c66_span *span) {
     lua_remove(L, -2);
 }
 
-void c66_pushnumber(lua_State *L, const c66_number *n) {
+/* [-0, +1] A double, or the text where none comes near it. */
+static void push_real(lua_State *L, const c66_number *n) {
+  char small[64];
+  char *scratch = n->length < sizeof small ? small : lua_newuserdata(L, n->length + 1);
   double real;
+  if (c66_json_real(n->start, n->length, scratch, &real))
+    lua_pushnumber(L, (lua_Number)real);
+  else
+    lua_pushlstring(L, n->start, n->length);
+  if (scratch != small)
+    lua_remove(L, -2);
+}
+
+void c66_pushnumber(lua_State *L, const c66_number *n) {
   if (n->kind == C66_NUMBER_INTEGER)
     c66_pushint(L, n->integer);
-  else if (n->kind == C66_NUMBER_REAL && c66_json_real(n->start, n->length, &real))
-    lua_pushnumber(L, (lua_Number)real);
+  else if (n->kind == C66_NUMBER_REAL)
+    push_real(L, n);
   else
     lua_pushlstring(L, n->start, n->length);
 }

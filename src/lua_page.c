@@ -150,6 +150,7 @@ static int page_each(lua_State *L) {
 
 /* Upvalue C66_UP_OWN of rows_next. Its companion value keeps the page alive. */
 typedef struct rows {
+  const void *owner; /* the page userdata */
   const c66_page *page;
   int count;
   const c66_attribute *columns[];
@@ -161,6 +162,8 @@ static int rows_next(lua_State *L) {
   lua_Number last = lua_tonumber(L, 2);
   const c66_record *record;
   int k;
+  if (lua_touserdata(L, 1) != r->owner)
+    return luaL_argerror(L, 1, "the page these rows belong to expected");
   if (!(last >= 0 && last < (lua_Number)page->count))
     return 0;
   record = &page->records[(size_t)last];
@@ -180,6 +183,7 @@ static int page_rows(lua_State *L) {
   luaL_argcheck(L, count <= MOST, MOST + 2, "too many columns");
   luaL_checkstack(L, MOST + 8, NULL);
   r = c66_newud(L, sizeof *r + (size_t)count * sizeof r->columns[0]);
+  r->owner = lua_touserdata(L, 1);
   r->page = page;
   r->count = count;
   for (k = 0; k < count; k++) {
@@ -204,6 +208,37 @@ static int shared_gc(lua_State *L) {
   return 0;
 }
 
+/* [-0, +1] Ties the page on top to what it needs: the text at stack index `text`, and before 5.3 a
+ * table that holds both, which every deployment of the page is tied to. */
+static void keep_text(lua_State *L, int text) {
+#if C66_COMPANION_IS_TABLE
+  lua_createtable(L, 2, 0);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, 1);
+  lua_pushvalue(L, text);
+  lua_rawseti(L, -2, 2);
+#else
+  lua_pushvalue(L, text);
+#endif
+  c66_setcompanion(L, -2);
+}
+
+/*
+ * [-0, +1] Making the userdata may run the collector, which may run a finalizer, which may decode
+ * another text into the same scratch memory. Then this one is decoded again.
+ */
+static page_box *push_box(lua_State *L, c66_decoder *d) {
+  uint32_t page = d->page;
+  page_box *box = c66_newud(L, offsetof(page_box, page) + c66_page_size(d));
+  if (d->page != page) {
+    lua_pop(L, 1);
+    return NULL;
+  }
+  box->mark = &mark;
+  (void)c66_page_build(d, &box->page);
+  return box;
+}
+
 /* decode(text) -> page, or nil, kind, message, offset */
 static int decode(lua_State *L) {
   size_t length;
@@ -211,28 +246,16 @@ static int decode(lua_State *L) {
   c66_shared *shared = lua_touserdata(L, C66_UP_SHARED);
   c66_decoder *d = &shared->decoder;
   c66_error error;
-  page_box *box;
-  if (c66_decode(d, text, length, &error) != C66_OK) {
-    c66_decoder_trim(d);
-    if (strcmp(error.kind, "memory") == 0)
-      return luaL_error(L, "%s", error.message);
-    return c66_pushfail(L, &error);
-  }
-  box = c66_newud(L, offsetof(page_box, page) + c66_page_size(d));
-  box->mark = NULL; /* not a page before it is whole */
-  (void)c66_page_build(d, &box->page);
-  box->mark = &mark;
+  do {
+    if (c66_decode(d, text, length, &error) != C66_OK) {
+      c66_decoder_trim(d);
+      if (strcmp(error.kind, "memory") == 0)
+        return luaL_error(L, "%s", error.message);
+      return c66_pushfail(L, &error);
+    }
+  } while (push_box(L, d) == NULL);
   c66_decoder_trim(d);
-#if C66_COMPANION_IS_TABLE
-  lua_createtable(L, 2, 0); /* every deployment of the page is tied to this table */
-  lua_pushvalue(L, -2);
-  lua_rawseti(L, -2, 1);
-  lua_pushvalue(L, 1);
-  lua_rawseti(L, -2, 2);
-#else
-  lua_pushvalue(L, 1);
-#endif
-  c66_setcompanion(L, -2);
+  keep_text(L, 1);
   lua_pushvalue(L, C66_UP_PAGE_META);
   lua_setmetatable(L, -2);
   return 1;

@@ -24,7 +24,8 @@ C66_BEGIN_DECLS
  */
 void c66_open_page(lua_State *L);
 
-/* nearest(word, table) -> the key of the table that is spelt most like it, or nil */
+/* nearest(word, table...) -> the key of the tables that is spelt most like it, or nil when none is
+ */
 int c66_lua_nearest(lua_State *L);
 
 /* --- between lua_page.c, lua_deployment.c and lua_value.c --- */

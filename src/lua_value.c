@@ -117,14 +117,23 @@ void c66_pushclosure_own(lua_State *L, lua_CFunction f) {
 
 /* --- unknown names --- */
 
-/* [-0, +1] The key of the table at `idx` that is nearest to `name`, or nil when none is near. */
-static void push_nearest(lua_State *L, const char *name, size_t length, int idx) {
-  unsigned limit = length < 4 ? 1 : 3;
-  unsigned best = limit + 1;
-  int top;
-  idx = c66_absindex(L, idx);
-  lua_pushnil(L); /* the nearest so far */
-  top = lua_gettop(L);
+/* What is nearest to a misspelt name so far. */
+typedef struct search {
+  const char *name;
+  size_t length;
+  unsigned best; /* its distance */
+} search;
+
+static void start_search(search *s, const char *name, size_t length) {
+  unsigned limit = (unsigned)(length < 6 ? 1 : length / 3);
+  s->name = name;
+  s->length = length;
+  s->best = (limit < 3 ? limit : 3) + 1;
+}
+
+/* [-1, +1] Replaces the value on top by a key of the table at `idx` (absolute) that is nearer. */
+static void search_keys(lua_State *L, search *s, int idx) {
+  int top = lua_gettop(L);
   for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
     size_t n;
     const char *key;
@@ -132,9 +141,9 @@ static void push_nearest(lua_State *L, const char *name, size_t length, int idx)
     if (lua_type(L, -2) != LUA_TSTRING)
       continue;
     key = lua_tolstring(L, -2, &n);
-    distance = c66_distance(name, length, key, n, limit);
-    if (distance < best) {
-      best = distance;
+    distance = c66_distance(s->name, s->length, key, n, s->best);
+    if (distance < s->best) {
+      s->best = distance;
       lua_pushvalue(L, -2);
       lua_replace(L, top);
     }
@@ -144,20 +153,29 @@ static void push_nearest(lua_State *L, const char *name, size_t length, int idx)
 int c66_lua_nearest(lua_State *L) {
   size_t length;
   const char *name = luaL_checklstring(L, 1, &length);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  push_nearest(L, name, length, 2);
+  int top = lua_gettop(L);
+  search s;
+  int i;
+  start_search(&s, name, length);
+  lua_pushnil(L);
+  for (i = 2; i <= top; i++) {
+    luaL_checktype(L, i, LUA_TTABLE);
+    search_keys(L, &s, i);
+  }
   return 1;
 }
 
 int c66_unknown_name(lua_State *L, const char *object, int idx, int names, int more) {
   size_t length;
   const char *name;
+  search s;
   if (lua_type(L, idx) != LUA_TSTRING)
     return luaL_error(L, "a %s is read by names, not by a %s", object, luaL_typename(L, idx));
   name = lua_tolstring(L, idx, &length);
-  push_nearest(L, name, length, names);
-  if (lua_isnil(L, -1))
-    push_nearest(L, name, length, more);
+  start_search(&s, name, length);
+  lua_pushnil(L);
+  search_keys(L, &s, names);
+  search_keys(L, &s, more);
   if (lua_isnil(L, -1))
     return luaL_error(L, "a %s has no field, predicate or method '%s'", object, name);
   return luaL_error(L, "a %s has no field, predicate or method '%s': did you mean '%s'?", object,

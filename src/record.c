@@ -99,16 +99,15 @@ static const c66_word *word_of(const c66_page *page, const c66_record *r, unsign
   const char *p;
   c66_error error;
   c66_json j;
-  int usable;
   if (number >= C66_FIRST_WORD)
     return &page->words[number - C66_FIRST_WORD];
   if (!is_wide(r))
     return NULL;
   p = find_field(page, r, field);
   start_reading(&j, &error, page);
-  if (p == NULL || c66_parse_word(&j, p, 0, &c66_fields[field], scratch, &usable) == NULL)
+  if (p == NULL || (*p != '{' && *p != '"'))
     return NULL;
-  return usable ? scratch : NULL;
+  return c66_parse_word(&j, p, 0, &c66_fields[field], scratch) != NULL ? scratch : NULL;
 }
 
 static void read_ref(const c66_page *page, const c66_ref *ref, c66_value *out) {
@@ -148,7 +147,7 @@ static int is_running(const c66_page *page, const c66_record *r) {
 }
 
 int c66_seconds(const c66_page *page, const c66_record *record, c66_field_id field, int64_t *out) {
-  char plain[64];
+  char plain[256]; /* a date of 35 bytes, each written as \uXXXX */
   c66_span span;
   if (!text_of(page, record, field, &span))
     return 0;
@@ -175,13 +174,13 @@ static void read_integer(const c66_page *page, const c66_record *r, c66_value *o
 static void read_word(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
   c66_word scratch;
   const c66_word *w = word_of(page, r, field, &scratch);
-  if (w == NULL)
+  if (w == NULL || w->source == C66_NO_WORD)
     return;
   if (w->known >= 0) {
     out->kind = C66_VALUE_WORD;
     out->integer = c66_word_index(field, w->known);
   } else {
-    read_ref(page, w->word_is_code ? &w->code : &w->meaning, out);
+    read_ref(page, w->source == C66_WORD_IS_CODE ? &w->code : &w->meaning, out);
     out->kind = C66_VALUE_LOWER;
   }
 }
@@ -304,6 +303,13 @@ const char *c66_find(const c66_page *page, const c66_record *record, const char 
   return found;
 }
 
+/* Whether there is no {code, meaning} to blame, or one that says a word. */
+static int has_word(const c66_page *page, const c66_record *r, unsigned field) {
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
+  return w == NULL || w->source != C66_NO_WORD;
+}
+
 /* Whether a record that is not wide may hold something the field cannot have; most do not, and need
  * no search. */
 static int is_suspect(const c66_page *page, const c66_record *r, c66_field_id field) {
@@ -314,7 +320,7 @@ static int is_suspect(const c66_page *page, const c66_record *r, c66_field_id fi
   case C66_BOOLEAN:
     return c66_get_state(r, f->slot) == C66_STATE_DRIFT;
   case C66_WORD:
-    return r->words[f->slot] == C66_DRIFT;
+    return r->words[f->slot] == C66_DRIFT || !has_word(page, r, field);
   case C66_DATE:
     if (r->texts[f->slot].offset != 0)
       return !c66_seconds(page, r, field, &ignored);
@@ -329,14 +335,13 @@ static int is_suspect(const c66_page *page, const c66_record *r, c66_field_id fi
 /* The same for a wide record, whose value begins with `first`. */
 static int has_drifted(const c66_page *page, const c66_record *r, c66_field_id field, char first) {
   const c66_field *f = &c66_fields[field];
-  c66_word scratch;
   int64_t ignored;
   switch ((c66_type)f->type) {
   case C66_INTEGER:
   case C66_BOOLEAN:
     return c66_get_state(r, f->slot) == C66_STATE_DRIFT;
   case C66_WORD:
-    return first != 'n' && word_of(page, r, field, &scratch) == NULL;
+    return first != '{' && first != '"' ? first != 'n' : !has_word(page, r, field);
   case C66_DATE:
     return first != 'n' && !c66_seconds(page, r, field, &ignored);
   case C66_TEXT:

@@ -18,27 +18,37 @@ typedef struct parts {
   int meaning_is_number;
 } parts;
 
+enum { LONGEST_WORD = 31, LONGEST_ESCAPED = 6 * LONGEST_WORD }; /* bytes; \uXXXX has six */
+
+/* A text as a word in lower case. 0 when it is too long for any word the API documents. */
+static size_t to_lower(const c66_span *text, char out[LONGEST_ESCAPED]) {
+  size_t n;
+  size_t i;
+  if (text->length > LONGEST_ESCAPED)
+    return 0;
+  n = c66_json_unescape(text, out);
+  for (i = 0; i < n; i++)
+    if (out[i] >= 'A' && out[i] <= 'Z')
+      out[i] = (char)(out[i] + ('a' - 'A'));
+  return n;
+}
+
 /* Digits only, or nothing at all: no word in either case. */
 static int is_number_text(const c66_span *text) {
+  char plain[LONGEST_ESCAPED];
+  size_t n = to_lower(text, plain);
   size_t i;
-  for (i = 0; i < text->length; i++)
-    if (text->start[i] < '0' || text->start[i] > '9')
+  for (i = n > 1 && plain[0] == '-'; i < n; i++)
+    if (plain[i] < '0' || plain[i] > '9')
       return 0;
-  return 1;
+  return text->length <= sizeof plain;
 }
 
 /* Which documented word the span says, whatever its case, or -1. */
 static int find_known(const c66_span *span, const char *const *words) {
-  char lower[32];
-  size_t n;
-  size_t i;
+  char lower[LONGEST_ESCAPED];
+  size_t n = to_lower(span, lower);
   int k;
-  if (span->length >= sizeof lower)
-    return -1;
-  n = c66_json_unescape(span, lower);
-  for (i = 0; i < n; i++)
-    if (lower[i] >= 'A' && lower[i] <= 'Z')
-      lower[i] = (char)(lower[i] + ('a' - 'A'));
   for (k = 0; words[k] != NULL; k++)
     if (strlen(words[k]) == n && memcmp(words[k], lower, n) == 0)
       return k;
@@ -89,8 +99,8 @@ static c66_ref ref_of(const c66_json *j, const c66_span *span) {
   return ref;
 }
 
-/* Fills in a list entry. 0 when neither part can be the word. */
-static int make_word(const c66_json *j, parts *from, const c66_field *f, c66_word *w) {
+/* Fills in a list entry, and says which of the two parts is the word. */
+static void make_word(const c66_json *j, parts *from, const c66_field *f, c66_word *w) {
   const c66_span *code = &from->code;
   const c66_span *meaning = &from->meaning;
   if (from->meaning_is_number)
@@ -98,32 +108,32 @@ static int make_word(const c66_json *j, parts *from, const c66_field *f, c66_wor
   w->code = ref_of(j, code);
   w->meaning = ref_of(j, meaning);
   w->code_is_number = (uint8_t)from->code_is_number;
-  w->word_is_code = code->start != NULL && !from->code_is_number && !is_number_text(code);
-  if (!w->word_is_code && (meaning->start == NULL || meaning->length == 0))
-    return 0;
-  w->known = (int8_t)find_known(w->word_is_code ? code : meaning, f->words);
-  return 1;
+  w->slot = f->slot;
+  w->known = -1;
+  w->source = C66_NO_WORD;
+  if (code->start != NULL && !from->code_is_number && !is_number_text(code))
+    w->source = C66_WORD_IS_CODE;
+  else if (meaning->start != NULL && meaning->length > 0)
+    w->source = C66_WORD_IS_MEANING;
+  if (w->source != C66_NO_WORD)
+    w->known = (int8_t)find_known(w->source == C66_WORD_IS_CODE ? code : meaning, f->words);
 }
 
 const char *c66_parse_word(const c66_json *j, const char *p, int depth, const c66_field *f,
-                           c66_word *w, int *usable) {
+                           c66_word *w) {
   const char *start = p;
   parts found;
   memset(&found, 0, sizeof found);
   memset(w, 0, sizeof *w);
-  *usable = 0;
   if (*p == '{')
     p = read_object(j, p, depth + 1, &found);
-  else if (*p == '"')
-    p = c66_json_string(j, p + 1, &found.code);
   else
-    return c66_json_skip(j, p, depth);
+    p = c66_json_string(j, p + 1, &found.code);
   if (p == NULL)
     return NULL;
   w->raw.offset = (uint32_t)(start - j->text);
   w->raw.length = (uint32_t)(p - start);
-  w->slot = f->slot;
-  *usable = make_word(j, &found, f, w);
+  make_word(j, &found, f, w);
   return p;
 }
 
@@ -158,8 +168,8 @@ static c66_memo *recall(c66_decoder *d, const char *p, unsigned slot) {
 
 /* Where in a word's bytes those that tell it from others begin: at its first value. */
 static unsigned char key_position(const char *start, size_t length) {
-  const char *colon = *start == '{' ? memchr(start, ':', length) : start;
-  size_t at = (size_t)(colon - start) + 1;
+  const char *colon = *start == '{' ? memchr(start, ':', length) : NULL;
+  size_t at = colon != NULL ? (size_t)(colon - start) + 1 : 0;
   while (start[at] == ' ')
     at++;
   return (unsigned char)(at < 64 ? at : 0);
@@ -219,14 +229,13 @@ static const char *read_new(c66_decoder *d, const char *p, const c66_field *f, c
   const char *start = p;
   c66_word word;
   unsigned number;
-  int usable;
-  p = c66_parse_word(&d->json, p, d->depth + 1, f, &word, &usable);
+  if (*p != '{' && *p != '"') {
+    r->words[f->slot] = *p == 'n' ? C66_NULL : C66_DRIFT;
+    return c66_json_skip(&d->json, p, d->depth + 1);
+  }
+  p = c66_parse_word(&d->json, p, d->depth + 1, f, &word);
   if (p == NULL)
     return NULL;
-  if (!usable) {
-    r->words[f->slot] = *start == 'n' ? C66_NULL : C66_DRIFT;
-    return p;
-  }
   number = number_of(d, &word);
   set_word(r, f->slot, number);
   if (number != 0)

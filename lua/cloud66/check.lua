@@ -7,10 +7,10 @@ local core = require "cloud66.core"
 
 local check = {}
 
----@param names table  any table whose keys are the names that exist
----@return string      ": did you mean 'x'?" or ""
-function check.hint(name, names)
-  local near = type(name) == "string" and core.nearest(name, names)
+---@param ... table  tables whose keys are the names that exist
+---@return string    ": did you mean 'x'?" or ""
+function check.hint(name, ...)
+  local near = type(name) == "string" and core.nearest(name, ...)
   return near and (": did you mean '%s'?"):format(near) or ""
 end
 
@@ -76,7 +76,7 @@ function check.id(value, level)
       return value
     end
   elseif type(value) == "number" and value % 1 == 0 then
-    if math.type and math.type(value) == "integer" then ---@diagnostic disable-line: undefined-field
+    if rawget(math, "type") and math.type(value) == "integer" then ---@diagnostic disable-line: undefined-field
       return ("%d"):format(value)
     end
     if value > -2 ^ 53 and value < 2 ^ 53 then

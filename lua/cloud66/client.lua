@@ -4,6 +4,7 @@ local cjson = require "cjson"
 local core = require "cloud66.core"
 local check = require "cloud66.check"
 local config = require "cloud66.config"
+local criteria = require "cloud66.criteria"
 local errors = require "cloud66.error"
 local sequence = require "cloud66.sequence"
 local stacks = require "cloud66.stack"
@@ -123,13 +124,25 @@ local function error_body(body)
   return non_empty(value.error), non_empty(value.details) or non_empty(value.error_description)
 end
 
-local function status_error(response, token, source, hint)
+-- What a header says, if it is sent, fit to be shown.
+local function shown_header(response, name, show)
+  local value = response.headers[name]
+  return type(value) == "string" and show(value) or nil
+end
+
+-- Seconds. A date, which is the other form, is left out: it would need the server's clock.
+local function retry_after(response)
+  local digits = tostring(response.headers["retry-after"]):match("^%s*(%d+)%s*$")
+  return digits and #digits < 9 and tonumber(digits) or nil
+end
+
+local function status_error(response, show, source, hint)
   local code, text = error_body(response.body)
-  code = code and errors.clean(errors.redact(code, token))
+  code = code and show(code)
   local kind = kind_of(response.status, code)
   local reply = ("HTTP %d"):format(response.status) .. (code and ", " .. code or "")
   if text then
-    reply = reply .. ": " .. errors.redact(text, token)
+    reply = reply .. ": " .. show(text)
   end
   local advice = kind == "not_found" and hint or ADVICE[kind]
   if kind == "auth" then
@@ -138,8 +151,8 @@ local function status_error(response, token, source, hint)
   return errors.fail(kind, ("%s (%s)"):format(advice, reply), {
     status = response.status,
     code = code,
-    request_id = response.headers["x-request-id"],
-    retry_after = tonumber(response.headers["retry-after"]),
+    request_id = shown_header(response, "x-request-id", show),
+    retry_after = retry_after(response),
   })
 end
 
@@ -147,7 +160,8 @@ end
 ---@param method string
 ---@param path string    below base_url, encoded, beginning with a slash
 ---@param options? { query?: table, body?: string, hint?: string }  hint: what a 404 means here
----@return table|nil response, string? message, cloud66.Error? err
+---@return table|nil response, function|string show, cloud66.Error? err
+---# show(text) takes the token out of a text from the network and makes it fit for a message
 function methods:send(method, path, options)
   options = options or {}
   if self.closed then
@@ -161,16 +175,20 @@ function methods:send(method, path, options)
   end
   if not response then
     return nil, token, err
-  elseif response.status < 200 or response.status > 299 then
-    return status_error(response, token, settings.token_source, options.hint)
   end
-  return response
+  local function show(text)
+    return errors.clean(errors.redact(text, token))
+  end
+  if response.status < 200 or response.status > 299 then
+    return status_error(response, show, settings.token_source, options.hint)
+  end
+  return response, show
 end
 
 -- --- decoding ---
 
 -- nil, message, err for a 2xx answer that is not what was asked for.
-local function undecodable(response, text, offset)
+local function undecodable(response, show, text, offset)
   local body = response.body
   if body == "" then
     text = ("the answer is empty (HTTP %d)"):format(response.status)
@@ -182,57 +200,107 @@ local function undecodable(response, text, offset)
   return errors.fail("decode", text, {
     status = response.status,
     offset = offset,
-    request_id = response.headers["x-request-id"],
+    request_id = shown_header(response, "x-request-id", show),
   })
 end
 
 ---GETs a path that answers with deployments.
 ---@return userdata|nil page, string? message, cloud66.Error? err
 function methods:get_page(path, options)
-  local response, message, err = self:send("GET", path, options)
+  local response, show, err = self:send("GET", path, options)
   if not response then
-    return nil, message, err
+    return nil, show, err
   end
   local page, _, text, offset = core.decode(response.body)
   if not page then
-    return undecodable(response, text, offset)
+    return undecodable(response, show, text, offset)
   end
   return page
 end
 
----GETs a path that answers with an object or a list, wrapped in `response` or bare.
+-- Whether what a body holds, in its envelope or bare, is written as a list: empty, it decodes to the same as {}.
+local function holds_list(body)
+  return (body:find("^%s*%[") or body:find('"response"%s*:%s*%[')) ~= nil
+end
+
+---GETs a path that answers with an object, or with a list (`options.list`), wrapped in `response` or bare.
 ---@return table|nil value, string|table|nil message_or_pagination, cloud66.Error? err
 function methods:get_value(path, options)
-  local response, message, err = self:send("GET", path, options)
+  local response, show, err = self:send("GET", path, options)
   if not response then
-    return nil, message, err
+    return nil, show, err
   end
   local value, _, text, offset = core.json(response.body)
   if value == nil then
-    return undecodable(response, text, offset)
+    return undecodable(response, show, text, offset)
   end
   local wrapped = type(value) == "table" and value.response
   local inner = wrapped == nil and value or wrapped
   if type(inner) ~= "table" then
-    return undecodable(response, "the answer is neither an object nor a list")
+    return undecodable(response, show, "the answer is neither an object nor a list")
   elseif inner.error ~= nil and inner.uid == nil and inner.id == nil then
-    return undecodable(response, "the answer is an error body: " .. tostring(inner.error))
+    return undecodable(response, show, "the answer is an error body: " .. show(tostring(inner.error)))
+  elseif options.list and next(inner) == nil and not holds_list(response.body) then
+    return undecodable(response, show, "the answer is an object, not a list")
   end
   return inner, wrapped ~= nil and type(value.pagination) == "table" and value.pagination or {}
 end
 
 -- --- the public methods ---
 
--- lua-cjson writes numbers with 14 digits: a larger integer would reach the API as another one.
-local function check_numbers(value, level)
-  if type(value) == "number" and value % 1 == 0 and (value >= 1e14 or value <= -1e14) then
-    error("an integer this large cannot be written exactly: give it as a string", level + 1)
+local DEEPEST = 100
+
+-- lua-cjson writes numbers with 14 digits: what has more would reach the API as another number, or as 1e+14.
+local function is_written_exactly(number)
+  return tonumber(("%.14g"):format(number)) == number and (number % 1 ~= 0 or (number > -1e14 and number < 1e14))
+end
+
+local function check_body(value, level, depth)
+  if type(value) == "number" and not is_written_exactly(value) then
+    error("the body holds a number that JSON would round or cannot hold: give it as a string", level + 1)
   elseif type(value) == "table" then
+    if depth > DEEPEST then
+      error("the body is nested too deeply, or within itself", level + 1)
+    end
     for key, inner in pairs(value) do
-      check_numbers(key, level + 1)
-      check_numbers(inner, level + 1)
+      check_body(key, level + 1, depth + 1)
+      check_body(inner, level + 1, depth + 1)
     end
   end
+end
+
+local function encode_body(body, level)
+  check_body(body, level + 1, 1)
+  local ok, text = pcall(json_writer.encode, body)
+  if not ok then
+    error("the body cannot be written as JSON: " .. tostring(text), level + 1)
+  end
+  return text
+end
+
+local function check_query(query, level)
+  if type(query) ~= "table" then
+    error("option 'query' must be a table of names and values", level + 1)
+  end
+  for name, value in pairs(query) do
+    local finite = type(value) == "number" and value - value == 0
+    if type(name) ~= "string" or not (finite or type(value) == "string" or type(value) == "boolean") then
+      error(("option 'query' must hold names with a string, number or boolean each, not %s = %s"):format(
+        tostring(name), tostring(value)), level + 1)
+    end
+  end
+end
+
+-- Below base_url, with a slash in front, and leading nowhere else.
+local function check_path(path, level)
+  level = level + 1
+  check.text(path, "path", level)
+  path = path:find("^/") and path or "/" .. path
+  local plain = path:gsub("%%2[eE]", ".") .. "/"
+  if path:find("[^\33-\126]") or path:find("[?#\\]") or plain:find("/%.%.?/") then
+    error("path must be encoded and without '..'; a query goes into option 'query'", level)
+  end
+  return path
 end
 
 local METHODS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
@@ -248,28 +316,21 @@ function methods:request(method, path, options)
   if not METHODS[method] then
     error(("unknown method '%s': GET, POST, PUT, PATCH or DELETE"):format(tostring(method)), 2)
   end
-  check.text(path, "path")
-  if path:find("[^\33-\126]") or path:find("[?#\\]") or (path .. "/"):find("/%.%.?/") then
-    error("path must be encoded, without '..', and a query goes into options.query", 2)
-  end
+  path = check_path(path, 2)
   options = check.options(options, REQUEST_OPTIONS, "option")
-  local body
-  if options.body ~= nil then
-    check_numbers(options.body, 2)
-    body = json_writer.encode(options.body)
+  if options.query ~= nil then
+    check_query(options.query, 2)
   end
-  local response, message, err = self:send(method, path:find("^/") and path or "/" .. path, {
-    query = options.query,
-    body = body,
-  })
+  local body = options.body ~= nil and encode_body(options.body, 2) or nil
+  local response, show, err = self:send(method, path, { query = options.query, body = body })
   if not response then
-    return nil, message, err
+    return nil, show, err
   elseif response.body == "" then
     return core.null, response
   end
   local value, _, text, offset = core.json(response.body)
   if value == nil then
-    return undecodable(response, text, offset)
+    return undecodable(response, show, text, offset)
   end
   return value, response
 end
@@ -289,17 +350,14 @@ end
 ---@param wanted? table|fun(stack): boolean  criteria, as for where()
 ---@return cloud66.Sequence
 function methods:stacks(wanted)
+  local matches = wanted ~= nil and criteria.compile(stacks.schema, wanted)
   local found = sequence.pages(function(number)
     return stacks.fetch_list(self, number)
   end, {
     first = 1,
     id = stacks.uid_of,
   }, stacks.schema)
-  if wanted == nil then
-    return found
-  end
-  local filtered = found:where(wanted)
-  return filtered
+  return matches and found:where(matches) or found
 end
 
 local function describe(list)
@@ -379,6 +437,7 @@ function client.new(options, from, level)
     copy[name] = value
   end
   copy.token = nil -- only the settings reach it, through a function
+  copy.timeout = settings.timeout
   local self = { settings = settings, options = copy, token_source = settings.token_source, closed = false }
   self.transport = settings.transport
     or require("cloud66.transport.curl").new { ca_file = settings.ca_file, proxy = settings.proxy }

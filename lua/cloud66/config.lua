@@ -5,6 +5,7 @@
 local core = require "cloud66.core"
 local check = require "cloud66.check"
 local errors = require "cloud66.error"
+local url = require "cloud66.url"
 
 local config = {}
 
@@ -93,10 +94,11 @@ function config.check_token(token, source)
   return token
 end
 
--- CLOUD66_TOKEN is a raw token, or base64 (perhaps in several lines) of the token file.
+-- CLOUD66_TOKEN is a raw token, or base64 (perhaps in several lines) of the token file. A raw token may happen to be
+-- base64 too, but hardly that of printable text that begins with a brace.
 local function token_of_variable(text, source)
   local decoded = from_base64((text:gsub("%s+", "")))
-  if decoded and decoded:find("^%s*{") then
+  if decoded and decoded:find("^%s*{") and not decoded:find("[^%s\32-\126]") then
     local token, problem = token_of_file(decoded)
     if not token then
       return errors.fail("auth", ("%s %s"):format(source, problem))
@@ -189,15 +191,15 @@ local function is_loopback(host)
 end
 
 -- Sets settings.base_url, without a slash at its end.
-local function set_base_url(settings, url, name, allow_http, level)
+local function set_base_url(settings, address, name, allow_http, level)
   level = level + 1
-  check.text(url, name, level)
-  local scheme, authority, path = url:match("^(%a+)://([^/?#%s\\]+)([^?#%s\\]*)$")
+  check.text(address, name, level)
+  local scheme, authority, path = address:match("^(%a+)://([^/?#%s\\]+)([^?#%s\\]*)$")
   scheme = scheme and scheme:lower()
-  if scheme ~= "http" and scheme ~= "https" then
-    error(("%s must look like %s, got '%s'"):format(name, config.DEFAULT_URL, errors.clean(url)), level)
-  elseif authority:find("@", 1, true) then
+  if address:find("@", 1, true) then -- and it is not shown
     error(name .. " must not hold a user name or a password", level)
+  elseif (scheme ~= "http" and scheme ~= "https") or authority:find("^:") then
+    error(("%s must look like %s, got '%s'"):format(name, config.DEFAULT_URL, errors.clean(address)), level)
   end
   local host = authority:gsub(":%d+$", ""):lower()
   if scheme == "http" and not allow_http and not is_loopback(host) then
@@ -227,13 +229,18 @@ local function set_account(settings, account, level)
   if account == nil then
     return
   end
-  local text = type(account) == "number" and check.id(account, level + 1) or account
-  settings.account = check.text(text, "option 'account'", level + 1)
+  if type(account) == "number" then
+    account = url.text(check.count(account, "option 'account'", level + 1))
+  end
+  settings.account = check.text(account, "option 'account'", level + 1)
 end
 
 local function set_rest(settings, options, level)
   level = level + 1
-  settings.max_body = check.count(options.max_body or config.MAX_BODY, "option 'max_body'", level)
+  settings.max_body = config.MAX_BODY
+  if options.max_body ~= nil then
+    settings.max_body = check.count(options.max_body, "option 'max_body'", level)
+  end
   for _, name in ipairs { "ca_file", "proxy", "user_agent" } do
     if options[name] ~= nil then
       settings[name] = check.text(options[name], ("option '%s'"):format(name), level)
@@ -256,13 +263,16 @@ function config.settings(options, from, level)
   from = from or {}
   options = check.options(options, config.OPTIONS, "option", level)
   local settings = { user_agent = "lua-cloud66/" .. core._VERSION }
-  local url, name = options.base_url, "option 'base_url'"
-  if url == nil and from.inherited then
-    url = from.inherited.base_url
-  elseif url == nil then
-    url, name = (from.environment or config.environment).getenv("CLOUD66_URL"), "CLOUD66_URL"
+  local address, name = options.base_url, "option 'base_url'"
+  if address == nil and from.inherited then
+    address = from.inherited.base_url
+  elseif address == nil then
+    address, name = (from.environment or config.environment).getenv("CLOUD66_URL"), "CLOUD66_URL"
   end
-  set_base_url(settings, url or config.DEFAULT_URL, name, options.allow_http, level)
+  if address == nil then
+    address = config.DEFAULT_URL
+  end
+  set_base_url(settings, address, name, options.allow_http, level)
   set_timeout(settings, options.timeout, level)
   set_account(settings, options.account, level)
   set_rest(settings, options, level)

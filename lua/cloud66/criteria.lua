@@ -37,10 +37,19 @@ end
 accept.predicate = accept.boolean
 
 function accept.code(value, name, level)
-  if type(value) ~= "number" and type(value) ~= "string" then
-    error(("%s is a number or a string, not a %s"):format(name, type(value)), level + 1)
+  if type(value) == "number" then
+    return value
   end
-  return value
+  local text = check.text(value, name, level + 1)
+  return text
+end
+
+function accept.any(value, name, level)
+  if type(value) == "number" or type(value) == "boolean" then
+    return value
+  end
+  local text = check.text(value, name, level + 1)
+  return text
 end
 
 function accept.word(value, name, level, words)
@@ -53,10 +62,6 @@ function accept.word(value, name, level, words)
   end
   error(("%s is one of %s, not '%s'%s (use a function for a word the API does not document)"):format(
     name, table.concat(words, ", "), tostring(value), check.hint(value, known)), level + 1)
-end
-
-function accept.any(value)
-  return value
 end
 
 -- How to compare, where == does not do.

@@ -226,7 +226,8 @@ function methods:group_by(by)
   check_open(self, 2)
   local key_of = by
   if type(by) == "string" then
-    if self.schema and self.schema.names[by] == nil then
+    local kind = self.schema and self.schema.names[by]
+    if self.schema and (kind == nil or kind == "range") then
       error(("a %s has no field '%s'%s"):format(self.schema.item, by, check.hint(by, self.schema.names)), 2)
     end
     key_of = function(item)

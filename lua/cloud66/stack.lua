@@ -1,6 +1,5 @@
 -- stack.lua: one stack: its own fields, its deployments, which of them is live.
 
-local core = require "cloud66.core"
 local check = require "cloud66.check"
 local criteria = require "cloud66.criteria"
 local errors = require "cloud66.error"
@@ -11,6 +10,10 @@ local stack = {}
 
 local methods = {}
 local stack_mt = { __name = "cloud66.stack" }
+
+-- What a stack knows ({client, uid, fields}) stands under this key alone, so that every other is read through
+-- __index and refused by __newindex.
+local STATE = {}
 
 -- --- fields ---
 
@@ -57,7 +60,7 @@ end
 
 local function unknown_field(name)
   error(("a stack has no field or method '%s'%s (stack:raw(name) gives undocumented keys)"):format(
-    tostring(name), check.hint(name, stack.schema.names)), 3)
+    tostring(name), check.hint(name, stack.schema.names, methods)), 3)
 end
 
 function stack_mt.__index(self, name)
@@ -65,12 +68,15 @@ function stack_mt.__index(self, name)
   if method ~= nil then
     return method
   end
-  local fields = rawget(self, "fields")
-  if not FIELDS[name] and not derived[name] and not (fields and fields[name] ~= nil) then
+  local state = rawget(self, STATE)
+  local fields = state.fields
+  if name == "uid" then
+    return state.uid
+  elseif not FIELDS[name] and not derived[name] and not (fields and fields[name] ~= nil) then
     unknown_field(name)
   elseif not fields then
     error(("stack %s is not loaded, so its '%s' is not known: call stack:load() first"):format(
-      errors.clean(self.uid), name), 2)
+      errors.clean(state.uid), name), 2)
   elseif derived[name] then
     return derived[name](fields)
   end
@@ -82,7 +88,7 @@ function stack_mt.__newindex()
 end
 
 function stack_mt.__tostring(self)
-  local fields = rawget(self, "fields")
+  local fields = rawget(self, STATE).fields
   local text = "stack " .. self.uid
   if fields then
     text = ("%s %s (%s)"):format(text, tostring(fields.name), tostring(fields.environment))
@@ -92,7 +98,11 @@ end
 
 ---@return cloud66.Stack
 function stack.new(client, uid, fields)
-  return setmetatable({ client = client, uid = uid, fields = fields or false }, stack_mt)
+  return setmetatable({ [STATE] = { client = client, uid = uid, fields = fields or false } }, stack_mt)
+end
+
+local function client_of(self)
+  return rawget(self, STATE).client
 end
 
 ---@return string
@@ -100,25 +110,34 @@ function stack.uid_of(self)
   return self.uid
 end
 
+-- The page number in `next`: also as text, as for deployments. nil at the end, false for anything else.
+local function page_number(following)
+  if following == nil then
+    return nil
+  elseif type(following) == "string" and following:find("^%d+$") then
+    following = tonumber(following)
+  end
+  return type(following) == "number" and following % 1 == 0 and following
+end
+
 ---One page of the stacks a client sees.
 ---@return table|nil page, string? message, cloud66.Error? err  # a list with .next
 function stack.fetch_list(client, number)
-  local list, pagination, err = client:get_value("/stacks", { query = { page = number } })
+  local list, pagination, err = client:get_value("/stacks", { query = { page = number }, list = true })
   if not list then
     return nil, pagination, err
   end
-  local page = { next = pagination.next }
-  if page.next ~= nil and type(page.next) ~= "number" then
+  local page = { next = page_number(pagination.next) }
+  if page.next == false then
     return errors.fail("decode", "the 'pagination.next' of the stacks is not a page number")
+  elseif #list == 0 and next(list) ~= nil then
+    return errors.fail("decode", "the answer is an object, not a list of stacks")
   end
   for i, fields in ipairs(list) do
     if type(fields) ~= "table" or type(fields.uid) ~= "string" then
       return errors.fail("decode", ("number %d of the list is no stack: it has no uid"):format(i))
     end
     page[i] = stack.new(client, fields.uid, fields)
-  end
-  if #page == 0 and next(list) ~= nil then
-    return errors.fail("decode", "the answer is an object, not a list of stacks")
   end
   return page
 end
@@ -148,13 +167,13 @@ function methods:load()
     return nil, message, err
   end
   local fields, pagination
-  fields, pagination, err = self.client:get_value(path, { hint = no_such_stack(self) })
+  fields, pagination, err = client_of(self):get_value(path, { hint = no_such_stack(self) })
   if not fields then
     return nil, pagination, err
   elseif type(fields.uid) ~= "string" then
     return errors.fail("decode", "the answer is no stack: it has no uid")
   end
-  rawset(self, "fields", fields)
+  rawget(self, STATE).fields = fields
   return self
 end
 
@@ -163,7 +182,7 @@ end
 ---@return any
 function methods:raw(name)
   check.text(name, "name")
-  local fields = rawget(self, "fields")
+  local fields = rawget(self, STATE).fields
   if not fields then
     error("the stack is not loaded: call stack:load() first", 2)
   end
@@ -175,14 +194,17 @@ local function fetch_page(self, number)
   if not path then
     return nil, message, err
   end
-  return self.client:get_page(path, { query = { page = number }, hint = no_such_stack(self) })
+  return client_of(self):get_page(path, { query = { page = number }, hint = no_such_stack(self) })
 end
 
 ---One page of the stack's deployments.
 ---@param number? integer  from 1, the default
 ---@return cloud66.Page|nil page, string? message, cloud66.Error? err
 function methods:page(number)
-  local page, message, err = fetch_page(self, check.count(number or 1, "a page number"))
+  if number == nil then
+    number = 1
+  end
+  local page, message, err = fetch_page(self, check.count(number, "a page number"))
   return page, message, err
 end
 
@@ -195,7 +217,7 @@ function methods:deployment(id)
     return nil, message, err
   end
   local page
-  page, message, err = self.client:get_page(path, {
+  page, message, err = client_of(self):get_page(path, {
     hint = ("stack '%s' has no deployment %s, or there is no such stack"):format(self.uid:sub(1, 60), digits),
   })
   if not page then
@@ -268,9 +290,21 @@ end
 
 local LOOK_BACK = 5 -- pages
 
+-- nil, message, err when a page has a deployment whose `field` is not of the documented type: it cannot be told then
+-- which deployment is meant. true otherwise.
+local function check_drift(page, field)
+  for _, drift in ipairs(page.drift) do
+    if drift.field == field then
+      return errors.fail("decode", ("the API sends '%s' as %s, not as true or false (in %s)"):format(
+        field, drift.got, tostring(page[drift.index])))
+    end
+  end
+  return true
+end
+
 -- Goes through the newest pages: look(page) returns a deployment to end with it. Else nil, message, err; the
--- kind `none` has .complete, whether the whole history was read.
-local function search(self, what, look)
+-- kind `none` has .complete, whether the whole history was read. `flag` is the field that look() goes by.
+local function search(self, what, flag, look)
   local number, pages = 1, 0
   while number and pages < LOOK_BACK do
     local page, message, err = fetch_page(self, number)
@@ -281,7 +315,11 @@ local function search(self, what, look)
     if found then
       return found
     end
-    if page.next and page.next <= number then
+    local ok
+    ok, message, err = check_drift(page, flag)
+    if not ok then
+      return nil, message, err
+    elseif page.next and page.next <= number then
       return errors.fail("protocol", ("page %d says that page %d comes next"):format(number, page.next))
     end
     number, pages = page.next, pages + 1
@@ -306,8 +344,8 @@ local function newest(page, matches)
   return best
 end
 
-local function search_newest(self, what, matches)
-  local found, message, err = search(self, what, function(page)
+local function search_newest(self, what, flag, matches)
+  local found, message, err = search(self, what, flag, function(page)
     return newest(page, matches)
   end)
   return found, message, err
@@ -316,7 +354,7 @@ end
 ---The newest deployment that is live: what runs on the servers now. Reads at most 5 pages.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:live()
-  return search_newest(self, "live deployment", function(deployment)
+  return search_newest(self, "live deployment", "is_live", function(deployment)
     return deployment.is_live
   end)
 end
@@ -324,7 +362,7 @@ end
 ---The newest deployment that is the HEAD one. Reads at most 5 pages.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:head()
-  return search_newest(self, "head deployment", function(deployment)
+  return search_newest(self, "head deployment", "is_head", function(deployment)
     return deployment.is_head
   end)
 end
@@ -332,7 +370,7 @@ end
 ---The newest deployment, however far it has come.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:latest()
-  return search_newest(self, "deployment", function()
+  return search_newest(self, "deployment", "id", function()
     return true
   end)
 end
@@ -344,7 +382,7 @@ local BUILDS = { build = true, redeploy = true, first_build = true }
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:previous_live()
   local live
-  local found, message, err = search(self, "successful build of another commit before the live one", function(page)
+  local found, message, err = search(self, "successful build of another commit before the live one", "is_live", function(page)
     for deployment in page:each() do
       if not live then
         live = deployment.is_live and deployment or nil
@@ -364,7 +402,7 @@ end
 function methods:is_live(git_hash)
   local wanted = check.git_hash(git_hash)
   local matched, unnamed = false, nil
-  local found, message, err = search(self, "live deployment", function(page)
+  local found, message, err = search(self, "live deployment", "is_live", function(page)
     local live
     for deployment in page:each() do
       if deployment.is_live then

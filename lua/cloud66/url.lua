@@ -13,6 +13,20 @@ function url.encode(text)
   return (text:gsub("[^%w%-%._~]", percent))
 end
 
+---A value as it stands in a URL; whole numbers without a point or an exponent.
+---@param value string|number|boolean
+---@return string
+function url.text(value)
+  if type(value) ~= "number" then
+    return tostring(value)
+  elseif rawget(math, "type") and math.type(value) == "integer" then ---@diagnostic disable-line: undefined-field
+    return ("%d"):format(value)
+  elseif value % 1 == 0 and value > -2 ^ 53 and value < 2 ^ 53 then
+    return ("%.0f"):format(value)
+  end
+  return ("%.14g"):format(value)
+end
+
 ---@param query table  name -> text or number
 ---@return string      "?name=value&...", in the order of the names, or ""
 function url.query(query)
@@ -22,7 +36,7 @@ function url.query(query)
   end
   table.sort(names)
   for i, name in ipairs(names) do
-    parts[i] = url.encode(name) .. "=" .. url.encode(tostring(query[name]))
+    parts[i] = url.encode(name) .. "=" .. url.encode(url.text(query[name]))
   end
   return #parts > 0 and "?" .. table.concat(parts, "&") or ""
 end
