@@ -429,13 +429,19 @@ describe("an answer with status 200", function()
     end)
   end
 
+  it("or any other, without a body, is a decode error", function()
+    each_getter({ status = "204" }, function(_, value, message, err)
+      failure("decode", value, message, err)
+      assert.equal(204, err.status)
+    end)
+  end)
+
   it("and a stack where a deployment is due is a decode error", function()
-    each_getter({ body = "stack", on = "deployments" }, function() end)
     local stack = connect({ body = "stack" }):stack(fake.stacks.awesome_app)
     failure("decode", stack:page(1))
     failure("decode", stack:live())
     failure("decode", stack:is_live "abcdef0")
-    failure("decode", stack:deployment(1 + fake.data.deployments("awesome_app")[1].id - 1))
+    failure("decode", stack:deployment(fake.data.deployments("awesome_app")[1].id))
     failure("decode", stack:deployments():count())
   end)
 
@@ -478,7 +484,8 @@ describe("an answer with status 200", function()
   end)
 
   it("and a list of anything but stacks is a decode error", function()
-    for _, body in ipairs { '{"response":[5]}', '{"response":[null]}', '{"response":[{}]}', '{"response":[{"uid":5}]}', '[{"uid":"a"},[]]' } do
+    local lists = { '{"response":[5]}', '{"response":[null]}', '{"response":[{}]}', '{"response":[{"uid":5}]}', '[{"uid":"a"},[]]' }
+    for _, body in ipairs(lists) do
       failure("decode", answering({ body = body }):stacks():collect())
     end
   end)
@@ -504,6 +511,20 @@ describe("a connection", function()
     local tag = fake.fresh_tag()
     local client = cloud66.new { base_url = fake.url({ tag = tag }, "https"), token = fake.token }
     failure("tls", client:request("GET", "/ping/auth"))
+    assert.same({}, fake.requests(tag))
+  end)
+
+  it("over TLS without the CA's file is kind tls", function()
+    failure("tls", cloud66.new({
+      base_url = fake.url(nil, "https"),
+      token = fake.token,
+      ca_file = "/nonexistent/ca.pem",
+    }):request("GET", "/ping/auth"))
+  end)
+
+  it("goes through the proxy of the options", function()
+    local tag = fake.fresh_tag()
+    failure("connect", connect({ tag = tag }, { proxy = "http://127.0.0.1:1" }):request("GET", "/ping"))
     assert.same({}, fake.requests(tag))
   end)
 
@@ -713,6 +734,13 @@ describe("client:find_stack", function()
     assert.equal("uid-2", client:find_stack({ name = "api", environment = "staging" }).uid)
   end)
 
+  it("takes no missing name for a name", function()
+    local client = answering { body = '{"response":[{"uid":"a","name":null},{"uid":"b","name":"x","environment":null}]}' }
+    failure("none", client:find_stack { name = "nil" })
+    failure("none", client:find_stack { name = "x", environment = "nil" })
+    assert.equal("b", client:find_stack({ name = "x" }).uid)
+  end)
+
   it("lists names without control characters", function()
     local _, message, err = connect({ hostile = true }):find_stack { name = "nothing" }
     assert.equal("none", err.kind)
@@ -785,7 +813,11 @@ describe("option `transport`", function()
   end)
 
   it("raises where it answers with something else", function()
-    for _, answer in ipairs { "ok", 5, true, {}, { status = 200 }, { status = "200", headers = {}, body = "" }, { status = 200, body = "" } } do
+    local answers = {
+      "ok", 5, true, {}, { status = 200 }, { status = "200", headers = {}, body = "" }, { status = 200, body = "" },
+      { status = 200, headers = {} },
+    }
+    for _, answer in ipairs(answers) do
       raises("transport", function()
         with_transport(function()
           return answer
@@ -847,7 +879,9 @@ describe("option `transport`", function()
   end)
 
   it("answers with any status", function()
-    local kinds = { [100] = "protocol", [300] = "protocol", [304] = "protocol", [418] = "bad_request", [422] = "bad_request", [599] = "server" }
+    local kinds = {
+      [100] = "protocol", [300] = "protocol", [304] = "protocol", [418] = "bad_request", [422] = "bad_request", [599] = "server",
+    }
     for status, kind in pairs(kinds) do
       local client = with_transport(function()
         return { status = status, headers = {}, body = "" }

@@ -221,7 +221,8 @@ describe("the environment", function()
   end)
 
   it("refuses a token with white space or control characters, without showing it", function()
-    for _, token in ipairs { "sec-ret token", "sec-ret\n", "sec-ret\r\nX-Injected: yes", "\tsec-ret", "sec-ret\27[31m", "sec-ret\195\188" } do
+    local wrong = { "sec-ret token", "sec-ret\n", "sec-ret\r\nX-Injected: yes", "\tsec-ret", "sec-ret\27[31m", "sec-ret\195\188" }
+    for _, token in ipairs(wrong) do
       for _, name in ipairs { "CLOUD66_TOKEN", "CLOUD66_ACCESS_TOKEN" } do
         local output = ask_with { [name] = token }
         assert.matches("^refused auth auth: .*" .. name, output)
@@ -310,7 +311,8 @@ describe("the toolbelt's token file", function()
 
   it("is an error where it is broken, and is not shown", function()
     local whole = token_file "a-secret-token"
-    for _, text in ipairs { whole:sub(1, 40), "", "null", "[]", "{}", '{"AccessToken":""}', token_file "a-secret token", "a-secret-token" } do
+    local broken = { whole:sub(1, 40), "", "null", "[]", "{}", '{"AccessToken":""}', token_file "a-secret token", "a-secret-token" }
+    for _, text in ipairs(broken) do
       with_home(text, function(home, path)
         local output = ask_with { HOME = home }
         assert.equal("refused auth auth: ", output:sub(1, 19))
@@ -500,7 +502,10 @@ describe("option `base_url`", function()
   end)
 
   it("may be plain http to loopback", function()
-    for _, site in ipairs { "http://127.0.0.1", "http://127.0.0.1:8080", "http://127.1.2.3", "http://localhost", "http://localhost:1", "http://[::1]:81" } do
+    local sites = {
+      "http://127.0.0.1", "http://127.0.0.1:8080", "http://127.1.2.3", "http://localhost", "http://localhost:1", "http://[::1]:81",
+    }
+    for _, site in ipairs(sites) do
       assert.equal(site .. "/api/3/ping", address(site))
     end
     assert.matches("^[Hh][Tt][Tt][Pp]://[Ll][Oo][Cc][Aa][Ll]host/api/3/ping$", address "HTTP://LOCALhost")

@@ -205,8 +205,8 @@ describe("a criterion with a list", function()
 
   it("raises where one of its values is wrong", function()
     each_refused("outcome", {
-      { outcome = { "success", "" } }, { outcome = { "success", "sucess" } }, { outcome = { "success", 1 } }, { outcome = { { "success" } } },
-      { outcome = { print } },
+      { outcome = { "success", "" } }, { outcome = { "success", "sucess" } }, { outcome = { "success", 1 } },
+      { outcome = { { "success" } } }, { outcome = { print } },
     })
     each_refused("git_hash", { { git_hash = { "abcdef01", "abc" } }, { git_hash = { "" } }, { git_hash = { {} } } })
     each_refused("id", { { id = { 1, 1.5 } }, { id = { {} } }, { id = { print } } })
@@ -304,8 +304,8 @@ describe("since and before", function()
     for _, name in ipairs { "since", "before" } do
       local list = {}
       local moments = {
-        "", " ", "yesterday", "2026", "2026-01", "2026-13-01", "2026-02-30", "2026-1-9", "24", "h", "24 h", "24x", "-1d", "1.5h", true, false,
-        {}, print, 0 / 0, 2026, { "2026-01-09" }, cloud66.null, "2026-01-09T25:00:00Z", "2026-01-09T12:00:00Zjunk",
+        "", " ", "yesterday", "2026", "2026-01", "2026-13-01", "2026-02-30", "2026-1-9", "24", "h", "24 h", "24x", "-1d", "1.5h",
+        true, false, {}, print, 0 / 0, 2026, { "2026-01-09" }, cloud66.null, "2026-01-09T25:00:00Z", "2026-01-09T12:00:00Zjunk",
       }
       for i, moment in ipairs(moments) do
         list[i] = { [name] = moment }
@@ -356,7 +356,8 @@ describe("criteria", function()
   end)
 
   it("raise for an empty text, which an unset variable gives", function()
-    for _, name in ipairs { "git_ref", "triggered_by", "git_hash", "outcome", "deploy_session", "commit_url", "started_at", "id", "since" } do
+    local names = { "git_ref", "triggered_by", "git_hash", "outcome", "deploy_session", "commit_url", "started_at", "id", "since" }
+    for _, name in ipairs(names) do
       each_refused(name, { { [name] = "" } })
     end
     each_refused("code", { { outcome_code = "" } })
@@ -365,7 +366,9 @@ describe("criteria", function()
 
   it("raise for a value of the wrong type", function()
     each_refused("git_ref", { { git_ref = 5 }, { git_ref = true } })
-    each_refused("git_hash", { { git_hash = 1234567 }, { git_hash = true }, { git_hash = "abcdef" }, { git_hash = "main" }, { git_hash = "abcdefg" } })
+    each_refused("git_hash", {
+      { git_hash = 1234567 }, { git_hash = true }, { git_hash = "abcdef" }, { git_hash = "main" }, { git_hash = "abcdefg" },
+    })
     each_refused("is_live", { { is_live = "true" }, { is_live = 1 }, { is_live = "yes" } })
     each_refused("is_success", { { is_success = "yes" }, { is_success = 1 } })
     each_refused("duration", { { duration = "600" }, { duration = true } })
@@ -416,7 +419,10 @@ describe("criteria", function()
       return d.outcome == "success" and d.triggered_via ~= "web" and d.deploy_type == "build" and d.started_time >= known[100].started_time
     end)
     assert.is_true(#expected > 20)
-    for _, scenario in ipairs { { codes = "int" }, { codes = "string" }, { codes = "word" }, { codes = "mixed" }, { dates = "utc" }, { dates = "fraction" } } do
+    local scenarios = {
+      { codes = "int" }, { codes = "string" }, { codes = "word" }, { codes = "mixed" }, { dates = "utc" }, { dates = "fraction" },
+    }
+    for _, scenario in ipairs(scenarios) do
       assert.same(expected, ids_of(history(scenario):where(wanted)))
     end
   end)

@@ -2,7 +2,7 @@
 local cloud66 = require "cloud66"
 local fake = require "spec.support.fake"
 
-local old_lua = _VERSION == "Lua 5.1" and not rawget(_G, "jit")
+local old_lua = _VERSION == "Lua 5.1" and not package.loaded.jit
 
 local function connect(scenario, options)
   local settings = { base_url = fake.url(scenario), token = fake.token }
@@ -224,9 +224,13 @@ describe("a script", function()
   it("asserts, prints and writes a failure of each kind", function()
     local addresses = { fake.closed_url(), fake.url(nil, "https") }
     local scenarios = {
-      { auth = "empty401" }, { cut = "head" }, { gzip = "bad" }, { redirect = "loop" }, { body = "html" }, { body = "empty" }, { live = "none" },
+      { auth = "empty401" }, { cut = "head" }, { gzip = "bad" }, { redirect = "loop" }, { body = "html", auth = "none" },
+      { body = "empty", auth = "none" }, { live = "none" },
     }
-    for _, id in ipairs { "trial_expired", "forbidden", "not_found", "time_out", "conflict", "bad_request", "throttled", "not_implemented", "server" } do
+    local ids = {
+      "trial_expired", "forbidden", "not_found", "time_out", "conflict", "bad_request", "throttled", "not_implemented", "server",
+    }
+    for _, id in ipairs(ids) do
       scenarios[#scenarios + 1] = { error = id, error_body = "token" }
     end
     for _, scenario in ipairs(scenarios) do
@@ -570,7 +574,8 @@ describe("a mistake blames the caller's line", function()
   it("in criteria, wherever they are given", function()
     local wrong = {
       empty = {}, unknown = { outcom = "x" }, word = { outcome = "x" }, text = { git_ref = "" }, text_type = { git_ref = 5 },
-      hash = { git_hash = "abc" }, id = { id = 1.5 }, id_rounded = { id = 2 ^ 62 }, boolean = { is_live = 1 }, predicate = { is_success = 1 },
+      hash = { git_hash = "abc" }, id = { id = 1.5 }, id_rounded = { id = 2 ^ 62 }, boolean = { is_live = 1 },
+      predicate = { is_success = 1 },
       seconds = { duration = "x" }, code = { outcome_code = true }, since = { since = "x" }, since_year = { since = 2024 },
       before = { before = {} }, no_list = { outcome = {} }, in_list = { outcome = { "x" } }, hash_in_list = { git_hash = { "x" } },
       id_in_list = { id = { 1.5 } }, code_in_list = { outcome_code = { true } }, seconds_in_list = { duration = { "x" } }, no_table = "x",

@@ -127,7 +127,8 @@ describe("a sequence of deployments", function()
   end)
 
   it("gives the same with any size of page and shape of pagination", function()
-    for _, scenario in ipairs { { page_size = 7 }, { page_size = 137 }, { page_size = 200 }, { pagination = "model" }, { page_size = 136 } } do
+    local scenarios = { { page_size = 7 }, { page_size = 136 }, { page_size = 137 }, { page_size = 200 }, { pagination = "model" } }
+    for _, scenario in ipairs(scenarios) do
       assert.same(known_ids(), walk((history(scenario):deployments())))
     end
   end)
@@ -705,14 +706,16 @@ describe("a sequence", function()
 
   it("goes on after a break", function()
     local seq = history():deployments()
-    for d in seq do
-      assert.equal(known[1].id, d.id)
-      break
+    local found = {}
+    for last = 1, 2 do
+      for d in seq do
+        found[#found + 1] = d.id
+        if #found == last then
+          break
+        end
+      end
     end
-    for d in seq do
-      assert.equal(known[2].id, d.id)
-      break
-    end
+    assert.same({ known[1].id, known[2].id }, found)
     assert.equal(135, seq:count())
   end)
 

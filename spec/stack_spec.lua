@@ -401,7 +401,8 @@ describe("stack:deployment", function()
 
   it("raises for an id that is none", function()
     local stack = stack_of "awesome_app"
-    each_raises("id", { "", " ", "12 ", "abc", "1.5", "1e3", "0x10", "12/../13", "1\n", 1.5, 0 / 0, math.huge, true, false, {}, "+1" }, function(id)
+    local wrong = { "", " ", "12 ", "abc", "1.5", "1e3", "0x10", "12/../13", "1\n", 1.5, 0 / 0, math.huge, true, false, {}, "+1" }
+    each_raises("id", wrong, function(id)
       stack:deployment(id)
     end)
     raises("id", function()
@@ -617,7 +618,9 @@ describe("stack:is_live", function()
   it("raises for what is no commit, and asks nothing", function()
     local tag = fake.fresh_tag()
     local stack = stack_of("api", { tag = tag })
-    local wrong = { "", "a", "abcdef", "ghijklm", "abcdef0 ", "abcdef0\n", " abcdef0", "main", 1234567, true, false, {}, ("a"):rep(300), "abcdef\0" }
+    local wrong = {
+      "", "a", "abcdef", "ghijklm", "abcdef0 ", "abcdef0\n", " abcdef0", "main", 1234567, true, false, {}, ("a"):rep(300), "abcdef\0",
+    }
     each_raises("git_hash", wrong, function(hash)
       stack:is_live(hash)
     end)

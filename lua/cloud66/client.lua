@@ -360,6 +360,11 @@ function methods:stacks(wanted)
   return matches and found:where(matches) or found
 end
 
+-- Whether a field is the text, given in lower case, whatever its own case.
+local function says(value, text)
+  return type(value) == "string" and value:lower() == text
+end
+
 local function describe(list)
   local lines = {}
   for i, stack in ipairs(list) do
@@ -385,8 +390,7 @@ function methods:find_stack(wanted)
   end
   local found = {}
   for _, stack in ipairs(all) do
-    if tostring(stack.name):lower() == name
-      and (not environment or tostring(stack.environment):lower() == environment) then
+    if says(stack.name, name) and (not environment or says(stack.environment, environment)) then
       found[#found + 1] = stack
     end
   end

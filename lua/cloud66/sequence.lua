@@ -30,35 +30,64 @@ function sequence_mt.__len()
   error("the length of a sequence is not known: count() it, or collect() it into a list", 2)
 end
 
--- `schema` says what criteria may ask of the items; false after map(). `spent` says why the sequence is no
--- longer the caller's to use.
-local function new(pull, schema)
-  return setmetatable({ pull = pull, schema = schema or false, spent = false }, sequence_mt)
+function sequence_mt.__ipairs()
+  error("a sequence is no list: go through it with for or each(), or collect() it into a list", 2)
 end
 
+-- Lua 5.1 asks no table for its length, and its ipairs takes any: there a sequence is a userdata.
+local new_object
+local newproxy = rawget(_G, "newproxy")
+if newproxy then
+  local model = newproxy(true)
+  local model_mt = getmetatable(model)
+  for name, value in pairs(sequence_mt) do
+    model_mt[name] = value
+  end
+  sequence_mt = model_mt
+  new_object = function()
+    return newproxy(model)
+  end
+else
+  new_object = function()
+    return setmetatable({}, sequence_mt)
+  end
+end
+
+-- What each sequence knows: `pull`; `schema`, what criteria may ask of the items, or false after map(); and `spent`, why
+-- it is no longer the caller's to use. None of it refers to the sequence.
+local states = setmetatable({}, { __mode = "k" })
+
+local function new(pull, schema)
+  local self = new_object()
+  states[self] = { pull = pull, schema = schema or false, spent = false }
+  return self
+end
+
+-- The state of a sequence that can still be used.
 local function check_open(self, level)
-  if getmetatable(self) ~= sequence_mt then
+  local state = self ~= nil and states[self]
+  if not state then
     error("call it as sequence:method(...)", level + 1)
-  end
-  if self.spent then
+  elseif state.spent then
     error(("this sequence was %s: it can be gone through once (make a new one, or collect() it)"):format(
-      self.spent), level + 1)
+      state.spent), level + 1)
   end
+  return state
 end
 
 -- Takes the items over for a derived sequence or a closing call.
 local function take_over(self, spent)
-  check_open(self, 3)
-  self.spent = spent
-  return self.pull
+  local state = check_open(self, 3)
+  state.spent = spent
+  return state.pull, state.schema
 end
 
 -- `for item in seq do`: a loop cannot return an error, so it is raised.
 function sequence_mt.__call(self)
-  check_open(self, 2)
-  local item, message, err = self.pull()
+  local state = check_open(self, 2)
+  local item, message, err = state.pull()
   if item == nil then
-    self.spent = message and "ended by an error" or "used up"
+    state.spent = message and "ended by an error" or "used up"
     if message then
       error(err, 0)
     end
@@ -71,9 +100,8 @@ end
 ---@param wanted table|fun(item): boolean  criteria (see the README), or a function
 ---@return cloud66.Sequence
 function methods:where(wanted)
-  check_open(self, 2)
-  local matches = criteria.compile(self.schema, wanted)
-  local pull = take_over(self, "taken over by where()")
+  local matches = criteria.compile(check_open(self, 2).schema, wanted)
+  local pull, schema = take_over(self, "taken over by where()")
   return new(function()
     while true do
       local item, message, err = pull()
@@ -83,7 +111,7 @@ function methods:where(wanted)
         return item
       end
     end
-  end, self.schema)
+  end, schema)
 end
 
 ---@param fn fun(item): any  never nil
@@ -110,14 +138,14 @@ end
 ---@return cloud66.Sequence
 function methods:take(n)
   check.count(n, "take(n)")
-  local pull = take_over(self, "taken over by take()")
+  local pull, schema = take_over(self, "taken over by take()")
   return new(function()
     if n == 0 then
       return nil
     end
     n = n - 1
     return pull()
-  end, self.schema)
+  end, schema)
 end
 
 ---@param fn fun(item): boolean  the first item it is false of ends the sequence
@@ -126,7 +154,7 @@ function methods:take_while(fn)
   if type(fn) ~= "function" then
     error("take_while() needs a function", 2)
   end
-  local pull = take_over(self, "taken over by take_while()")
+  local pull, schema = take_over(self, "taken over by take_while()")
   local over = false
   return new(function()
     if over then
@@ -140,7 +168,7 @@ function methods:take_while(fn)
       return nil
     end
     return item
-  end, self.schema)
+  end, schema)
 end
 
 -- --- closing ---
@@ -223,12 +251,12 @@ end
 ---@param by string|fun(item): any  a field, or a function; items it gives nil for stand under cloud66.null
 ---@return table<any, any[]>|nil groups, string? message, cloud66.Error? err
 function methods:group_by(by)
-  check_open(self, 2)
+  local schema = check_open(self, 2).schema
   local key_of = by
   if type(by) == "string" then
-    local kind = self.schema and self.schema.names[by]
-    if self.schema and (kind == nil or kind == "range") then
-      error(("a %s has no field '%s'%s"):format(self.schema.item, by, check.hint(by, self.schema.names)), 2)
+    local kind = schema and schema.names[by]
+    if schema and (kind == nil or kind == "range") then
+      error(("a %s has no field '%s'%s"):format(schema.item, by, check.hint(by, schema.names)), 2)
     end
     key_of = function(item)
       return item[by]
