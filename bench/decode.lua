@@ -103,7 +103,9 @@ local function held(decode, texts, count)
   end
   collectgarbage()
   collectgarbage()
-  return (collectgarbage "count" - before) * 1024 / count
+  local bytes = (collectgarbage "count" - before) * 1024 / count
+  assert(#keep == #texts)
+  return bytes
 end
 
 -- --- report ---

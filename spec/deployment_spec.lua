@@ -239,6 +239,69 @@ describe("a deployment's keys", function()
   end)
 end)
 
+describe("a deployment of any size", function()
+  local known = '"git_hash":"abc","git_ref":"caf\\u00e9","outcome":{"code":1,"meaning":"SUCCESS"},"deploy_type":"weird",'
+    .. '"started_at":"2024-02-15T14:30:00Z","finished_at":"2024-02-15T14:45:3\\u0030Z","is_live":true,"reverted_by":null,'
+    .. '"commit_url":5,"triggered_via":[],"reverted":"no","reverted_at":"soon","snapshot_uuid":"first","snapshot_uuid":"last"'
+
+  local function check(object)
+    local page = assert(cloud66.decode('[{"id":1},' .. object .. ',{"id":3}]'))
+    local d = page[2]
+    assert.are.same(
+      { 2, "abc", "caf\195\169", "success", 1, "SUCCESS", "weird", 1708007400, 930, true, "last" },
+      {
+        d.id, d.git_hash, d.git_ref, d.outcome, d.outcome_code, d.outcome_meaning, d.deploy_type, d.started_time, d.duration, d.is_live,
+        d.snapshot_uuid,
+      })
+    assert.is_true(d.is_success and d.is_finished)
+    assert.is_nil(d.reverted_by)
+    assert.is_nil(d.triggered_by)
+    assert.is_nil(d.commit_url)
+    assert.is_nil(d.triggered_via)
+    local drift = {}
+    for i, entry in ipairs(page.drift) do
+      drift[i] = entry.index .. " " .. entry.field .. " " .. entry.got
+    end
+    table.sort(drift)
+    assert.are.same({ "2 commit_url number", "2 reverted string", "2 reverted_at string", "2 triggered_via array" }, drift)
+    assert.are.equal(object, d:to_json())
+    assert.is_true(d == assert(cloud66.decode(object))[1])
+    assert.is_truthy(tostring(d):find("deployment 2 weird success", 1, true))
+    for _, hash, word in page:rows("git_hash", "outcome") do
+      assert.is_true(hash == nil and word == nil or hash == "abc" and word == "success")
+    end
+    assert.are.equal(3, page[3].id)
+  end
+
+  it("is read alike, whether its text is before or behind its fields", function()
+    for _, length in ipairs { 0, 100, 255, 256, 32000, 40000, 65535, 65536, 70000, 140000 } do
+      local filler = '"note":"' .. ("x"):rep(length) .. '"'
+      check('{"id":2,' .. filler .. "," .. known .. "}")
+      check('{"id":2,' .. known .. "," .. filler .. "}")
+      check("{" .. filler .. ',"id":2,' .. known .. "}")
+    end
+  end)
+
+  it("is read alike around every power of two", function()
+    for _, size in ipairs { 4096, 8192, 16384, 32768, 65536 } do
+      for more = -2, 2 do
+        local rest = '{"id":2,"note":"",' .. known .. "}"
+        check('{"id":2,"note":"' .. ("x"):rep(size + more - #rest) .. '",' .. known .. "}")
+      end
+    end
+  end)
+
+  it("may have its size in one of its fields", function()
+    for _, length in ipairs { 32700, 32767, 32768, 65536, 100000 } do
+      local long = ("x"):rep(length)
+      local d = deployment(('"git_ref":"%s","outcome":"%s","git_hash":"abc"'):format(long, long))
+      assert.are.same({ length, length, "abc" }, { #d.git_ref, #d.outcome, d.git_hash })
+      d = deployment(('"git_ref":"\\n%s","git_hash":"\\n"'):format(long))
+      assert.are.same({ length + 1, "\n" }, { #d.git_ref, d.git_hash })
+    end
+  end)
+end)
+
 describe("a deployment's word", function()
   -- Field, value as sent, then word, code and meaning as read.
   local function check(field, sent, word, code, meaning)
@@ -1004,6 +1067,19 @@ describe("a deployment", function()
     assert.are_not.equal("table", type(getmetatable(d)))
     assert.is_not_nil(getmetatable(d))
     raised(setmetatable, d, {})
+  end)
+
+  it("knows a name however it was put together", function()
+    for _, names in ipairs { all_names, all_predicates, all_methods } do
+      for _, name in ipairs(names) do
+        local letters = {}
+        for letter in name:gmatch "." do
+          letters[#letters + 1] = letter
+        end
+        collectgarbage "step"
+        assert.are.equal(d[name], d[table.concat(letters)])
+      end
+    end
   end)
 
   it("works as a key by its id", function()

@@ -52,6 +52,21 @@ local function random_from(seed)
   end
 end
 
+-- What a program prints in a process of its own: with little else to collect, or where a fault overwrites memory.
+local function output_of(program)
+  local path = os.tmpname()
+  finally(function()
+    os.remove(path)
+  end)
+  local file = assert(io.open(path, "w"))
+  file:write(program)
+  file:close()
+  local pipe = assert(io.popen(("'%s' '%s' 2>&1"):format(os.getenv "C66_LUA" or "lua", path)))
+  local output = pipe:read "*a"
+  pipe:close()
+  return output:match "^(.-)%s*$"
+end
+
 describe("decode", function()
   it("takes a list envelope", function()
     local page = decode('{"response":' .. list(3) .. ',"count":3,"pagination":{"next":2,"current":1,"pages":9,"count":27}}')
@@ -130,6 +145,92 @@ describe("decode", function()
       end
       local offset = refused(before .. ("["):rep(most + 1) .. ("]"):rep(most + 1) .. after)
       assert.are.equal(#before + most, offset)
+    end
+  end)
+
+  it("takes more distinct words than can be numbered", function()
+    local objects = {}
+    for i = 1, 62000 do
+      objects[i] = ('{"id":%d,"outcome":"W%d"}'):format(i, i)
+    end
+    objects[62001] = '{"id":62001,"outcome":{"code":1,"meaning":"success"},'
+      .. '"deploy_type":"Scale","git_ref":"main","started_at":"2024-02-15"}'
+    objects[62002] = '{"id":62002,"outcome":"w62002","outcome":null,"deploy_type":5}'
+    local page = decode("[" .. table.concat(objects, ",") .. "]")
+    assert.are.equal(62002, #page)
+    for i, id, outcome in page:rows("id", "outcome") do
+      if i <= 62000 and (id ~= i or outcome ~= "w" .. i) then
+        assert.are.same({ i, "w" .. i }, { id, outcome })
+      end
+    end
+    local d = page[62001]
+    assert.are.same({ "success", 1, "scale", "main", 1707955200 }, { d.outcome, d.outcome_code, d.deploy_type, d.git_ref, d.started_time })
+    assert.is_true(d.is_success and d.type_scale and d.is_finished)
+    assert.is_nil(page[62002].outcome)
+    assert.are.same({ { index = 62002, field = "deploy_type", got = "number" } }, page.drift)
+  end)
+
+  it("reads alike what is written in ever new ways", function()
+    local random = random_from(107)
+    local function space()
+      return ({ "", "", "", " ", "\n  ", "\t", "\r\n", (" "):rep(70) })[random(8) + 1]
+    end
+    local keys = {
+      "triggered_by", "git_hash", "git_ref", "commit_url", "is_live", "is_head", "outcome", "deploy_type", "started_at", "new", "i", "git_hash_",
+    }
+    local values = {
+      "null", "true", "false", "5", "-1.5e3", '"a"', '"main"', '""', '"' .. ("x"):rep(40) .. '"', [["\u0041\n"]], '"\195\169"', "[]", "{}",
+      '[1,{"a":"}"}]', '"success"', '"2024-02-15T14:30:00Z"',
+      '{"code":1,"meaning":"success"}', '{"code":1,"meaning":"failed"}', '{"code": 1,"meaning":"failed"}',
+      '{"code":"scale","meaning":"Scale"}', '{"meaning":"build","code":0}', '{"code":1,"meaning":"' .. ("long "):rep(20) .. '"}',
+    }
+    local texts = { triggered_by = true, git_hash = true, git_ref = true, commit_url = true, started_at = true }
+    local flags = { is_live = true, is_head = true }
+    for _ = 1, 10 do
+      local objects = {}
+      for i = 1, 100 do
+        local parts = { "{", space(), '"id":', space(), tostring(i), space() }
+        for _ = 1, random(10) do
+          local key = keys[random(#keys) + 1]
+          if random(8) == 0 then
+            key = ("\\u%04x"):format(key:byte()) .. key:sub(2)
+          end
+          parts[#parts + 1] = "," .. space() .. '"' .. key .. '"' .. space() .. ":" .. space() .. values[random(#values) + 1] .. space()
+        end
+        parts[#parts + 1] = "}"
+        objects[i] = table.concat(parts)
+      end
+      local page = decode("[" .. table.concat(objects, "," .. space()) .. "]")
+      assert.are.equal(100, #page)
+      for i = 1, 100 do
+        local d = page[i]
+        local plain = core.json(objects[i]) -- read in quite another way
+        local got, want = { d.id }, { i }
+        for _, key in ipairs(keys) do
+          local value = plain[key]
+          if texts[key] then
+            got[key], want[key] = d[key], type(value) == "string" and value or nil
+          elseif flags[key] then
+            got[key] = d[key]
+            if type(value) == "boolean" then
+              want[key] = value
+            end
+          elseif key == "outcome" or key == "deploy_type" then
+            local code = type(value) == "table" and value.code or nil
+            local meaning = type(value) == "table" and value.meaning or nil
+            local word = type(value) == "string" and value or type(code) == "string" and code or meaning
+            got[key], want[key] = d[key], word and word ~= "" and word:lower() or nil
+            if type(value) == "table" then
+              got[key .. "_code"], want[key .. "_code"] = d[key .. "_code"], code
+              got[key .. "_meaning"], want[key .. "_meaning"] = d[key .. "_meaning"], meaning
+            end
+          else
+            got[key], want[key] = d:raw(key), value
+          end
+        end
+        assert.are.same(want, got)
+        assert.are.equal(objects[i], d:to_json())
+      end
     end
   end)
 
@@ -306,12 +407,25 @@ describe("decode of damaged text", function()
   it("gives a page or a decode error whatever bits are flipped", function()
     local random = random_from(20240215)
     local pages, errors = 0, 0
+    local want = {
+      { 456789, 1708007400, 930, "success", "success", "a1b2c3d4e5f6789012345678901234567890abcd", "Redeploy", false },
+      { 107, 1409334376, 727, "success", 1, "5675fcd8f9e6dc534ecf1410c0661c066097e310", "build", false },
+    }
     for _ = 1, 20000 do
       local place = random(#text) + 1
       local byte, bit = text:byte(place), 2 ^ random(8)
       byte = math.floor(byte / bit) % 2 == 1 and byte - bit or byte + bit
       local damaged = text:sub(1, place - 1) .. string.char(byte) .. text:sub(place + 1)
       local page, kind, _, offset = core.decode(damaged)
+      if (pages + errors) % 10 == 0 then
+        local whole = core.decode(text) -- nothing of a damaged text may be left over
+        for k = 1, #names do
+          if whole[1][names[k]] ~= want[1][k] or whole[2][names[k]] ~= want[2][k] then
+            assert.are.same({ damaged, names[k], want[1][k] }, { damaged, names[k], whole[1][names[k]] })
+            assert.are.same({ damaged, names[k], want[2][k] }, { damaged, names[k], whole[2][names[k]] })
+          end
+        end
+      end
       if page then
         pages = pages + 1
         for i = 1, #page do
@@ -624,6 +738,29 @@ describe("a page's rows", function()
     assert.are.equal(#names + 1, select("#", step(state, first)))
   end)
 
+  it("take many columns in a coroutine too, whose stack is small", function()
+    local program = [[
+      local core = require "cloud66.core"
+      local names = {}
+      for name in pairs(core.names) do
+        names[#names + 1] = name
+      end
+      local step, state = core.decode('[{"id":1},{"id":2}]'):rows((table.unpack or unpack)(names))
+      local threads = {}
+      for i = 1, 500 do
+        threads[i] = coroutine.create(function()
+          return select("#", step(state, 1))
+        end)
+        local _, count = coroutine.resume(threads[i])
+        assert(count == #names + 1, count)
+      end
+      threads = nil
+      collectgarbage()
+      print "all of them"
+    ]]
+    assert.are.equal("all of them", output_of(program))
+  end)
+
   it("nest, and start anew each time", function()
     local count = 0
     for _, a in page:rows "id" do
@@ -675,21 +812,6 @@ describe("a page under garbage collection", function()
   local function collect()
     collectgarbage()
     collectgarbage()
-  end
-
-  -- What a program prints in a process of its own: with little else to collect, or where a fault overwrites memory.
-  local function output_of(program)
-    local path = os.tmpname()
-    finally(function()
-      os.remove(path)
-    end)
-    local file = assert(io.open(path, "w"))
-    file:write(program)
-    file:close()
-    local pipe = assert(io.popen(("'%s' '%s' 2>&1"):format(os.getenv "C66_LUA" or "lua", path)))
-    local output = pipe:read "*a"
-    pipe:close()
-    return output:match "^(.-)%s*$"
   end
 
   local function churn()

@@ -47,7 +47,7 @@ typedef enum c66_status { C66_OK = 0, C66_FAIL = -1 } c66_status;
 typedef struct c66_error {
   const char *kind;  /* static text */
   size_t offset;     /* byte offset into the input, for kind "decode" */
-  char message[256]; /* NUL-terminated; never holds bytes from the network */
+  char message[256]; /* NUL-terminated, printable; what it quotes of a peer is cleaned */
 } c66_error;
 
 #endif

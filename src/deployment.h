@@ -230,7 +230,7 @@ const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_
 
 /* Finds the raw JSON value of any key of the object as sent; the last one of that name. NULL when
  * absent. */
-const char *c66_find(const c66_page *page, const c66_record *record, const char *key,
+const char *c66_find(const c66_page *page, const c66_record *record, const char *name,
                      size_t length);
 
 C66_END_DECLS

@@ -153,7 +153,9 @@ typedef struct rows {
   const void *owner; /* the page userdata */
   const c66_page *page;
   int count;
-  const c66_attribute *columns[];
+  struct {
+    const c66_attribute *attribute;
+  } columns[];
 } rows;
 
 static int rows_next(lua_State *L) {
@@ -169,7 +171,7 @@ static int rows_next(lua_State *L) {
   record = &page->records[(size_t)last];
   lua_pushinteger(L, (lua_Integer)last + 1);
   for (k = 0; k < r->count; k++)
-    c66_pushattribute(L, page, record, r->columns[k]);
+    c66_pushattribute(L, page, record, r->columns[k].attribute);
   return r->count + 1;
 }
 
@@ -188,8 +190,8 @@ static int page_rows(lua_State *L) {
   r->count = count;
   for (k = 0; k < count; k++) {
     luaL_checktype(L, k + 2, LUA_TSTRING);
-    r->columns[k] = c66_toattribute(L, k + 2);
-    if (r->columns[k] == NULL)
+    r->columns[k].attribute = c66_toattribute(L, k + 2);
+    if (r->columns[k].attribute == NULL)
       return c66_unknown_name(L, "deployment", k + 2, C66_UP_NAMES, C66_UP_NAMES);
   }
   c66_pushkeeper(L, 1);

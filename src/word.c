@@ -38,7 +38,7 @@ static int is_number_text(const c66_span *text) {
   char plain[LONGEST_ESCAPED];
   size_t n = to_lower(text, plain);
   size_t i;
-  for (i = n > 1 && plain[0] == '-'; i < n; i++)
+  for (i = (n > 1 && plain[0] == '-') ? 1 : 0; i < n; i++)
     if (plain[i] < '0' || plain[i] > '9')
       return 0;
   return text->length <= sizeof plain;

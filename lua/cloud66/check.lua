@@ -4,6 +4,7 @@
 -- No check is called in a tail call, which would take a level away.
 
 local core = require "cloud66.core"
+local url = require "cloud66.url"
 
 local check = {}
 
@@ -71,17 +72,10 @@ end
 ---@return string  its digits
 function check.id(value, level)
   level = (level or 2) + 1
-  if type(value) == "string" then
-    if value:find("^%-?%d+$") then
-      return value
-    end
+  local digits = type(value) == "string" and value:match("^%-?%d+$") or url.digits(value)
+  if digits then
+    return digits
   elseif type(value) == "number" and value % 1 == 0 then
-    if rawget(math, "type") and math.type(value) == "integer" then ---@diagnostic disable-line: undefined-field
-      return ("%d"):format(value)
-    end
-    if value > -2 ^ 53 and value < 2 ^ 53 then
-      return ("%.0f"):format(value)
-    end
     error("a deployment id this large is exact only as a string of digits", level)
   end
   error(("a deployment id is an integer or a string of digits, got %s"):format(

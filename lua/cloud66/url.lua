@@ -13,18 +13,26 @@ function url.encode(text)
   return (text:gsub("[^%w%-%._~]", percent))
 end
 
----A value as it stands in a URL; whole numbers without a point or an exponent.
----@param value string|number|boolean
----@return string
-function url.text(value)
+local math_type = rawget(math, "type") -- Lua 5.3 and later
+
+---The digits of a whole number that is exact.
+---@return string|nil
+function url.digits(value)
   if type(value) ~= "number" then
-    return tostring(value)
-  elseif rawget(math, "type") and math.type(value) == "integer" then ---@diagnostic disable-line: undefined-field
+    return nil
+  elseif math_type and math_type(value) == "integer" then
     return ("%d"):format(value)
   elseif value % 1 == 0 and value > -2 ^ 53 and value < 2 ^ 53 then
     return ("%.0f"):format(value)
   end
-  return ("%.14g"):format(value)
+  return nil
+end
+
+---A value as it stands in a URL; whole numbers without a point or an exponent.
+---@param value string|number|boolean
+---@return string
+function url.text(value)
+  return url.digits(value) or type(value) == "number" and ("%.14g"):format(value) or tostring(value)
 end
 
 ---@param query table  name -> text or number
