@@ -106,17 +106,17 @@ static inline const char *read_null(const c66_decoder *d, const char *p) {
 
 #define VARIES SIZE_MAX /* in c66_decoder.lengths */
 
-/* A run of 1 to 18 digits that begins with none too many and is all of the number; 0 where it is
- * not. */
+/* Whether a number is 1 to 18 digits and nothing else, as ids are; then its value, and where it
+ * ends. */
 static inline int short_integer(const char *p, const char **end, int64_t *out) {
   const char *start = p;
   int64_t value = 0;
-  while (*p >= '0' && *p <= '9' && p - start < 19)
+  while (*p >= '0' && *p <= '9' && p - start < 18)
     value = value * 10 + (*p++ - '0');
   *end = p;
   *out = value;
-  return p > start && p - start < 19 && (*start != '0' || p - start == 1) && *p != '.' &&
-         *p != 'e' && *p != 'E';
+  return p > start && (*start != '0' || p - start == 1) && *p != '.' && *p != 'e' && *p != 'E' &&
+         (*p < '0' || *p > '9');
 }
 
 static const char *read_id(const c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
@@ -280,8 +280,17 @@ static const char *read_members(c66_decoder *d, const char *p, c66_record *r) {
   }
 }
 
-/* An object without an id is no deployment: say what it looks like instead. */
-static const char *not_a_deployment(const c66_decoder *d, const c66_record *r) {
+static int has_id(const c66_record *r) {
+  return c66_get_state(r, c66_fields[C66_ID].slot) > C66_STATE_NULL; /* absent is less */
+}
+
+/* Other objects of the API have an id too; but a deployment says how it came about or ended. */
+static int is_doubtful(const c66_record *r) {
+  return !has_id(r) || (r->words[0] | r->words[1] | r->words[2]) == C66_ABSENT;
+}
+
+/* Refuses an object that is no deployment, and says what it looks like. Otherwise not NULL. */
+static const char *check_kind(const c66_decoder *d, const c66_record *r) {
   const char *start = d->json.text + r->offset;
   c66_page page;
   memset(&page, 0, sizeof page);
@@ -292,6 +301,12 @@ static const char *not_a_deployment(const c66_decoder *d, const c66_record *r) {
   if (c66_find(&page, r, "uid", 3) != NULL)
     return c66_json_fail(&d->json, start,
                          "an object with a 'uid', such as a stack, not a deployment");
+  if (c66_find(&page, r, "resource_type", 13) != NULL)
+    return c66_json_fail(&d->json, start, "an action, not a deployment");
+  if (c66_find(&page, r, "variant_type", 12) != NULL)
+    return c66_json_fail(&d->json, start, "an application variant, not a deployment");
+  if (has_id(r))
+    return d->json.text;
   return c66_json_fail(&d->json, start, "an object without an 'id' is not a deployment");
 }
 
@@ -311,8 +326,8 @@ const char *c66_read_deployment(c66_decoder *d, const char *p) {
   r->length = (uint32_t)(p - start);
   if (r->length >= C66_NEAR_LIMIT)
     r->states |= C66_WIDE;
-  if (c66_get_state(r, c66_fields[C66_ID].slot) <= C66_STATE_NULL) /* or absent, which is less */
-    return not_a_deployment(d, r);
+  if (is_doubtful(r) && check_kind(d, r) == NULL)
+    return NULL;
   d->records.len += sizeof *r;
   return p;
 }

@@ -144,8 +144,13 @@ typedef struct c66_record {
   uint16_t states;           /* c66_state of slots 0 to C66_STATE_SLOTS - 1; C66_WIDE */
 } c66_record;
 
-/* Which part of {code, meaning} is the machine word. A bare word counts as code. */
-typedef enum c66_word_source { C66_NO_WORD, C66_WORD_IS_CODE, C66_WORD_IS_MEANING } c66_word_source;
+/* Which part of {code, meaning} is the machine word; a bare text is kept as the code. */
+typedef enum c66_word_source {
+  C66_NO_WORD,
+  C66_WORD_IS_CODE,
+  C66_WORD_IS_MEANING,
+  C66_WORD_IS_BARE
+} c66_word_source;
 
 /* A distinct {code, meaning} (or bare word) of a page, as sent. */
 typedef struct c66_word {

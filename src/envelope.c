@@ -66,7 +66,6 @@ static const c66_pagination no_pagination = {C66_NO_NUMBER, C66_NO_NUMBER, C66_N
 
 static const char *read_pagination(const c66_json *j, const char *p, c66_pagination *at) {
   c66_span key;
-  *at = no_pagination; /* of a key given twice the last one counts */
   if (*p == 'n')
     return c66_json_literal(j, p);
   if (*p != '{')
@@ -130,6 +129,7 @@ static const char *read_response(c66_decoder *d, const char *p) {
 static const char *read_object(c66_decoder *d, const char *p) {
   const c66_json *j = &d->json;
   const char *start = p;
+  const char *pagination = NULL;
   int enveloped = 0;
   c66_span key;
   for (p = c66_json_member(j, p, 1, &key); p != NULL && key.start != NULL;
@@ -137,16 +137,18 @@ static const char *read_object(c66_decoder *d, const char *p) {
     if (c66_json_equals(&key, "response", 8)) {
       enveloped = 1;
       p = read_response(d, p);
-    } else if (c66_json_equals(&key, "pagination", 10)) {
-      p = read_pagination(j, p, &d->pagination);
     } else {
+      if (c66_json_equals(&key, "pagination", 10))
+        pagination = p;
       p = c66_json_skip(j, p, 1);
     }
     if (p == NULL)
       return NULL;
   }
-  if (p == NULL || enveloped)
-    return p;
+  if (p == NULL)
+    return NULL;
+  if (enveloped)
+    return pagination == NULL || read_pagination(j, pagination, &d->pagination) != NULL ? p : NULL;
   forget_page(d);
   return c66_read_deployment(d, start);
 }

@@ -328,13 +328,24 @@ const char *c66_json_number(const c66_json *j, const char *p, c66_number *out) {
   return p;
 }
 
+/* strtod wants a zero at the end, and the decimal point of the locale in force, which may have
+ * several bytes. */
 int c66_json_real(const char *text, size_t length, char *scratch, double *out) {
-  char *point;
-  memcpy(scratch, text, length);
-  scratch[length] = '\0'; /* strtod wants a zero at the end, and the point of the locale in force */
-  point = strchr(scratch, '.');
-  if (point != NULL)
-    *point = localeconv()->decimal_point[0];
+  const char *point = memchr(text, '.', length);
+  size_t before = point != NULL ? (size_t)(point - text) : length;
+  char *at = scratch;
+  memcpy(at, text, before);
+  at += before;
+  if (point != NULL) {
+    const char *local = localeconv()->decimal_point;
+    size_t n = strlen(local);
+    if (n > C66_JSON_POINT)
+      return 0;
+    memcpy(at, local, n);
+    memcpy(at + n, point + 1, length - before - 1);
+    at += n + length - before - 1;
+  }
+  *at = '\0';
   *out = strtod(scratch, NULL);
   return *out >= -DBL_MAX && *out <= DBL_MAX;
 }

@@ -91,8 +91,9 @@ int c66_json_equals(const c66_span *span, const char *word, size_t length);
 
 /*
  * The double a checked number's text stands for, whatever the locale; 0 when no double comes near
- * it. `scratch` has room for length + 1 bytes.
+ * it. `scratch` has room for length + C66_JSON_POINT + 1 bytes.
  */
+enum { C66_JSON_POINT = 8 };
 int c66_json_real(const char *text, size_t length, char *scratch, double *out);
 
 /* "object", "array", "string", "number", "boolean" or "null", by a checked value's first byte. */

@@ -29,7 +29,8 @@ void c66_pushspan(lua_State *L, const c66_span *span) {
 /* [-0, +1] A double, or the text where none comes near it. */
 static void push_real(lua_State *L, const c66_number *n) {
   char small[64];
-  char *scratch = n->length < sizeof small ? small : lua_newuserdata(L, n->length + 1);
+  size_t room = n->length + C66_JSON_POINT + 1;
+  char *scratch = room <= sizeof small ? small : lua_newuserdata(L, room);
   double real;
   if (c66_json_real(n->start, n->length, scratch, &real))
     lua_pushnumber(L, (lua_Number)real);

@@ -169,6 +169,7 @@ static int rows_next(lua_State *L) {
   if (!(last >= 0 && last < (lua_Number)page->count))
     return 0;
   record = &page->records[(size_t)last];
+  luaL_checkstack(L, r->count + 4, "too many columns");
   lua_pushinteger(L, (lua_Integer)last + 1);
   for (k = 0; k < r->count; k++)
     c66_pushattribute(L, page, record, r->columns[k].attribute);
@@ -206,6 +207,7 @@ static int page_rows(lua_State *L) {
 
 static int shared_gc(lua_State *L) {
   c66_shared *shared = lua_touserdata(L, 1);
+  shared->closed = 1;
   c66_decoder_free(&shared->decoder);
   return 0;
 }
@@ -248,6 +250,9 @@ static int decode(lua_State *L) {
   c66_shared *shared = lua_touserdata(L, C66_UP_SHARED);
   c66_decoder *d = &shared->decoder;
   c66_error error;
+  if (shared->closed) /* in a finalizer, while the Lua state ends: nothing would free what is taken
+                         now */
+    return luaL_error(L, "the Lua state is closing");
   do {
     if (c66_decode(d, text, length, &error) != C66_OK) {
       c66_decoder_trim(d);

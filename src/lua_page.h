@@ -55,6 +55,7 @@ typedef struct c66_name {
 /* What the functions of one Lua state share in C. */
 typedef struct c66_shared {
   c66_decoder decoder;
+  int closed;                         /* the decoder was freed */
   c66_name names[1 << C66_NAME_BITS]; /* by address; the next free place holds what finds its own
                                          taken */
 } c66_shared;

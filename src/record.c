@@ -180,7 +180,7 @@ static void read_word(const c66_page *page, const c66_record *r, unsigned field,
     out->kind = C66_VALUE_WORD;
     out->integer = c66_word_index(field, w->known);
   } else {
-    read_ref(page, w->source == C66_WORD_IS_CODE ? &w->code : &w->meaning, out);
+    read_ref(page, w->source == C66_WORD_IS_MEANING ? &w->meaning : &w->code, out);
     out->kind = C66_VALUE_LOWER;
   }
 }
@@ -188,7 +188,7 @@ static void read_word(const c66_page *page, const c66_record *r, unsigned field,
 static void read_code(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
   c66_word scratch;
   const c66_word *w = word_of(page, r, field, &scratch);
-  if (w == NULL)
+  if (w == NULL || w->source == C66_WORD_IS_BARE)
     return;
   read_ref(page, &w->code, out);
   if (w->code_is_number)

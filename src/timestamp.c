@@ -82,12 +82,12 @@ static int read_clock(reader *r, int64_t *seconds) {
   return 1;
 }
 
-/* Z, +hh:mm, +hhmm, " UTC", " GMT", " +hh:mm", or nothing. `offset` is what to subtract, in
+/* Z, +hh:mm, +hhmm, +hh, " UTC", " GMT", " +hh:mm", or nothing. `offset` is what to subtract, in
  * seconds. */
 static int read_zone(reader *r, int *offset) {
   int sign;
   int hours;
-  int minutes;
+  int minutes = 0;
   *offset = 0;
   (void)accept(r, ' ');
   if (r->p == r->end)
@@ -103,8 +103,9 @@ static int read_zone(reader *r, int *offset) {
     return 0;
   if (!number(r, 2, &hours))
     return 0;
-  (void)accept(r, ':');
-  if (!number(r, 2, &minutes) || hours > 23 || minutes > 59)
+  if ((accept(r, ':') || r->p != r->end) && !number(r, 2, &minutes))
+    return 0;
+  if (hours > 23 || minutes > 59)
     return 0;
   *offset = sign * (hours * 3600 + minutes * 60);
   return 1;

@@ -16,6 +16,7 @@ typedef struct parts {
   c66_span meaning;
   int code_is_number;
   int meaning_is_number;
+  int is_bare; /* a text in place of the object; it stands in `code` */
 } parts;
 
 enum { LONGEST_WORD = 31, LONGEST_ESCAPED = 6 * LONGEST_WORD }; /* bytes; \uXXXX has six */
@@ -33,13 +34,13 @@ static size_t to_lower(const c66_span *text, char out[LONGEST_ESCAPED]) {
   return n;
 }
 
-/* Digits only, or nothing at all: no word in either case. */
+/* A number, or nothing at all: no word in either case. */
 static int is_number_text(const c66_span *text) {
   char plain[LONGEST_ESCAPED];
   size_t n = to_lower(text, plain);
   size_t i;
   for (i = (n > 1 && plain[0] == '-') ? 1 : 0; i < n; i++)
-    if (plain[i] < '0' || plain[i] > '9')
+    if (plain[i] != '.' && (plain[i] < '0' || plain[i] > '9'))
       return 0;
   return text->length <= sizeof plain;
 }
@@ -111,12 +112,16 @@ static void make_word(const c66_json *j, parts *from, const c66_field *f, c66_wo
   w->slot = f->slot;
   w->known = -1;
   w->source = C66_NO_WORD;
-  if (code->start != NULL && !from->code_is_number && !is_number_text(code))
+  if (from->is_bare && code->length > 0)
+    w->source = C66_WORD_IS_BARE;
+  else if (from->is_bare)
+    return;
+  else if (code->start != NULL && !from->code_is_number && !is_number_text(code))
     w->source = C66_WORD_IS_CODE;
   else if (meaning->start != NULL && meaning->length > 0)
     w->source = C66_WORD_IS_MEANING;
   if (w->source != C66_NO_WORD)
-    w->known = (int8_t)find_known(w->source == C66_WORD_IS_CODE ? code : meaning, f->words);
+    w->known = (int8_t)find_known(w->source == C66_WORD_IS_MEANING ? meaning : code, f->words);
 }
 
 const char *c66_parse_word(const c66_json *j, const char *p, int depth, const c66_field *f,
@@ -125,10 +130,11 @@ const char *c66_parse_word(const c66_json *j, const char *p, int depth, const c6
   parts found;
   memset(&found, 0, sizeof found);
   memset(w, 0, sizeof *w);
-  if (*p == '{')
-    p = read_object(j, p, depth + 1, &found);
-  else
+  found.is_bare = *p == '"';
+  if (found.is_bare)
     p = c66_json_string(j, p + 1, &found.code);
+  else
+    p = read_object(j, p, depth + 1, &found);
   if (p == NULL)
     return NULL;
   w->raw.offset = (uint32_t)(start - j->text);

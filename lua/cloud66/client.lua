@@ -13,7 +13,15 @@ local url = require "cloud66.url"
 local client = {}
 
 local methods = {}
-local client_mt = { __name = "cloud66.client", __index = methods }
+local client_mt = { __name = "cloud66.client" }
+
+function client_mt.__index(_, name)
+  local method = methods[name]
+  if method == nil then
+    error(("a client has no method '%s'%s"):format(tostring(name), check.hint(name, methods)), 2)
+  end
+  return method
+end
 
 function client_mt.__tostring(self)
   return "client of " .. self.settings.base_url -- never the settings whole: they hold the token
@@ -270,6 +278,9 @@ local function check_body(value, level, depth)
 end
 
 local function encode_body(body, level)
+  if type(body) ~= "table" then
+    error(("option 'body' must be a table, got %s"):format(type(body)), level + 1)
+  end
   check_body(body, level + 1, 1)
   local ok, text = pcall(json_writer.encode, body)
   if not ok then
