@@ -47,13 +47,13 @@ typedef struct c66_decoder {
   c66_buffer records; /* of c66_record */
   c66_buffer words;   /* of c66_word */
   c66_gap gaps[C66_PLACES + 1];
-  size_t lengths[C66_TEXT_SLOTS]; /* of the text last seen in each slot */
-  unsigned misses;                /* gaps of this page that were remembered in vain */
+  unsigned misses; /* gaps of this page that were remembered in vain */
   c66_memo memos[C66_WORD_SLOTS][1 << C66_MEMO_BITS][C66_MEMO_WAYS];
   unsigned char memo_key[C66_WORD_SLOTS]; /* where in a word's bytes those to hash begin */
   uint32_t page;                          /* counts pages, from 1 */
   c66_pagination pagination;
-  int depth; /* arrays and objects open around the deployment being read */
+  const char *object; /* the deployment being read */
+  int depth;          /* arrays and objects open around the deployment being read */
 } c66_decoder;
 
 void c66_decoder_init(c66_decoder *d);

@@ -72,13 +72,10 @@ const char *c66_out_of_memory(const c66_decoder *d) {
 }
 
 /* In an object too large for it the result means nothing, and is not looked at. */
-static c66_near near_ref(const c66_decoder *d, const c66_record *r, const char *start,
-                         const char *end, int escaped) {
+static c66_near near_ref(const c66_decoder *d, const char *start, const char *end) {
   c66_near ref;
-  ref.offset = (uint16_t)(start - (d->json.text + r->offset));
+  ref.offset = (uint16_t)(start - d->object);
   ref.length = (uint16_t)(end - start);
-  if (escaped)
-    ref.length |= C66_NEAR_ESCAPED;
   return ref;
 }
 
@@ -99,12 +96,6 @@ static void set_state(c66_record *r, unsigned slot, c66_state state) {
 static const char *skip(const c66_decoder *d, const char *p) {
   return c66_json_skip(&d->json, p, d->depth + 1);
 }
-
-static inline const char *read_null(const c66_decoder *d, const char *p) {
-  return d->json.end - p >= 4 && memcmp(p, "null", 4) == 0 ? p + 4 : skip(d, p);
-}
-
-#define VARIES SIZE_MAX /* in c66_decoder.lengths */
 
 /* Whether a number is 1 to 18 digits and nothing else, as ids are; then its value, and where it
  * ends. */
@@ -142,36 +133,32 @@ static const char *read_id(const c66_decoder *d, const char *p, c66_record *r, u
   return p;
 }
 
-/*
- * Texts such as hashes, dates and addresses of commits are as long as the one before. Taking that
- * length, once it is seen to be right, instead of the scan's result lets the processor read on
- * before the scan is done.
- */
-static const char *read_text(c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
-  c66_near *out = &r->texts[slot];
-  const char *end;
+/* A text with an escape or a character beyond ASCII in it. */
+static const char *read_odd_text(const c66_decoder *d, const char *p, c66_near *out) {
   c66_span span;
-  if (*p != '"') {
-    *out = no_ref(*p == 'n' ? C66_NULL : C66_DRIFT);
-    return *p == 'n' ? read_null(d, p) : skip(d, p);
-  }
+  const char *end = c66_json_string(&d->json, p, &span);
+  if (end == NULL)
+    return NULL;
+  *out = near_ref(d, p, end - 1);
+  if (span.escaped)
+    out->length |= C66_NEAR_ESCAPED;
+  return end;
+}
+
+static const char *read_no_text(const c66_decoder *d, const char *p, c66_near *out) {
+  *out = no_ref(*p == 'n' ? C66_NULL : C66_DRIFT);
+  return d->json.end - p >= 4 && memcmp(p, "null", 4) == 0 ? p + 4 : skip(d, p);
+}
+
+static const char *read_text(const c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
+  const char *end;
+  if (*p != '"')
+    return read_no_text(d, p, &r->texts[slot]);
   p++;
   end = c66_plain_run(p, d->json.end);
-  if (C66_UNLIKELY(*end != '"')) {
-    end = c66_json_string(&d->json, p, &span);
-    if (end != NULL)
-      *out = near_ref(d, r, p, end - 1, span.escaped);
-    return end;
-  }
-  if (d->lengths[slot] != VARIES) {
-    const char *guess = p + d->lengths[slot];
-    if (end == guess) {
-      *out = near_ref(d, r, p, guess, 0);
-      return guess + 1;
-    }
-    d->lengths[slot] = d->lengths[slot] == 0 ? (size_t)(end - p) : VARIES;
-  }
-  *out = near_ref(d, r, p, end, 0);
+  if (C66_UNLIKELY(*end != '"'))
+    return read_odd_text(d, p, &r->texts[slot]);
+  r->texts[slot] = near_ref(d, p, end);
   return end + 1;
 }
 
@@ -212,10 +199,16 @@ enum {
   MOST_MISSES = 128
 }; /* of a page, until its objects count as laid out differently from each other */
 
+static int is_name(const c66_span *key, const c66_field *f) {
+  if (key->escaped)
+    return c66_json_equals(key, f->name, f->length);
+  return key->length == f->length && c66_same(key->start, f->name, f->length);
+}
+
 static unsigned find_field(const c66_span *key) {
   unsigned i;
   for (i = 0; i < C66_FIELD_COUNT; i++)
-    if (c66_json_equals(key, c66_fields[i].name, c66_fields[i].length))
+    if (is_name(key, &c66_fields[i]))
       break;
   return i;
 }
@@ -319,6 +312,7 @@ const char *c66_read_deployment(c66_decoder *d, const char *p) {
     return c66_out_of_memory(d);
   r = (c66_record *)(void *)(d->records.data + d->records.len);
   memset(r, 0, sizeof *r);
+  d->object = start;
   r->offset = (uint32_t)(start - d->json.text);
   p = read_members(d, p, r);
   if (p == NULL)

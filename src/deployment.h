@@ -39,11 +39,11 @@ typedef enum c66_field_id {
 } c66_field_id;
 
 typedef enum c66_type {
-  C66_INTEGER,
   C66_TEXT,
   C66_DATE,
-  C66_WORD,
   C66_BOOLEAN,
+  C66_WORD,
+  C66_INTEGER,
   C66_OTHER /* of a key that is no field */
 } c66_type;
 

@@ -96,7 +96,6 @@ static void forget_page(c66_decoder *d) {
   d->records.len = 0;
   d->words.len = 0;
   d->misses = 0;
-  memset(d->lengths, 0, sizeof d->lengths);
   d->page++;
   d->pagination = no_pagination;
   d->depth = 0;

@@ -283,7 +283,7 @@ static const luaL_Reg page_metamethods[] = {{"__index", page_index},
 
 /* What a readable name is, for those who check or document names. */
 static const char *attribute_type(const c66_attribute *a) {
-  static const char *const types[] = {"integer", "text", "date", "word", "boolean"};
+  static const char *const types[] = {"text", "date", "boolean", "word", "integer"};
   if (c66_is_predicate(a))
     return "predicate";
   switch ((c66_view)a->view) {

@@ -20,31 +20,23 @@ static inline uint64_t c66_load8(const char *p) {
   return word;
 }
 
-static inline uint32_t c66_load4(const char *p) {
-  uint32_t word;
-  memcpy(&word, p, sizeof word);
-  return word;
-}
-
 static inline uint64_t c66_differ16(const char *a, const char *b) {
   return (c66_load8(a) ^ c66_load8(b)) | (c66_load8(a + 8) ^ c66_load8(b + 8));
 }
 
 /*
- * memcmp(a, b, n) == 0 for short texts without a call: a few words from the front and a few,
- * overlapping them, from the back.
+ * memcmp(a, b, n) == 0 for short texts without a call: two words from the front and two from the
+ * back, which may overlap them.
  */
 static inline int c66_same(const char *a, const char *b, size_t n) {
-  if (n > 64 || n < 4)
-    return memcmp(a, b, n) == 0;
-  if (n > 32)
+  if (n - 8 <= 8) /* 8 to 16; less wraps around */
+    return ((c66_load8(a) ^ c66_load8(b)) | (c66_load8(a + n - 8) ^ c66_load8(b + n - 8))) == 0;
+  if (n - 17 <= 15) /* to 32 */
+    return (c66_differ16(a, b) | c66_differ16(a + n - 16, b + n - 16)) == 0;
+  if (n - 33 <= 31) /* to 64 */
     return (c66_differ16(a, b) | c66_differ16(a + 16, b + 16) |
             c66_differ16(a + n - 32, b + n - 32) | c66_differ16(a + n - 16, b + n - 16)) == 0;
-  if (n > 16)
-    return (c66_differ16(a, b) | c66_differ16(a + n - 16, b + n - 16)) == 0;
-  if (n >= 8)
-    return ((c66_load8(a) ^ c66_load8(b)) | (c66_load8(a + n - 8) ^ c66_load8(b + n - 8))) == 0;
-  return ((c66_load4(a) ^ c66_load4(b)) | (c66_load4(a + n - 4) ^ c66_load4(b + n - 4))) == 0;
+  return memcmp(a, b, n) == 0;
 }
 
 /* Whether string reading has to look at this byte: quote, backslash, control character, not ASCII.

@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+typedef struct moment {
+  int year;
+  int month;
+  int day;
+  int hour;
+  int minute;
+  int second;
+} moment;
+
 typedef struct reader {
   const char *p;
   const char *end;
@@ -44,17 +53,22 @@ static int64_t days_from_epoch(int year, int month, int day) {
   return 365 * y + leaps + (153 * m + 2) / 5 + (day - 1) - 719468;
 }
 
-static int read_date(reader *r, int64_t *days) {
-  int year;
-  int month;
-  int day;
-  if (!number(r, 4, &year) || !accept(r, '-') || !number(r, 2, &month) || !accept(r, '-') ||
-      !number(r, 2, &day))
+/* Unix seconds of a moment in UTC, or 0 when there is none such. */
+static int to_seconds(const moment *m, int64_t *seconds) {
+  if (m->month < 1 || m->month > 12 || m->day < 1 || m->day > days_in_month(m->year, m->month))
     return 0;
-  if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+  if (m->hour > 23 || m->minute > 59 || m->second > 60)
     return 0;
-  *days = days_from_epoch(year, month, day);
+  *seconds = days_from_epoch(m->year, m->month, m->day) * 86400 + m->hour * 3600 + m->minute * 60 +
+             m->second;
   return 1;
+}
+
+/* --- any form --- */
+
+static int read_date(reader *r, moment *m) {
+  return number(r, 4, &m->year) && accept(r, '-') && number(r, 2, &m->month) && accept(r, '-') &&
+         number(r, 2, &m->day);
 }
 
 static int read_fraction(reader *r) {
@@ -68,18 +82,10 @@ static int read_fraction(reader *r) {
   return 1;
 }
 
-static int read_clock(reader *r, int64_t *seconds) {
-  int hour;
-  int minute;
-  int second = 0;
-  if (!number(r, 2, &hour) || !accept(r, ':') || !number(r, 2, &minute))
+static int read_clock(reader *r, moment *m) {
+  if (!number(r, 2, &m->hour) || !accept(r, ':') || !number(r, 2, &m->minute))
     return 0;
-  if (accept(r, ':') && (!number(r, 2, &second) || !read_fraction(r)))
-    return 0;
-  if (hour > 23 || minute > 59 || second > 60)
-    return 0;
-  *seconds = hour * 3600 + minute * 60 + second;
-  return 1;
+  return !accept(r, ':') || (number(r, 2, &m->second) && read_fraction(r));
 }
 
 /* Z, +hh:mm, +hhmm, +hh, " UTC", " GMT", " +hh:mm", or nothing. `offset` is what to subtract, in
@@ -111,21 +117,46 @@ static int read_zone(reader *r, int *offset) {
   return 1;
 }
 
+/* --- the form that nearly all dates of the API have --- */
+
+/* The value of two digits; negative when they are none. */
+static int two_digits(const char *p) {
+  unsigned tens = (unsigned)(unsigned char)p[0] - '0';
+  unsigned ones = (unsigned)(unsigned char)p[1] - '0';
+  return tens > 9 || ones > 9 ? -1 : (int)(tens * 10 + ones);
+}
+
+/* YYYY-MM-DDTHH:MM:SSZ */
+static int read_common(const char *p, moment *m) {
+  int century = two_digits(p);
+  int year = two_digits(p + 2);
+  if (p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[19] != 'Z')
+    return 0;
+  m->year = century * 100 + year;
+  m->month = two_digits(p + 5);
+  m->day = two_digits(p + 8);
+  m->hour = two_digits(p + 11);
+  m->minute = two_digits(p + 14);
+  m->second = two_digits(p + 17);
+  return (century | year | m->month | m->day | m->hour | m->minute | m->second) >= 0;
+}
+
 int c66_timestamp(const char *text, size_t length, int64_t *seconds) {
+  moment common;
+  moment m = {0, 0, 0, 0, 0, 0};
   reader r;
-  int64_t days;
-  int64_t clock = 0;
   int offset = 0;
+  if (length == 20 && read_common(text, &common))
+    return to_seconds(&common, seconds);
   r.p = text;
   r.end = text + length;
-  if (!read_date(&r, &days))
+  if (!read_date(&r, &m))
     return 0;
-  if (accept(&r, 'T') || accept(&r, 't') || accept(&r, ' ')) {
-    if (!read_clock(&r, &clock) || !read_zone(&r, &offset))
-      return 0;
-  }
-  if (r.p != r.end)
+  if ((accept(&r, 'T') || accept(&r, 't') || accept(&r, ' ')) &&
+      (!read_clock(&r, &m) || !read_zone(&r, &offset)))
     return 0;
-  *seconds = days * 86400 + clock - offset;
+  if (r.p != r.end || !to_seconds(&m, seconds))
+    return 0;
+  *seconds -= offset;
   return 1;
 }

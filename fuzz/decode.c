@@ -1,0 +1,400 @@
+/*
+ * decode.c - fuzzes the decoding of pages, and reading them.
+ *
+ * An input is one text or several, with the byte FE, which no JSON holds, between them. They are
+ * decoded in turn by one decoder, which learns from each, and each by a decoder that knows nothing:
+ * what was learned must not show. Then every value is looked up a second time, in the object as it
+ * was sent; and each deployment is read again from a list of its own, and with so much beside its
+ * keys that no offset of it fits in 16 bits.
+ */
+#include "check.h"
+#include "decoder.h"
+
+enum { SEPARATOR = 0xFE };
+
+/* --- a decoded text --- */
+
+typedef struct document {
+  char *text;
+  size_t length;
+  c66_status status;
+  c66_error error;
+  c66_page *page; /* its own block; NULL unless decoded */
+} document;
+
+/* The text stays the caller's. */
+static void decode(document *doc, c66_decoder *d, char *text, size_t length) {
+  doc->text = text;
+  doc->length = length;
+  doc->page = NULL;
+  doc->status = c66_decode(d, text, length, &doc->error);
+  if (doc->status == C66_OK)
+    doc->page = c66_page_build(d, need(malloc(c66_page_size(d))));
+  c66_decoder_trim(d);
+}
+
+static void forget(document *doc) { free(doc->page); }
+
+/* --- values compared --- */
+
+static void check_span(const c66_page *page, const c66_span *span) {
+  CHECK(span->start > page->body && span->start + span->length <= page->body + page->length);
+}
+
+static int has_span(const c66_value *v) {
+  return v->kind == C66_VALUE_TEXT || v->kind == C66_VALUE_LOWER;
+}
+
+static void check_same_value(const c66_value *a, const c66_value *b) {
+  CHECK(a->kind == b->kind);
+  if (a->kind == C66_VALUE_BOOLEAN)
+    CHECK((a->boolean != 0) == (b->boolean != 0));
+  if (a->kind == C66_VALUE_INTEGER || a->kind == C66_VALUE_WORD)
+    CHECK(a->integer == b->integer);
+  if (has_span(a))
+    CHECK(a->span.length == b->span.length && a->span.escaped == b->span.escaped &&
+          memcmp(a->span.start, b->span.start, a->span.length) == 0);
+}
+
+/* Two records of the same deployment; `x` and `y` may be pages of different texts. */
+static void check_same_record(const c66_page *x, const c66_record *a, const c66_page *y,
+                              const c66_record *b) {
+  c66_value one;
+  c66_value other;
+  size_t i;
+  for (i = 0; i < c66_attribute_count; i++) {
+    c66_read(x, a, &c66_attributes[i], &one);
+    c66_read(y, b, &c66_attributes[i], &other);
+    check_same_value(&one, &other);
+  }
+  for (i = 0; i < C66_FIELD_COUNT; i++)
+    CHECK(c66_drift(x, a, (c66_field_id)i) == c66_drift(y, b, (c66_field_id)i));
+}
+
+static void check_same_page(const c66_page *x, const c66_page *y) {
+  uint32_t i;
+  CHECK(x->count == y->count && x->length == y->length);
+  CHECK(x->pagination.current == y->pagination.current);
+  CHECK(x->pagination.next == y->pagination.next);
+  CHECK(x->pagination.previous == y->pagination.previous);
+  CHECK(x->pagination.pages == y->pagination.pages);
+  CHECK(x->pagination.total == y->pagination.total);
+  for (i = 0; i < x->count; i++) {
+    CHECK(x->records[i].offset == y->records[i].offset);
+    CHECK(x->records[i].length == y->records[i].length);
+    check_same_record(x, &x->records[i], y, &y->records[i]);
+  }
+}
+
+static void check_same(const document *a, const document *b) {
+  CHECK(a->status == b->status);
+  if (a->status == C66_OK) {
+    check_same_page(a->page, b->page);
+    return;
+  }
+  CHECK(a->error.offset == b->error.offset);
+  CHECK(strcmp(a->error.kind, b->error.kind) == 0);
+  CHECK(strcmp(a->error.message, b->error.message) == 0);
+}
+
+/* --- a record against its object as sent --- */
+
+static void check_text(const c66_json *j, const char *p, const c66_value *v) {
+  c66_span span;
+  CHECK((v->kind == C66_VALUE_TEXT) == (p != NULL && *p == '"'));
+  if (v->kind != C66_VALUE_TEXT)
+    return;
+  CHECK(c66_json_string(j, p + 1, &span) != NULL);
+  CHECK(span.start == v->span.start && span.length == v->span.length);
+  CHECK(span.escaped == v->span.escaped);
+}
+
+static void check_boolean(const char *p, const c66_value *v) {
+  CHECK((v->kind == C66_VALUE_BOOLEAN) == (p != NULL && (*p == 't' || *p == 'f')));
+  if (v->kind == C66_VALUE_BOOLEAN)
+    CHECK((v->boolean != 0) == (*p == 't'));
+}
+
+static void check_integer(const c66_json *j, const char *p, const c66_value *v) {
+  c66_number n;
+  n.kind = C66_NUMBER_REAL;
+  if (p != NULL && (*p == '-' || (*p >= '0' && *p <= '9')))
+    CHECK(c66_json_number(j, p, &n) != NULL);
+  switch (n.kind) {
+  case C66_NUMBER_INTEGER:
+    CHECK(v->kind == C66_VALUE_INTEGER && v->integer == n.integer);
+    break;
+  case C66_NUMBER_BIG_INTEGER:
+    CHECK(v->kind == C66_VALUE_NUMBER && v->span.start == p);
+    break;
+  case C66_NUMBER_REAL:
+    CHECK(v->kind == C66_VALUE_NIL);
+    break;
+  }
+}
+
+/* What c66_read is to make of a word. */
+static void expect_word(const c66_page *page, unsigned field, const c66_word *w, c66_value *out) {
+  const c66_ref *ref = w->source == C66_WORD_IS_MEANING ? &w->meaning : &w->code;
+  memset(out, 0, sizeof *out);
+  out->kind = C66_VALUE_NIL;
+  if (w->source == C66_NO_WORD)
+    return;
+  out->kind = w->known >= 0 ? C66_VALUE_WORD : C66_VALUE_LOWER;
+  if (w->known >= 0)
+    out->integer = c66_word_index(field, w->known);
+  out->span.start = page->body + ref->offset;
+  out->span.length = ref->length & ~C66_ESCAPED;
+  out->span.escaped = (ref->length & C66_ESCAPED) != 0;
+}
+
+static void check_word(const c66_page *page, const c66_json *j, unsigned field, const char *p,
+                       const c66_value *v) {
+  c66_word w;
+  c66_value want;
+  if (p == NULL || (*p != '{' && *p != '"')) {
+    CHECK(v->kind == C66_VALUE_NIL);
+    return;
+  }
+  CHECK(c66_parse_word(j, p, 0, &c66_fields[field], &w) != NULL);
+  CHECK(w.raw.offset == (uint32_t)(p - page->body));
+  CHECK(c66_json_skip(j, p, 0) == p + w.raw.length);
+  expect_word(page, field, &w, &want);
+  check_same_value(&want, v);
+}
+
+static void check_field(const c66_page *page, const c66_record *r, const c66_attribute *a) {
+  const c66_field *f = &c66_fields[a->field];
+  const char *p = c66_find(page, r, f->name, f->length);
+  c66_value v;
+  c66_error error;
+  c66_json j;
+  c66_json_init(&j, page->body, page->length, &error);
+  c66_read(page, r, a, &v);
+  switch ((c66_type)f->type) {
+  case C66_INTEGER:
+    check_integer(&j, p, &v);
+    break;
+  case C66_TEXT:
+  case C66_DATE:
+    check_text(&j, p, &v);
+    break;
+  case C66_WORD:
+    check_word(page, &j, a->field, p, &v);
+    break;
+  case C66_BOOLEAN:
+    check_boolean(p, &v);
+    break;
+  case C66_OTHER:
+    CHECK(0);
+  }
+}
+
+/* Drift is what reads nil although something other than null was sent, or a date that is none. */
+static void check_drift(const c66_page *page, const c66_record *r, const c66_attribute *a) {
+  const c66_field *f = &c66_fields[a->field];
+  const char *drift = c66_drift(page, r, (c66_field_id)a->field);
+  const char *p = c66_find(page, r, f->name, f->length);
+  int64_t seconds;
+  int odd;
+  c66_value v;
+  c66_read(page, r, a, &v);
+  odd = v.kind == C66_VALUE_NIL;
+  if (f->type == C66_DATE)
+    odd = !c66_seconds(page, r, (c66_field_id)a->field, &seconds);
+  CHECK((drift != NULL) == (odd && p != NULL && *p != 'n'));
+  if (drift != NULL)
+    CHECK(strcmp(drift, c66_json_type(*p)) == 0);
+}
+
+static void check_value(const c66_page *page, const c66_record *r, const c66_attribute *a) {
+  c66_value v;
+  c66_read(page, r, a, &v);
+  CHECK(!c66_is_predicate(a) || v.kind == C66_VALUE_BOOLEAN);
+  if (has_span(&v)) {
+    char *plain = need(malloc(v.span.length > 0 ? v.span.length : 1));
+    check_span(page, &v.span);
+    CHECK(c66_json_unescape(&v.span, plain) <= v.span.length);
+    free(plain);
+  }
+  if (a->view == C66_VIEW_FIELD) {
+    check_field(page, r, a);
+    check_drift(page, r, a);
+  }
+}
+
+static void check_record(const c66_page *page, const c66_record *r) {
+  const char *object = page->body + r->offset;
+  c66_error error;
+  c66_json j;
+  size_t i;
+  CHECK((size_t)r->offset + r->length <= page->length);
+  c66_json_init(&j, page->body, page->length, &error);
+  CHECK(*object == '{' && c66_json_skip(&j, object, 0) == object + r->length);
+  for (i = 0; i < c66_attribute_count; i++)
+    check_value(page, r, &c66_attributes[i]);
+  CHECK(c66_find(page, r, "no such key, one hopes", 22) == NULL);
+}
+
+/* --- the same deployment in other surroundings --- */
+
+typedef struct writer {
+  char *text;
+  size_t length;
+} writer;
+
+static void add(writer *w, const char *bytes, size_t size) {
+  w->text = need(realloc(w->text, w->length + size + 1));
+  memcpy(w->text + w->length, bytes, size);
+  w->length += size;
+  w->text[w->length] = '\0';
+}
+
+static void add_object(writer *w, const c66_page *page, const c66_record *r) {
+  add(w, page->body + r->offset, r->length);
+}
+
+/* Nesting alone may become too deep by being in a list. */
+static int decodes(document *doc, c66_decoder *d, const writer *w) {
+  decode(doc, d, w->text, w->length);
+  CHECK(doc->status == C66_OK || strstr(doc->error.message, "nested deeper") != NULL);
+  return doc->status == C66_OK;
+}
+
+/* In a list between others, as often as a page may have it. */
+static void check_repeated(c66_decoder *d, const c66_page *page) {
+  const c66_record *some[3];
+  writer w = {NULL, 0};
+  document doc;
+  int i;
+  some[0] = &page->records[0];
+  some[1] = &page->records[page->count - 1];
+  some[2] = &page->records[page->count / 2];
+  add(&w, "{\"response\":[", 13);
+  for (i = 0; i < 6; i++) {
+    add_object(&w, page, some[i % 3]);
+    add(&w, i < 5 ? "," : "]", 1);
+  }
+  add(&w, "}", 1);
+  if (decodes(&doc, d, &w)) {
+    CHECK(doc.page->count == 6);
+    for (i = 0; i < 6; i++)
+      check_same_record(page, some[i % 3], doc.page, &doc.page->records[i]);
+  }
+  forget(&doc);
+  free(w.text);
+}
+
+/* With so much white space that it has `size` bytes, before its first key or behind its last value.
+ */
+static void check_at_size(c66_decoder *d, const c66_page *page, const c66_record *r, size_t size,
+                          int in_front) {
+  const char *object = page->body + r->offset;
+  size_t room = size - r->length;
+  size_t before = in_front ? 1 : r->length - 1;
+  char *space = need(malloc(room));
+  writer w = {NULL, 0};
+  document doc;
+  memset(space, ' ', room);
+  add(&w, "[", 1);
+  add(&w, object, before);
+  add(&w, space, room);
+  add(&w, object + before, r->length - before);
+  add(&w, "]", 1);
+  if (decodes(&doc, d, &w)) {
+    CHECK(doc.page->count == 1 && doc.page->records[0].length == size);
+    check_same_record(page, r, doc.page, &doc.page->records[0]);
+  }
+  forget(&doc);
+  free(w.text);
+  free(space);
+}
+
+/* Around every limit that 15 or 16 bits can set; one limit for each input, as this takes long. */
+static void check_wide(c66_decoder *d, const c66_page *page, const c66_record *r) {
+  static const size_t sizes[] = {0x7FFE, 0x7FFF, 0x8000, 0x8001, 0xFFFF, 0x10000, 0x10001, 0x18000};
+  size_t pick = (size_t)r->length + page->length;
+  size_t size = sizes[pick % (sizeof sizes / sizeof sizes[0])];
+  if (size > r->length)
+    check_at_size(d, page, r, size, pick / 8 % 2 == 0);
+}
+
+/* --- one text --- */
+
+/* A reader that knows no deployments must accept what was decoded, and see no error before. */
+static void check_as_json(const document *doc) {
+  c66_error error;
+  c66_json j;
+  const char *p;
+  c66_json_init(&j, doc->text, doc->length, &error);
+  p = c66_json_skip(&j, c66_json_space(doc->text), 0);
+  if (doc->status == C66_OK) {
+    CHECK(p != NULL && c66_json_space(p) == doc->text + doc->length);
+    return;
+  }
+  CHECK(strcmp(doc->error.kind, "decode") == 0 && doc->error.offset <= doc->length);
+  CHECK(doc->error.message[0] != '\0');
+  if (p == NULL)
+    CHECK(doc->error.offset <= error.offset);
+}
+
+static void check_text_alone(document *doc, c66_decoder *learned) {
+  c66_decoder *fresh = need(malloc(sizeof *fresh));
+  document other;
+  uint32_t i;
+  c66_decoder_init(fresh);
+  decode(&other, fresh, doc->text, doc->length);
+  check_same(doc, &other);
+  check_as_json(doc);
+  if (doc->page != NULL) {
+    for (i = 0; i < doc->page->count; i++)
+      check_record(doc->page, &doc->page->records[i]);
+    if (doc->page->count > 0) {
+      check_repeated(learned, doc->page);
+      check_wide(learned, doc->page, &doc->page->records[doc->length % doc->page->count]);
+    }
+  }
+  forget(&other);
+  c66_decoder_free(fresh);
+  c66_decoder_free(fresh);
+  free(fresh);
+}
+
+/* Twice: what it learned of this very text must not show either. */
+static void check_document(c66_decoder *learned, const uint8_t *data, size_t size) {
+  char *text = copy_text(data, size);
+  document doc;
+  int i;
+  for (i = 0; i < 2; i++) {
+    decode(&doc, learned, text, size);
+    check_text_alone(&doc, learned);
+    forget(&doc);
+  }
+  free(text);
+}
+
+/* A page such as the API sends, for the decoder to know before the first text. */
+static const char usual[] =
+    "{\"response\":[{\"id\":107,\"triggered_by\":\"test@cloud66.com\",\"triggered_via\":"
+    "{\"code\":0,\"meaning\":\"web\"},\"started_at\":\"2014-08-29T17:46:16Z\",\"finished_at\":"
+    "\"2014-08-29T17:58:23Z\",\"outcome\":{\"code\":1,\"meaning\":\"success\"},\"git_hash\":"
+    "\"5675fcd8f9e6dc534ecf1410c0661c066097e310\",\"deploy_session\":\"OhBHNzkXSl\","
+    "\"deploy_type\":{\"code\":0,\"meaning\":\"build\"},\"is_head\":true,\"is_live\":true,"
+    "\"reverted\":null,\"reverted_by\":null,\"reverted_at\":null,\"is_deploying\":false},"
+    "{\"id\":108,\"outcome\":{\"code\":\"failed\",\"meaning\":\"Failed\"},\"git_ref\":\"main\"}]}";
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  c66_decoder *learned = need(malloc(sizeof *learned));
+  size_t start = 0;
+  c66_decoder_init(learned);
+  check_document(learned, (const uint8_t *)usual, sizeof usual - 1);
+  while (start <= size) {
+    const uint8_t *separator = start < size ? memchr(data + start, SEPARATOR, size - start) : NULL;
+    size_t end = separator != NULL ? (size_t)(separator - data) : size;
+    check_document(learned, size > 0 ? data + start : data, end - start);
+    start = end + 1;
+  }
+  c66_decoder_free(learned);
+  free(learned);
+  return 0;
+}
