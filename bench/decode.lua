@@ -3,8 +3,6 @@
 -- 200 different pages of 30 deployments; each round times every candidate once over all of them, one after another,
 -- and a figure is the median of its rounds. Ratios are between medians of the same rounds.
 
-package.path = "bench/?.lua;" .. package.path
-
 local cjson = require "cjson"
 local core = require "cloud66.core"
 local pages = require "pages"
