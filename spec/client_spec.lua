@@ -676,6 +676,10 @@ describe("client:stacks", function()
       assert.is_true(err.kind == "protocol" or err.kind == "decode", message)
     end
     assert.equal(1, #answering(list "null"):stacks():collect())
+    for _, pagination in ipairs { '"x"', "true", "5" } do
+      local client = answering { body = '{"response":[{"uid":"a"}],"pagination":' .. pagination .. "}" }
+      failure("decode", client:stacks():collect())
+    end
   end)
 
   it("takes criteria and functions", function()

@@ -55,12 +55,12 @@ static int64_t days_from_epoch(int year, int month, int day) {
 
 /* Unix seconds of a moment in UTC, or 0 when there is none such. */
 static int to_seconds(const moment *m, int64_t *seconds) {
+  int clock = m->hour * 3600 + m->minute * 60 + m->second;
   if (m->month < 1 || m->month > 12 || m->day < 1 || m->day > days_in_month(m->year, m->month))
     return 0;
   if (m->hour > 23 || m->minute > 59 || m->second > 60)
     return 0;
-  *seconds = days_from_epoch(m->year, m->month, m->day) * 86400 + m->hour * 3600 + m->minute * 60 +
-             m->second;
+  *seconds = days_from_epoch(m->year, m->month, m->day) * 86400 + clock;
   return 1;
 }
 

@@ -1,11 +1,12 @@
 -- client.lua: one account's way to the API: a request with its headers, a status turned into an error, stacks.
 
-local cjson = require "cjson"
 local core = require "cloud66.core"
 local check = require "cloud66.check"
 local config = require "cloud66.config"
 local criteria = require "cloud66.criteria"
+local encode = require "cloud66.encode"
 local errors = require "cloud66.error"
+local reply = require "cloud66.reply"
 local sequence = require "cloud66.sequence"
 local stacks = require "cloud66.stack"
 local url = require "cloud66.url"
@@ -27,13 +28,14 @@ function client_mt.__tostring(self)
   return "client of " .. self.settings.base_url -- never the settings whole: they hold the token
 end
 
--- A private instance: its settings are nobody else's, and nobody's are ours.
-local json_writer = cjson.new()
-
 -- --- a request ---
 
 -- How a message names a client.token_source.
-local TOKEN_SOURCES = { option = "the option 'token'", ["function"] = "the token function" }
+local SOURCE_NAMES = { option = "the option 'token'", ["function"] = "the token function" }
+
+local function source_name(settings)
+  return SOURCE_NAMES[settings.token_source] or settings.token_source
+end
 
 -- The token for one request: nil, message, err when there is none to be had.
 local function current_token(settings)
@@ -41,7 +43,7 @@ local function current_token(settings)
   if token == nil then
     return errors.fail("auth", "the token function gave none" .. (reason and ": " .. tostring(reason) or ""))
   end
-  return config.check_token(token, TOKEN_SOURCES[settings.token_source] or settings.token_source)
+  return config.check_token(token, source_name(settings))
 end
 
 -- A transport may be anybody's: hold it to its contract.
@@ -84,92 +86,11 @@ local function send_once(self, method, address, body)
   return response, token
 end
 
--- --- status -> error ---
-
-local KINDS = {
-  [401] = "auth", [402] = "trial_expired", [403] = "forbidden", [404] = "not_found", [408] = "timeout",
-  [409] = "conflict", [429] = "throttled",
-}
-
-local ADVICE = {
-  auth = "the API does not accept the token",
-  trial_expired = "the account's trial has expired",
-  forbidden = "the token lacks the scope or the permission for this",
-  not_found = "there is no such thing, or this account does not see it",
-  timeout = "the API gave up: try again",
-  conflict = "the API is busy with something that excludes this",
-  throttled = "too many requests (3,000 an hour for each user): wait for the next hour",
-  not_implemented = "the API does not offer this",
-  bad_request = "the API does not understand the request",
-  server = "the API or something in front of it failed: try again later",
-  protocol = "the answer is a redirect, which is not followed: check base_url",
-}
-
--- The kind of error a status stands for. Throttling and not_implemented share 503: the id tells them apart.
-local function kind_of(status, code)
-  if KINDS[status] then
-    return KINDS[status]
-  elseif status == 503 and (code == "throttled" or code == "not_implemented") then
-    return code
-  elseif status >= 500 then
-    return "server"
-  elseif status >= 400 then
-    return "bad_request"
-  end
-  return "protocol"
-end
-
-local function non_empty(text)
-  return type(text) == "string" and text ~= "" and text or nil
-end
-
--- The API's own words in an error body: its id and its text, where it has them.
-local function error_body(body)
-  local value = core.json(body)
-  if type(value) ~= "table" then
-    return nil, nil
-  end
-  return non_empty(value.error), non_empty(value.details) or non_empty(value.error_description)
-end
-
--- What a header says, if it is sent, fit to be shown.
-local function shown_header(response, name, show)
-  local value = response.headers[name]
-  return type(value) == "string" and show(value) or nil
-end
-
--- Seconds. A date, which is the other form, is left out: it would need the server's clock.
-local function retry_after(response)
-  local digits = tostring(response.headers["retry-after"]):match("^%s*(%d+)%s*$")
-  return digits and #digits < 9 and tonumber(digits) or nil
-end
-
-local function status_error(response, show, source, hint)
-  local code, text = error_body(response.body)
-  code = code and show(code)
-  local kind = kind_of(response.status, code)
-  local reply = ("HTTP %d"):format(response.status) .. (code and ", " .. code or "")
-  if text then
-    reply = reply .. ": " .. show(text)
-  end
-  local advice = kind == "not_found" and hint or ADVICE[kind]
-  if kind == "auth" then
-    advice = ("%s from %s"):format(advice, TOKEN_SOURCES[source] or source)
-  end
-  return errors.fail(kind, ("%s (%s)"):format(advice, reply), {
-    status = response.status,
-    code = code,
-    request_id = shown_header(response, "x-request-id", show),
-    retry_after = retry_after(response),
-  })
-end
-
 ---Sends a request and checks its status.
 ---@param method string
 ---@param path string    below base_url, encoded, beginning with a slash
 ---@param options? { query?: table, body?: string, hint?: string }  hint: what a 404 means here
----@return table|nil response, function|string show, cloud66.Error? err
----# show(text) takes the token out of a text from the network and makes it fit for a message
+---@return table|nil reply, string? message, cloud66.Error? err
 function methods:send(method, path, options)
   options = options or {}
   if self.closed then
@@ -184,110 +105,34 @@ function methods:send(method, path, options)
   if not response then
     return nil, token, err
   end
-  local function show(text)
-    return errors.clean(errors.redact(text, token))
+  local got = reply.new(response, token, source_name(settings), options.hint)
+  if not got:is_success() then
+    return got:failure()
   end
-  if response.status < 200 or response.status > 299 then
-    return status_error(response, show, settings.token_source, options.hint)
-  end
-  return response, show
-end
-
--- --- decoding ---
-
--- nil, message, err for a 2xx answer that is not what was asked for.
-local function undecodable(response, show, text, offset)
-  local body = response.body
-  if body == "" then
-    text = ("the answer is empty (HTTP %d)"):format(response.status)
-  elseif body:find("^%s*<") then
-    text = "the answer is HTML, not JSON: check base_url, and for a proxy or a login page in between"
-  elseif offset then
-    text = ("%s, at byte %s of %d"):format(text, tostring(offset), #body)
-  end
-  return errors.fail("decode", text, {
-    status = response.status,
-    offset = offset,
-    request_id = shown_header(response, "x-request-id", show),
-  })
+  return got
 end
 
 ---GETs a path that answers with deployments.
 ---@return userdata|nil page, string? message, cloud66.Error? err
 function methods:get_page(path, options)
-  local response, show, err = self:send("GET", path, options)
-  if not response then
-    return nil, show, err
+  local got, message, err = self:send("GET", path, options)
+  if not got then
+    return nil, message, err
   end
-  local page, _, text, offset = core.decode(response.body)
-  if not page then
-    return undecodable(response, show, text, offset)
-  end
-  return page
-end
-
--- Whether what a body holds, in its envelope or bare, is written as a list: empty, it decodes to the same as {}.
-local function holds_list(body)
-  return (body:find("^%s*%[") or body:find('"response"%s*:%s*%[')) ~= nil
+  return got:page()
 end
 
 ---GETs a path that answers with an object, or with a list (`options.list`), wrapped in `response` or bare.
----@return table|nil value, string|table|nil message_or_pagination, cloud66.Error? err
+---@return table|nil value, table|string|nil pagination_or_message, cloud66.Error? err
 function methods:get_value(path, options)
-  local response, show, err = self:send("GET", path, options)
-  if not response then
-    return nil, show, err
+  local got, message, err = self:send("GET", path, options)
+  if not got then
+    return nil, message, err
   end
-  local value, _, text, offset = core.json(response.body)
-  if value == nil then
-    return undecodable(response, show, text, offset)
-  end
-  local wrapped = type(value) == "table" and value.response
-  local inner = wrapped == nil and value or wrapped
-  if type(inner) ~= "table" then
-    return undecodable(response, show, "the answer is neither an object nor a list")
-  elseif inner.error ~= nil and inner.uid == nil and inner.id == nil then
-    return undecodable(response, show, "the answer is an error body: " .. show(tostring(inner.error)))
-  elseif options.list and next(inner) == nil and not holds_list(response.body) then
-    return undecodable(response, show, "the answer is an object, not a list")
-  end
-  return inner, wrapped ~= nil and type(value.pagination) == "table" and value.pagination or {}
+  return got:value(options.list)
 end
 
 -- --- the public methods ---
-
-local DEEPEST = 100
-
--- lua-cjson writes numbers with 14 digits: what has more would reach the API as another number, or as 1e+14.
-local function is_written_exactly(number)
-  return tonumber(("%.14g"):format(number)) == number and (number % 1 ~= 0 or (number > -1e14 and number < 1e14))
-end
-
-local function check_body(value, level, depth)
-  if type(value) == "number" and not is_written_exactly(value) then
-    error("the body holds a number that JSON would round or cannot hold: give it as a string", level + 1)
-  elseif type(value) == "table" then
-    if depth > DEEPEST then
-      error("the body is nested too deeply, or within itself", level + 1)
-    end
-    for key, inner in pairs(value) do
-      check_body(key, level + 1, depth + 1)
-      check_body(inner, level + 1, depth + 1)
-    end
-  end
-end
-
-local function encode_body(body, level)
-  if type(body) ~= "table" then
-    error(("option 'body' must be a table, got %s"):format(type(body)), level + 1)
-  end
-  check_body(body, level + 1, 1)
-  local ok, text = pcall(json_writer.encode, body)
-  if not ok then
-    error("the body cannot be written as JSON: " .. tostring(text), level + 1)
-  end
-  return text
-end
 
 local function check_query(query, level)
   if type(query) ~= "table" then
@@ -332,18 +177,19 @@ function methods:request(method, path, options)
   if options.query ~= nil then
     check_query(options.query, 2)
   end
-  local body = options.body ~= nil and encode_body(options.body, 2) or nil
-  local response, show, err = self:send(method, path, { query = options.query, body = body })
-  if not response then
-    return nil, show, err
-  elseif response.body == "" then
-    return core.null, response
+  local body = options.body ~= nil and encode.json(options.body) or nil
+  local got, message, err = self:send(method, path, { query = options.query, body = body })
+  if not got then
+    return nil, message, err
+  elseif got.response.body == "" then
+    return core.null, got.response
   end
-  local value, _, text, offset = core.json(response.body)
+  local value
+  value, message, err = got:json()
   if value == nil then
-    return undecodable(response, show, text, offset)
+    return nil, message, err
   end
-  return value, response
+  return value, got.response
 end
 
 ---A stack by its uid. No I/O: whether there is one shows when it is used.

@@ -127,11 +127,9 @@ function stack.fetch_list(client, number)
   if not list then
     return nil, pagination, err
   end
-  local page = { next = page_number(pagination.next) }
+  local page = { next = page_number(pagination and pagination.next) }
   if page.next == false then
     return errors.fail("decode", "the 'pagination.next' of the stacks is not a page number")
-  elseif #list == 0 and next(list) ~= nil then
-    return errors.fail("decode", "the answer is an object, not a list of stacks")
   end
   for i, fields in ipairs(list) do
     if type(fields) ~= "table" or type(fields.uid) ~= "string" then
