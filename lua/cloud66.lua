@@ -13,6 +13,8 @@ local function load_core()
   elseif core._VERSION ~= cloud66._VERSION then
     error(("cloud66 %s found a C module of version %s: an older installation lies in package.cpath"):format(
       cloud66._VERSION, tostring(core._VERSION)), 0)
+  elseif core.lua_version % 100 ~= tonumber(_VERSION:match "5%.(%d)") then
+    error(("cloud66's C module was built for Lua 5.%d, and this is %s"):format(core.lua_version % 100, _VERSION), 0)
   end
   return core
 end

@@ -172,7 +172,7 @@ describe("a stack", function()
     for field, last in pairs { status = 7, health = 4 } do
       local seen = {}
       for number = 0, last do
-        local stack = stack_with_body(('{"response":{"uid":"a","%s":%d}}'):format(field, number)):load()
+        local stack = stack_with_body(('{"response":{"uid":"a-uid","%s":%d}}'):format(field, number)):load()
         local word = stack[field .. "_name"]
         assert.matches("^%l[%l_]+$", word)
         assert.is_nil(seen[word])
@@ -183,19 +183,19 @@ describe("a stack", function()
 
   it("passes an unknown status or health through", function()
     for _, number in ipairs { "8", "99", "-1" } do
-      local stack = stack_with_body(('{"response":{"uid":"a","status":%s,"health":%s}}'):format(number, number)):load()
+      local stack = stack_with_body(('{"response":{"uid":"a-uid","status":%s,"health":%s}}'):format(number, number)):load()
       assert.matches(number, stack.status_name, 1, true)
       assert.matches(number, stack.health_name, 1, true)
     end
     for _, sent in ipairs { "null", '"deploying"', "1.5", "true", "{}" } do
-      local stack = stack_with_body(('{"response":{"uid":"a","status":%s}}'):format(sent)):load()
+      local stack = stack_with_body(('{"response":{"uid":"a-uid","status":%s}}'):format(sent)):load()
       local ok, problem = pcall(function()
         return stack.status_name
       end)
       assert.is_true(ok, problem)
     end
-    assert.equal("deploying", stack_with_body('{"response":{"uid":"a","status":"deploying"}}'):load().status_name)
-    assert.is_nil(stack_with_body('{"response":{"uid":"a","status":null}}'):load().status_name)
+    assert.equal("deploying", stack_with_body('{"response":{"uid":"a-uid","status":"deploying"}}'):load().status_name)
+    assert.is_nil(stack_with_body('{"response":{"uid":"a-uid","status":null}}'):load().status_name)
   end)
 
   it("raises for a field before it is loaded, and says what to do", function()
@@ -246,7 +246,7 @@ describe("a stack", function()
   end)
 
   it("has methods where a key has the name of one", function()
-    local stack = stack_with_body('{"response":{"uid":"a","live":true,"load":1,"name":"n"}}'):load()
+    local stack = stack_with_body('{"response":{"uid":"a-uid","live":true,"load":1,"name":"n"}}'):load()
     assert.is_function(stack.live)
     assert.is_function(stack.load)
     assert.equal("n", stack.name)

@@ -32,7 +32,11 @@
 #endif
 
 #define C66_COMPANION_IS_TABLE (LUA_VERSION_NUM < 503)
-#define C66_HAS_INTEGERS (LUA_VERSION_NUM >= 503)
+#if LUA_VERSION_NUM >= 503
+#define C66_HAS_INTEGERS (LUA_MAXINTEGER > 0x7fffffff) /* not where Lua was built for 32 bits */
+#else
+#define C66_HAS_INTEGERS 0
+#endif
 #define C66_LUA_VERSION LUA_VERSION_NUM
 
 #if LUA_VERSION_NUM >= 502

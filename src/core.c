@@ -15,8 +15,20 @@ static int timestamp(lua_State *L) {
   return 1;
 }
 
+/* object(metatable) -> a userdata of that metatable: one that no list operation takes for a table
+ */
+static int object(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  (void)c66_newud(L, 0);
+  lua_pushvalue(L, 1);
+  lua_setmetatable(L, -2);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"json", c66_lua_json}, {"timestamp", timestamp}, {"nearest", c66_lua_nearest}, {NULL, NULL}};
+    {"json", c66_lua_json},       {"timestamp", timestamp},
+    {"object", object},           {"holds_list", c66_lua_holds_list},
+    {"nearest", c66_lua_nearest}, {NULL, NULL}};
 
 /* [-0, +1] Each field that holds a word -> the list of the words the API documents for it. */
 static void push_words(lua_State *L) {

@@ -152,6 +152,10 @@ typedef enum c66_word_source {
   C66_WORD_IS_BARE
 } c66_word_source;
 
+/* C99 has no static assertion: an array of negative size does as well. */
+typedef char c66_record_is_a_cache_line[sizeof(c66_record) == 64 ? 1 : -1];
+typedef char c66_states_fit[3 * C66_STATE_SLOTS <= 15 ? 1 : -1];
+
 /* A distinct {code, meaning} (or bare word) of a page, as sent. */
 typedef struct c66_word {
   c66_ref raw;     /* the whole value */

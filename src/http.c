@@ -102,6 +102,16 @@ static int64_t monotonic_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* A descriptor closed and used again behind our back is new to epoll, or known to it after all. */
+static bool watch(int epoll, int operation, int fd, struct epoll_event *event) {
+  if (epoll_ctl(epoll, operation, fd, event) == 0)
+    return true;
+  if (operation == EPOLL_CTL_MOD && errno == ENOENT)
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, event) == 0;
+  return operation == EPOLL_CTL_ADD && errno == EEXIST &&
+         epoll_ctl(epoll, EPOLL_CTL_MOD, fd, event) == 0;
+}
+
 /* CURLMOPT_SOCKETFUNCTION. `known` is set by curl_multi_assign for sockets that epoll already
  * watches. */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *known) {
@@ -118,7 +128,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *k
     event.events |= EPOLLIN;
   if ((what & CURL_POLL_OUT) != 0)
     event.events |= EPOLLOUT;
-  if (epoll_ctl(e->epoll, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0) {
+  if (!watch(e->epoll, known != NULL ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event)) {
     e->broken = true;
     return -1;
   }

@@ -180,3 +180,25 @@ int c66_lua_json(lua_State *L) {
   }
   return c66_pushfail(L, &error);
 }
+
+int c66_lua_holds_list(lua_State *L) {
+  size_t length;
+  const char *text = luaL_checklstring(L, 1, &length);
+  const char *p = c66_json_space(text);
+  const char *value = p;
+  c66_error error;
+  c66_span key;
+  c66_json j;
+  c66_json_init(&j, text, length, &error);
+  if (*p == '{')
+    for (p = c66_json_member(&j, p, 1, &key); p != NULL && key.start != NULL;
+         p = c66_json_member(&j, p, 0, &key)) {
+      if (c66_json_equals(&key, "response", 8))
+        value = p;
+      p = c66_json_skip(&j, p, 1);
+      if (p == NULL)
+        break;
+    }
+  lua_pushboolean(L, *value == '[');
+  return 1;
+}

@@ -28,6 +28,10 @@ const char *c66_pushjson(lua_State *L, const c66_json *j, const char *p, int nul
 /* json(text [, null]) -> value, or nil, kind, message, offset */
 int c66_lua_json(lua_State *L);
 
+/* holds_list(text) -> whether a checked text is a list, or its `response` is: empty, it decodes to
+ * the same as {} */
+int c66_lua_holds_list(lua_State *L);
+
 C66_END_DECLS
 
 #endif

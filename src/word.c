@@ -115,7 +115,7 @@ static void make_word(const c66_json *j, parts *from, const c66_field *f, c66_wo
   if (from->is_bare && code->length > 0)
     w->source = C66_WORD_IS_BARE;
   else if (from->is_bare)
-    return;
+    w->code.offset = 0;
   else if (code->start != NULL && !from->code_is_number && !is_number_text(code))
     w->source = C66_WORD_IS_CODE;
   else if (meaning->start != NULL && meaning->length > 0)
@@ -227,8 +227,7 @@ static unsigned number_of(c66_decoder *d, const c66_word *w) {
 static void set_word(c66_record *r, unsigned slot, unsigned number) {
   if (number == 0)
     r->states |= C66_WIDE;
-  else
-    r->words[slot] = (uint16_t)number;
+  r->words[slot] = (uint16_t)number; /* 0 is C66_ABSENT */
 }
 
 static const char *read_new(c66_decoder *d, const char *p, const c66_field *f, c66_record *r) {

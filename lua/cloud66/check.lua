@@ -74,7 +74,7 @@ function check.id(value, level)
   level = (level or 2) + 1
   local digits = type(value) == "string" and value:match("^%-?%d+$") or url.digits(value)
   if digits then
-    return digits
+    return (digits:gsub("^(%-?)0+(%d)", "%1%2"))
   elseif type(value) == "number" and value % 1 == 0 then
     error("a deployment id this large is exact only as a string of digits", level)
   end
@@ -95,6 +95,15 @@ function check.git_hash(value, level)
   return value:lower()
 end
 
+local LATEST = 253402300800 -- the year 10000
+
+---A range that holds no time would read as "there is none".
+function check.range(since, before, level)
+  if since and before and since >= before then
+    error("since must be earlier than before", (level or 2) + 1)
+  end
+end
+
 local UNITS = { m = 60, h = 3600, d = 86400, w = 7 * 86400 }
 
 ---A point in time: a date text (UTC where it names no zone), an age such as "24h" or "7d", or Unix seconds.
@@ -105,6 +114,8 @@ function check.time(value, name, level)
     if value >= 1 and value <= 9999 then
       error(("%s = %s would be in January 1970: a year alone is no date, write it as \"%d-01-01\""):format(
         name, tostring(value), value), level)
+    elseif value > LATEST or value < -LATEST then
+      error(("%s = %s is no time in Unix seconds (milliseconds?)"):format(name, tostring(value)), level)
     end
     return value
   end

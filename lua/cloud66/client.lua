@@ -1,4 +1,4 @@
--- client.lua: one account's way to the API: a request with its headers, a status turned into an error, stacks.
+-- client.lua: what a script starts from: any request, the stacks, other settings.
 
 local core = require "cloud66.core"
 local check = require "cloud66.check"
@@ -6,17 +6,30 @@ local config = require "cloud66.config"
 local criteria = require "cloud66.criteria"
 local encode = require "cloud66.encode"
 local errors = require "cloud66.error"
-local reply = require "cloud66.reply"
+local request = require "cloud66.request"
 local sequence = require "cloud66.sequence"
 local stacks = require "cloud66.stack"
-local url = require "cloud66.url"
 
 local client = {}
 
 local methods = {}
 local client_mt = { __name = "cloud66.client" }
 
-function client_mt.__index(_, name)
+-- What a client knows ({api, options, token_source}) stands under this key alone.
+local STATE = {}
+
+local function state_of(self)
+  local state = type(self) == "table" and rawget(self, STATE)
+  if not state then
+    error("call it as client:method(...)", 3)
+  end
+  return state
+end
+
+function client_mt.__index(self, name)
+  if name == "token_source" then
+    return rawget(self, STATE).token_source
+  end
   local method = methods[name]
   if method == nil then
     error(("a client has no method '%s'%s"):format(tostring(name), check.hint(name, methods)), 2)
@@ -24,115 +37,13 @@ function client_mt.__index(_, name)
   return method
 end
 
+function client_mt.__newindex()
+  error("a client's settings are given to cloud66.new() or client:with(), and do not change", 2)
+end
+
 function client_mt.__tostring(self)
-  return "client of " .. self.settings.base_url -- never the settings whole: they hold the token
+  return "client of " .. rawget(self, STATE).api.settings.base_url
 end
-
--- --- a request ---
-
--- How a message names a client.token_source.
-local SOURCE_NAMES = { option = "the option 'token'", ["function"] = "the token function" }
-
-local function source_name(settings)
-  return SOURCE_NAMES[settings.token_source] or settings.token_source
-end
-
--- The token for one request: nil, message, err when there is none to be had.
-local function current_token(settings)
-  local token, reason = settings.token()
-  if token == nil then
-    return errors.fail("auth", "the token function gave none" .. (reason and ": " .. tostring(reason) or ""))
-  end
-  return config.check_token(token, source_name(settings))
-end
-
--- A transport may be anybody's: hold it to its contract.
-local function check_response(response)
-  if type(response) ~= "table" or type(response.status) ~= "number" or type(response.body) ~= "string"
-    or type(response.headers) ~= "table" then
-    error("the transport must return {status = number, headers = table, body = string}, or nil, kind, message", 0)
-  end
-end
-
--- Returns the response and the token it was asked with, or nil, message, err.
-local function send_once(self, method, address, body)
-  local settings = self.settings
-  local token, message, err = current_token(settings)
-  if not token then
-    return nil, message, err
-  end
-  local headers = {
-    ["Authorization"] = "Bearer " .. token,
-    ["Accept"] = "application/json",
-    ["User-Agent"] = settings.user_agent,
-    ["X-Account"] = settings.account,
-    ["Content-Type"] = body and "application/json" or nil,
-  }
-  local response, kind, text = self.transport {
-    method = method,
-    url = address,
-    headers = headers,
-    body = body,
-    timeout = { connect = settings.timeout.connect, total = settings.timeout.total },
-    max_body = settings.max_body,
-  }
-  if not response then
-    return errors.fail(kind or "network", errors.redact(tostring(text or "no reason given"), token))
-  end
-  check_response(response)
-  if #response.body > settings.max_body then -- a transport of the user's own may not have looked
-    return errors.fail("too_large", ("the response is larger than max_body, %d bytes"):format(settings.max_body))
-  end
-  return response, token
-end
-
----Sends a request and checks its status.
----@param method string
----@param path string    below base_url, encoded, beginning with a slash
----@param options? { query?: table, body?: string, hint?: string }  hint: what a 404 means here
----@return table|nil reply, string? message, cloud66.Error? err
-function methods:send(method, path, options)
-  options = options or {}
-  if self.closed then
-    return errors.fail("aborted", "this client was closed")
-  end
-  local settings = self.settings
-  local address = settings.base_url .. path .. url.query(options.query or {})
-  local response, token, err = send_once(self, method, address, options.body)
-  if response and response.status == 401 and settings.token_renewable then
-    response, token, err = send_once(self, method, address, options.body) -- a 401 did nothing
-  end
-  if not response then
-    return nil, token, err
-  end
-  local got = reply.new(response, token, source_name(settings), options.hint)
-  if not got:is_success() then
-    return got:failure()
-  end
-  return got
-end
-
----GETs a path that answers with deployments.
----@return userdata|nil page, string? message, cloud66.Error? err
-function methods:get_page(path, options)
-  local got, message, err = self:send("GET", path, options)
-  if not got then
-    return nil, message, err
-  end
-  return got:page()
-end
-
----GETs a path that answers with an object, or with a list (`options.list`), wrapped in `response` or bare.
----@return table|nil value, table|string|nil pagination_or_message, cloud66.Error? err
-function methods:get_value(path, options)
-  local got, message, err = self:send("GET", path, options)
-  if not got then
-    return nil, message, err
-  end
-  return got:value(options.list)
-end
-
--- --- the public methods ---
 
 local function check_query(query, level)
   if type(query) ~= "table" then
@@ -178,7 +89,7 @@ function methods:request(method, path, options)
     check_query(options.query, 2)
   end
   local body = options.body ~= nil and encode.json(options.body) or nil
-  local got, message, err = self:send(method, path, { query = options.query, body = body })
+  local got, message, err = state_of(self).api:send(method, path, { query = options.query, body = body })
   if not got then
     return nil, message, err
   elseif got.response.body == "" then
@@ -200,7 +111,7 @@ function methods:stack(uid)
     error(("a stack's uid must be a string that is not empty, got %s: an unset variable?"):format(
       uid == "" and "''" or type(uid)), 2)
   end
-  return stacks.new(self, uid)
+  return stacks.new(state_of(self).api, uid)
 end
 
 ---The stacks this token sees.
@@ -208,12 +119,11 @@ end
 ---@return cloud66.Sequence
 function methods:stacks(wanted)
   local matches = wanted ~= nil and criteria.compile(stacks.schema, wanted)
-  local found = sequence.pages(function(number)
-    return stacks.fetch_list(self, number)
-  end, {
-    first = 1,
-    id = stacks.uid_of,
-  }, stacks.schema)
+  local api = state_of(self).api
+  local next_page = sequence.page_turner(function(number)
+    return stacks.fetch_list(api, number)
+  end, {})
+  local found = sequence.pages(next_page, stacks.uid_of, stacks.schema)
   return matches and found:where(matches) or found
 end
 
@@ -265,26 +175,39 @@ end
 ---@param options table  as for cloud66.new()
 ---@return cloud66.Client|nil client, string? message, cloud66.Error? err
 function methods:with(options)
+  local state = state_of(self)
   local changed = check.options(options, config.OPTIONS, "option")
-  for name, value in pairs(self.options) do
+  for name, value in pairs(state.options) do
     if changed[name] == nil then
       changed[name] = value
     end
   end
-  local made, message, err = client.new(changed, { inherited = self.settings })
+  local made, message, err = client.new(changed, { inherited = state.api.settings })
   if not made then
     return nil, message, err
   end
+  rawget(made, STATE).api.closed = state.api.closed
   return made
 end
 
 ---Ends this client: what is asked of it from now on is `aborted`. Never required.
 function methods:close()
-  self.closed = true
+  state_of(self).api.closed = true
+end
+
+-- The options as they were given, for with(); the token is reached through the settings alone.
+local function copy_options(options)
+  local copy = {}
+  for name, value in pairs(options or {}) do
+    if name ~= "token" and name ~= "timeout" then
+      copy[name] = value
+    end
+  end
+  return copy
 end
 
 ---@param options? table  see the README; the caller's table is not kept
----@param from? table     { inherited = another client's settings } to take the token from, or { environment = }
+---@param from? table     { inherited = another client's settings } to go on from, or { environment = }
 ---@param level? integer  as in check.lua
 ---@return cloud66.Client|nil client, string? message, cloud66.Error? err
 function client.new(options, from, level)
@@ -293,16 +216,14 @@ function client.new(options, from, level)
   if not settings then
     return nil, message, err
   end
-  local copy = {}
-  for name, value in pairs(options or {}) do
-    copy[name] = value
-  end
-  copy.token = nil -- only the settings reach it, through a function
-  copy.timeout = settings.timeout
-  local self = { settings = settings, options = copy, token_source = settings.token_source, closed = false }
-  self.transport = settings.transport
+  local transport = settings.transport
     or require("cloud66.transport.curl").new { ca_file = settings.ca_file, proxy = settings.proxy }
-  return setmetatable(self, client_mt)
+  local state = {
+    api = request.new(settings, transport),
+    options = copy_options(options),
+    token_source = settings.token_source,
+  }
+  return setmetatable({ [STATE] = state }, client_mt)
 end
 
 return client

@@ -24,15 +24,15 @@ config.OPTIONS = {
 config.environment = {
   getenv = os.getenv,
   read_file = function(path)
-    local file, reason = io.open(path, "rb")
+    local file, reason, code = io.open(path, "rb")
     if not file then
-      return nil, reason
+      return nil, code ~= 2 and reason or nil -- 2: there is none
     end
     local text = file:read("*a")
     file:close()
     return text
   end,
-  in_nginx = type(rawget(_G, "ngx")) == "table",
+  in_nginx = type(package.loaded.ngx or rawget(_G, "ngx")) == "table",
 }
 
 -- --- token ---
@@ -134,8 +134,10 @@ local function find_token(environment)
     return missing_token(environment)
   end
   local path = home .. "/.cloud66/cx.json"
-  local text = environment.read_file(path)
-  if not text then
+  local text, reason = environment.read_file(path)
+  if not text and reason then
+    return errors.fail("auth", ("the toolbelt's token file cannot be read: %s"):format(reason))
+  elseif not text then
     return missing_token(environment)
   end
   local token, problem = token_of_file(text)
@@ -196,8 +198,8 @@ local function set_base_url(settings, address, name, allow_http, level)
   check.text(address, name, level)
   local scheme, authority, path = address:match("^(%a+)://([^/?#%s\\]+)([^?#%s\\]*)$")
   scheme = scheme and scheme:lower()
-  if address:find("@", 1, true) then -- and it is not shown
-    error(name .. " must not hold a user name or a password", level)
+  if address:find("[@?#]") then -- there may be a secret in it: it is not shown
+    error(name .. " must not hold a user name, a password, a query or a fragment", level)
   elseif (scheme ~= "http" and scheme ~= "https") or authority:find("^:") then
     error(("%s must look like %s, got '%s'"):format(name, config.DEFAULT_URL, errors.clean(address)), level)
   end
@@ -210,17 +212,32 @@ local function set_base_url(settings, address, name, allow_http, level)
   settings.base_url = scheme .. "://" .. authority .. (path == "" and "/api/3" or path)
 end
 
-local function set_timeout(settings, value, level)
+local LONGEST_TIMEOUT = 2000000 -- seconds: in milliseconds it must fit 31 bits
+
+local function check_timeout(seconds, name, level)
+  check.positive(seconds, name, level + 1)
+  if seconds > LONGEST_TIMEOUT then
+    error(("%s is in seconds, and at most %d of them"):format(name, LONGEST_TIMEOUT), level + 1)
+  end
+  return seconds
+end
+
+local function set_timeout(settings, value, inherited, level)
   level = level + 1
-  local timeout = { connect = config.CONNECT_TIMEOUT, total = config.TOTAL_TIMEOUT }
+  local base = inherited and inherited.timeout
+  local timeout = {
+    connect = base and base.asked_connect or config.CONNECT_TIMEOUT,
+    total = base and base.total or config.TOTAL_TIMEOUT,
+  }
   if type(value) == "table" then
     local given = check.options(value, { connect = true, total = true }, "timeout", level)
     for name, seconds in pairs(given) do
-      timeout[name] = check.positive(seconds, "timeout." .. name, level)
+      timeout[name] = check_timeout(seconds, "timeout." .. name, level)
     end
   elseif value ~= nil then
-    timeout.total = check.positive(value, "option 'timeout'", level)
+    timeout.total = check_timeout(value, "option 'timeout'", level)
   end
+  timeout.asked_connect = timeout.connect -- before a short total cut it, for with()
   timeout.connect = math.min(timeout.connect, timeout.total)
   settings.timeout = timeout
 end
@@ -273,7 +290,7 @@ function config.settings(options, from, level)
     address = config.DEFAULT_URL
   end
   set_base_url(settings, address, name, options.allow_http, level)
-  set_timeout(settings, options.timeout, level)
+  set_timeout(settings, options.timeout, from.inherited, level)
   set_account(settings, options.account, level)
   set_rest(settings, options, level)
   local ok, message, err = choose_token(settings, options.token, from, level)

@@ -142,20 +142,30 @@ end
 -- since (inclusive) and before (exclusive) look at started_time; without one, a deployment is in no range.
 local range = {}
 
-function range.since(value, level)
-  local from = check.time(value, "since", level + 1)
+function range.since(from)
   return function(item)
     local started = item.started_time
     return started ~= nil and started >= from
   end
 end
 
-function range.before(value, level)
-  local to = check.time(value, "before", level + 1)
+function range.before(to)
   return function(item)
     local started = item.started_time
     return started ~= nil and started < to
   end
+end
+
+-- The borders a set of criteria names, as Unix seconds.
+local function borders(schema, wanted, level)
+  local times = {}
+  for name in pairs(schema.range or {}) do
+    if wanted[name] ~= nil then
+      times[name] = check.time(wanted[name], name, level + 1)
+    end
+  end
+  check.range(times.since, times.before, level + 1)
+  return times
 end
 
 ---What can be said of a deployment.
@@ -185,13 +195,13 @@ function criteria.compile(schema, wanted, level)
     error("the criteria are empty: an unset variable? (leave where{} out to take everything)", level)
   end
   local tests = {}
+  local times = borders(schema, wanted, level)
   for name, value in pairs(wanted) do
     if schema.names[name] == nil then
       error(("a %s has no field or predicate '%s'%s"):format(
         schema.item, tostring(name), check.hint(name, schema.names)), level)
     end
-    local ranged = schema.range and schema.range[name]
-    tests[#tests + 1] = ranged and ranged(value, level) or test_of(schema, name, value, level)
+    tests[#tests + 1] = times[name] and schema.range[name](times[name]) or test_of(schema, name, value, level)
   end
   return function(item)
     for i = 1, #tests do

@@ -12,13 +12,21 @@ function error_mt.__concat(a, b)
   return tostring(a) .. tostring(b)
 end
 
+---Every kind there is.
+err.KINDS = {}
+for kind in ([[auth trial_expired forbidden not_found timeout conflict bad_request throttled not_implemented server
+  connect tls network protocol too_large decode none not_unique refused ambiguous unmatched deploy_failed cancelled
+  unknown_outcome aborted phase]]):gmatch("%S+") do
+  err.KINDS[kind] = true
+end
+
 local LONGEST = 1000 -- bytes of foreign text in a message
 
 ---Makes text from the network fit to print: no control characters (C0, DEL and C1), no redeploy hook, not long.
 ---@param text string
 ---@return string
 function err.clean(text)
-  text = text:gsub("(https?://hooks%.[%w%.%-:]*/[%w_%-]*/redeploy/)[%w%-_/%.]+", "%1[hidden]")
+  text = text:gsub("(/[Rr][Ee][Dd][Ee][Pp][Ll][Oo][Yy]/)[%w%-_%.]+/?[%w%-_%.]*", "%1[hidden]")
   if #text > LONGEST then
     text = text:sub(1, LONGEST) .. "..."
   end
@@ -66,13 +74,6 @@ end
 function err.fail(kind, text, fields)
   local self = err.new(kind, text, fields)
   return nil, self.message, self
-end
-
----Whether a value is an error object of this library (as caught by pcall around a loop).
----@param value any
----@return boolean
-function err.is(value)
-  return getmetatable(value) == error_mt
 end
 
 return err

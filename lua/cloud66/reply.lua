@@ -150,11 +150,6 @@ function methods:json()
   return value
 end
 
--- Whether what a body holds, in its envelope or bare, is written as a list: empty, it decodes to the same as {}.
-local function holds_list(body)
-  return (body:find("^%s*%[") or body:find('"response"%s*:%s*%[')) ~= nil
-end
-
 -- What stands in the envelope, or the value itself where there is none, and the pagination beside it.
 local function unwrap(value)
   if type(value) == "table" and value.response ~= nil then
@@ -176,7 +171,7 @@ function methods:value(is_list)
     return self:undecodable("the answer is neither an object nor a list")
   elseif value.error ~= nil and value.uid == nil and value.id == nil then
     return self:undecodable("the answer is an error body: " .. self.show(tostring(value.error)))
-  elseif is_list and (value[1] == nil and next(value) ~= nil or not holds_list(self.response.body)) then
+  elseif is_list and not core.holds_list(self.response.body) then
     return self:undecodable("the answer is an object, not a list")
   elseif pagination ~= nil and type(pagination) ~= "table" then
     return self:undecodable("'pagination' is not an object")

@@ -1,4 +1,4 @@
--- Who waits while a transfer runs, and what time it is. Everything that waits does it here.
+-- scheduler.lua: who waits while a transfer runs. Everything that waits does it here.
 
 local scheduler = {}
 
@@ -20,12 +20,6 @@ function scheduler.await(engine, transfer)
     transfer:cancel()
     error(err, 0)
   end
-end
-
----The time of day.
----@return number # Unix seconds
-function scheduler.now()
-  return os.time()
 end
 
 return scheduler

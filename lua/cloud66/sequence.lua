@@ -34,31 +34,17 @@ function sequence_mt.__ipairs()
   error("a sequence is no list: go through it with for or each(), or collect() it into a list", 2)
 end
 
--- Lua 5.1 asks no table for its length, and its ipairs takes any: there a sequence is a userdata.
-local new_object
-local newproxy = rawget(_G, "newproxy")
-if newproxy then
-  local model = newproxy(true)
-  local model_mt = getmetatable(model)
-  for name, value in pairs(sequence_mt) do
-    model_mt[name] = value
-  end
-  sequence_mt = model_mt
-  new_object = function()
-    return newproxy(model)
-  end
-else
-  new_object = function()
-    return setmetatable({}, sequence_mt)
-  end
+function sequence_mt.__pairs()
+  error("a sequence is no table: go through it with for or each(), or collect() it into a list", 2)
 end
 
--- What each sequence knows: `pull`; `schema`, what criteria may ask of the items, or false after map(); and `spent`, why
+-- A sequence is a userdata: no list operation takes it for an empty table, on Lua 5.1 neither.
+-- What each knows: `pull`; `schema`, what criteria may ask of the items, or false after map(); and `spent`, why
 -- it is no longer the caller's to use. None of it refers to the sequence.
 local states = setmetatable({}, { __mode = "k" })
 
 local function new(pull, schema)
-  local self = new_object()
+  local self = core.object(sequence_mt)
   states[self] = { pull = pull, schema = schema or false, spent = false }
   return self
 end
@@ -333,58 +319,70 @@ local function bad_next(number, following)
   return nil
 end
 
----Goes through the items of all pages. An item whose id was given out before is passed over: while a script
----walks the list, one that starts on top shifts the others down, and the last of a page comes again.
----@param fetch fun(number: integer): table|userdata|nil, string?, table?  page: #, [i], .next; or nil, message, err
----@param options { first: integer, most?: integer, id: fun(item): any, enough?: fun(page): boolean }
----@return cloud66.Sequence
-function sequence.pages(fetch, options, schema)
-  local seen = {}
-  local page, message, err
-  local number, following = nil, options.first
-  local fetched, i = 0, 0
-
-  local function turn()
-    if options.most and fetched >= options.most then
-      following = nil
-      return
+---A function that fetches page after page by `pagination.next`: a page, nil at the end, or nil, message, err.
+---@param fetch fun(number: integer): table|userdata|nil, string?, table?  a page with .next; or nil, message, err
+---@param options { first?: integer, most?: integer, enough?: fun(page): boolean }  enough: no page after this one
+function sequence.page_turner(fetch, options)
+  local number, following = nil, options.first or 1
+  local fetched = 0
+  return function()
+    if not following or fetched == options.most then
+      return nil
     end
-    number = following
-    page, message, err = fetch(number)
+    local wrong = number and bad_next(number, following)
+    if wrong then
+      return errors.fail("protocol", wrong .. ": the list cannot be read further")
+    end
+    local page, message, err = fetch(following)
     if not page then
-      return
+      return nil, message, err
     end
-    fetched, i, following = fetched + 1, 0, page.next
+    number, following, fetched = following, page.next, fetched + 1
     if options.enough and options.enough(page) then
       following = nil
     end
-    local wrong = following and bad_next(number, following)
-    if wrong then
-      page, message, err = errors.fail("protocol", wrong .. ": the list cannot be read further")
+    return page
+  end
+end
+
+---Goes through the items of all pages. An item whose id was given out before is passed over: while a script
+---walks the list, one that starts on top shifts the others down, and the last of a page comes again.
+---@param next_page fun(): table|userdata|nil, string?, table?  see page_turner; a page has # and [i]
+---@param id_of fun(item): any  nil for an item that cannot be told from others
+---@return cloud66.Sequence
+function sequence.pages(next_page, id_of, schema)
+  local seen = {}
+  local page
+  local i = 0
+
+  -- The next item of this page that is new, or nil.
+  local function next_item()
+    while page and i < #page do
+      i = i + 1
+      local item = page[i]
+      local id = id_of(item)
+      if id == nil or not seen[id] then
+        if id ~= nil then
+          seen[id] = true
+        end
+        return item
+      end
     end
+    return nil
   end
 
   return new(function()
     while true do
-      if message then
+      local item = next_item()
+      if item ~= nil then
+        return item
+      end
+      local message, err
+      page, message, err = next_page()
+      if not page then
         return nil, message, err
       end
-      while page and i < #page do
-        i = i + 1
-        local item = page[i]
-        local id = options.id(item)
-        if id == nil or not seen[id] then
-          if id ~= nil then
-            seen[id] = true
-          end
-          return item
-        end
-      end
-      if not following then
-        page = nil
-        return nil
-      end
-      turn()
+      i = 0
     end
   end, schema)
 end

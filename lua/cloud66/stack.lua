@@ -11,9 +11,17 @@ local stack = {}
 local methods = {}
 local stack_mt = { __name = "cloud66.stack" }
 
--- What a stack knows ({client, uid, fields}) stands under this key alone, so that every other is read through
+-- What a stack knows ({api, uid, fields}) stands under this key alone, so that every other is read through
 -- __index and refused by __newindex.
 local STATE = {}
+
+local function state_of(self)
+  local state = type(self) == "table" and rawget(self, STATE)
+  if not state then
+    error("call it as stack:method(...)", 3)
+  end
+  return state
+end
 
 -- --- fields ---
 
@@ -72,7 +80,7 @@ function stack_mt.__index(self, name)
   local fields = state.fields
   if name == "uid" then
     return state.uid
-  elseif not FIELDS[name] and not derived[name] and not (fields and fields[name] ~= nil) then
+  elseif not FIELDS[name] and not derived[name] then
     unknown_field(name)
   elseif not fields then
     error(("stack %s is not loaded, so its '%s' is not known: call stack:load() first"):format(
@@ -97,12 +105,8 @@ function stack_mt.__tostring(self)
 end
 
 ---@return cloud66.Stack
-function stack.new(client, uid, fields)
-  return setmetatable({ [STATE] = { client = client, uid = uid, fields = fields or false } }, stack_mt)
-end
-
-local function client_of(self)
-  return rawget(self, STATE).client
+function stack.new(api, uid, fields)
+  return setmetatable({ [STATE] = { api = api, uid = uid, fields = fields or false } }, stack_mt)
 end
 
 ---@return string
@@ -120,10 +124,10 @@ local function page_number(following)
   return type(following) == "number" and following % 1 == 0 and following
 end
 
----One page of the stacks a client sees.
+---One page of the stacks a token sees.
 ---@return table|nil page, string? message, cloud66.Error? err  # a list with .next
-function stack.fetch_list(client, number)
-  local list, pagination, err = client:get_value("/stacks", { query = { page = number }, list = true })
+function stack.fetch_list(api, number)
+  local list, pagination, err = api:get_value("/stacks", { query = { page = number }, list = true })
   if not list then
     return nil, pagination, err
   end
@@ -135,7 +139,7 @@ function stack.fetch_list(client, number)
     if type(fields) ~= "table" or type(fields.uid) ~= "string" then
       return errors.fail("decode", ("number %d of the list is no stack: it has no uid"):format(i))
     end
-    page[i] = stack.new(client, fields.uid, fields)
+    page[i] = stack.new(api, fields.uid, fields)
   end
   return page
 end
@@ -144,7 +148,7 @@ end
 
 -- A uid that cannot be one is refused here rather than put into a path.
 local function path_of(self, rest)
-  local uid = self.uid
+  local uid = state_of(self).uid
   if #uid > 255 or uid:find("[%c/\\?#]") or uid:find("^%.+$") then
     return errors.fail("bad_request", ("'%s' cannot be a stack's uid: it is on the stack's information page, "
       .. "and in client:stacks()"):format(uid:sub(1, 60)))
@@ -165,11 +169,13 @@ function methods:load()
     return nil, message, err
   end
   local fields, pagination
-  fields, pagination, err = client_of(self):get_value(path, { hint = no_such_stack(self) })
+  fields, pagination, err = state_of(self).api:get_value(path, { hint = no_such_stack(self) })
   if not fields then
     return nil, pagination, err
   elseif type(fields.uid) ~= "string" then
     return errors.fail("decode", "the answer is no stack: it has no uid")
+  elseif fields.uid ~= self.uid then
+    return errors.fail("protocol", ("stack '%s' was asked for, the answer is '%s'"):format(self.uid, fields.uid))
   end
   rawget(self, STATE).fields = fields
   return self
@@ -180,7 +186,7 @@ end
 ---@return any
 function methods:raw(name)
   check.text(name, "name")
-  local fields = rawget(self, STATE).fields
+  local fields = state_of(self).fields
   if not fields then
     error("the stack is not loaded: call stack:load() first", 2)
   end
@@ -192,7 +198,7 @@ local function fetch_page(self, number)
   if not path then
     return nil, message, err
   end
-  return client_of(self):get_page(path, { query = { page = number }, hint = no_such_stack(self) })
+  return state_of(self).api:get_page(path, { query = { page = number }, hint = no_such_stack(self) })
 end
 
 ---One page of the stack's deployments.
@@ -215,7 +221,7 @@ function methods:deployment(id)
     return nil, message, err
   end
   local page
-  page, message, err = client_of(self):get_page(path, {
+  page, message, err = state_of(self).api:get_page(path, {
     hint = ("stack '%s' has no deployment %s, or there is no such stack"):format(self.uid:sub(1, 60), digits),
   })
   if not page then
@@ -267,14 +273,11 @@ function methods:deployments(options)
   local most = options.max_pages ~= nil and check.count(options.max_pages, "option 'max_pages'") or nil
   local since = options.since ~= nil and check.time(options.since, "option 'since'") or nil
   local before = options.before ~= nil and check.time(options.before, "option 'before'") or nil
-  local found = sequence.pages(function(number)
+  check.range(since, before)
+  local next_page = sequence.page_turner(function(number)
     return fetch_page(self, number)
-  end, {
-    first = first,
-    most = most,
-    id = id_of,
-    enough = since and all_older(since),
-  }, criteria.deployment)
+  end, { first = first, most = most, enough = since and all_older(since) })
+  local found = sequence.pages(next_page, id_of, criteria.deployment)
   if not since and not before then
     return found
   end
@@ -288,79 +291,88 @@ end
 
 local LOOK_BACK = 5 -- pages
 
--- nil, message, err when a page has a deployment whose `field` is not of the documented type: it cannot be told then
--- which deployment is meant. true otherwise.
-local function check_drift(page, field)
+-- nil, message, err when a page has a deployment of which one of the fields is not of the documented type: it
+-- reads nil, so it cannot be told which deployment is meant. true otherwise.
+local function check_drift(page, fields)
   for _, drift in ipairs(page.drift) do
-    if drift.field == field then
-      return errors.fail("decode", ("the API sends '%s' as %s, not as true or false (in %s)"):format(
-        field, drift.got, tostring(page[drift.index])))
+    if fields[drift.field] then
+      return errors.fail("decode", ("the API sends '%s' as %s, which this library does not know (in %s)"):format(
+        drift.field, drift.got, tostring(page[drift.index])))
     end
   end
   return true
 end
 
 -- Goes through the newest pages: look(page) returns a deployment to end with it. Else nil, message, err; the
--- kind `none` has .complete, whether the whole history was read. `flag` is the field that look() goes by.
-local function search(self, what, flag, look)
-  local number, pages = 1, 0
-  while number and pages < LOOK_BACK do
-    local page, message, err = fetch_page(self, number)
+-- kind `none` has .complete, whether the whole history was read. look() goes by `fields`, a set.
+local function search(self, what, fields, look)
+  local next_page = sequence.page_turner(function(number)
+    return fetch_page(self, number)
+  end, { most = LOOK_BACK })
+  local last
+  while true do
+    local page, message, err = next_page()
     if not page then
+      if message then
+        return nil, message, err
+      end
+      break
+    end
+    local ok
+    ok, message, err = check_drift(page, fields)
+    if not ok then
       return nil, message, err
     end
     local found = look(page)
     if found then
       return found
     end
-    local ok
-    ok, message, err = check_drift(page, flag)
-    if not ok then
-      return nil, message, err
-    elseif page.next and page.next <= number then
-      return errors.fail("protocol", ("page %d says that page %d comes next"):format(number, page.next))
-    end
-    number, pages = page.next, pages + 1
+    last = page
   end
-  local where = number and ("in its newest %d pages"):format(LOOK_BACK) or "in its whole history"
-  return errors.fail("none", ("stack '%s' has no %s %s"):format(self.uid:sub(1, 60), what, where), {
-    complete = number == nil,
-  })
+  -- A page that is not the last by its own count, and names no next one, is no end to rely on.
+  local complete = not last.next and not (last.pages and last.current and last.pages > last.current)
+  return errors.fail("none", ("stack '%s' has no %s %s"):format(self.uid:sub(1, 60), what,
+    complete and "in its whole history" or ("in its newest %d pages"):format(LOOK_BACK)), { complete = complete })
 end
 
--- Of those in a list that `matches` takes, the one that started last; without a start, the first.
-local function newest(page, matches)
+-- Whether a deployment started later than another; of those without a start, the API's order decides.
+local function started_later(a, b)
+  return a.started_time ~= nil and b.started_time ~= nil and a.started_time > b.started_time
+end
+
+-- Of those that `matches` takes, the one that started last.
+local function newest(list, matches)
   local best
-  for deployment in page:each() do
-    if matches(deployment) then
-      local started = deployment.started_time
-      if not best or (started and best.started_time and started > best.started_time) then
-        best = deployment
-      end
+  for i = 1, #list do
+    local deployment = list[i]
+    if matches(deployment) and (not best or started_later(deployment, best)) then
+      best = deployment
     end
   end
   return best
 end
 
-local function search_newest(self, what, flag, matches)
-  local found, message, err = search(self, what, flag, function(page)
+local function search_newest(self, what, fields, matches)
+  local found, message, err = search(self, what, fields, function(page)
     return newest(page, matches)
   end)
   return found, message, err
 end
 
+local function is_live(deployment)
+  return deployment.is_live
+end
+
 ---The newest deployment that is live: what runs on the servers now. Reads at most 5 pages.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:live()
-  return search_newest(self, "live deployment", "is_live", function(deployment)
-    return deployment.is_live
-  end)
+  return search_newest(self, "live deployment", { is_live = true }, is_live)
 end
 
 ---The newest deployment that is the HEAD one. Reads at most 5 pages.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:head()
-  return search_newest(self, "head deployment", "is_head", function(deployment)
+  return search_newest(self, "head deployment", { is_head = true }, function(deployment)
     return deployment.is_head
   end)
 end
@@ -368,29 +380,76 @@ end
 ---The newest deployment, however far it has come.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:latest()
-  return search_newest(self, "deployment", "id", function()
+  return search_newest(self, "deployment", { id = true }, function()
     return true
   end)
 end
 
+local function unknown_commit(deployment)
+  return errors.fail("none", ("%s is live, and the API does not say of which commit"):format(tostring(deployment)))
+end
+
+local SHORTEST_HASH, WHOLE_HASH = 7, 40 -- hex digits
+
+-- Whether two hashes, either of them perhaps shortened, name the same commit.
+local function same_commit(a, b)
+  local n = math.min(#a, #b)
+  if n < SHORTEST_HASH or (n >= WHOLE_HASH and #a ~= #b) then
+    return false
+  end
+  return a:sub(1, n):lower() == b:sub(1, n):lower()
+end
+
 local BUILDS = { build = true, redeploy = true, first_build = true }
 
----What to roll back to: the newest successful build of another commit before the live one that was not itself
----reverted. Reads at most 5 pages.
+-- A function deployment -> whether one could go back to it from `live`, which stands at `place` of the list.
+local function is_way_back(live, place)
+  return function(deployment, i)
+    local older = i > place
+    if deployment.started_time and live.started_time then
+      older = deployment.started_time < live.started_time
+    end
+    return older and deployment.is_success and BUILDS[deployment.deploy_type] and not deployment.reverted
+      and deployment.git_hash and not same_commit(deployment.git_hash, live.git_hash)
+  end
+end
+
+local PREVIOUS_FIELDS = { is_live = true, git_hash = true, outcome = true, deploy_type = true, reverted = true,
+  started_at = true }
+
+---What to roll back to: the newest successful build of another commit that started before the live one and was not
+---itself reverted. Reads at most 5 pages.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:previous_live()
-  local live
-  local found, message, err = search(self, "successful build of another commit before the live one", "is_live", function(page)
-    for deployment in page:each() do
-      if not live then
-        live = deployment.is_live and deployment or nil
-      elseif deployment.is_success and BUILDS[deployment.deploy_type] and not deployment.reverted
-        and deployment.git_hash and deployment.git_hash ~= live.git_hash then
-        return deployment
+  local seen, live, place = {}, nil, nil
+  local found, message, err = search(self, "successful build of another commit before the live one", PREVIOUS_FIELDS,
+    function(page)
+      local first = #seen
+      for deployment in page:each() do
+        seen[#seen + 1] = deployment
       end
-    end
-    return nil
-  end)
+      if not live then
+        live = newest(page, is_live)
+        for i = first + 1, #seen do
+          place = seen[i] == live and i or place
+        end
+      end
+      if not live then
+        return nil
+      elseif not live.git_hash then
+        return live
+      end
+      local fits, best = is_way_back(live, place), nil
+      for i, deployment in ipairs(seen) do
+        if fits(deployment, i) and (not best or started_later(deployment, best)) then
+          best = deployment
+        end
+      end
+      return best
+    end)
+  if found and not live.git_hash then
+    return unknown_commit(live)
+  end
   return found, message, err
 end
 
@@ -400,14 +459,14 @@ end
 function methods:is_live(git_hash)
   local wanted = check.git_hash(git_hash)
   local matched, unnamed = false, nil
-  local found, message, err = search(self, "live deployment", "is_live", function(page)
+  local found, message, err = search(self, "live deployment", { is_live = true }, function(page)
     local live
     for deployment in page:each() do
       if deployment.is_live then
         local hash = deployment.git_hash
         live = deployment
         unnamed = unnamed or (not hash and deployment)
-        matched = matched or (hash ~= nil and hash:sub(1, #wanted):lower() == wanted)
+        matched = matched or (hash ~= nil and same_commit(hash, wanted))
       end
     end
     return live
@@ -415,7 +474,7 @@ function methods:is_live(git_hash)
   if matched then
     return true
   elseif unnamed then
-    return errors.fail("none", ("%s is live, and the API does not say of which commit"):format(tostring(unnamed)))
+    return unknown_commit(unnamed)
   elseif found or (err.kind == "none" and err.complete) then
     return false
   end

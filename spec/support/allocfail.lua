@@ -1,5 +1,10 @@
 -- What allocfail.c runs while memory fails: something of everything the core does. Returns a function that returns a text of
 -- all that it saw.
+local jit = rawget(_G, "jit")
+if jit then
+  jit.off() -- LuaJIT's compiler does not survive it, with or without the core
+end
+
 local null = false
 local concat = table.concat
 

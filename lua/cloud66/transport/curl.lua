@@ -1,12 +1,18 @@
 -- The transport over libcurl: request table -> response table.
 
+local core = require "cloud66.core"
 local scheduler = require "cloud66.scheduler"
 
 local transport = {}
 
 local function load_curl()
   local ok, curl = pcall(require, "cloud66.curl")
-  if ok then return curl end
+  if ok and curl._VERSION ~= core._VERSION then
+    error(("cloud66 %s found a C module cloud66.curl of version %s: an older installation lies in package.cpath"):format(
+      core._VERSION, tostring(curl._VERSION)), 0)
+  elseif ok then
+    return curl
+  end
   error(
     "cloud66 cannot load its HTTP module: is libcurl installed, and cloud66 built for this Lua? "
       .. "Or give a function as option 'transport'.\n"
