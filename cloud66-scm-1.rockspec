@@ -53,6 +53,7 @@ build = {
     ["cloud66.criteria"] = "lua/cloud66/criteria.lua",
     ["cloud66.encode"] = "lua/cloud66/encode.lua",
     ["cloud66.error"] = "lua/cloud66/error.lua",
+    ["cloud66.request"] = "lua/cloud66/request.lua",
     ["cloud66.reply"] = "lua/cloud66/reply.lua",
     ["cloud66.scheduler"] = "lua/cloud66/scheduler.lua",
     ["cloud66.sequence"] = "lua/cloud66/sequence.lua",

@@ -207,6 +207,15 @@ static void check_drift(const c66_page *page, const c66_record *r, const c66_att
     CHECK(strcmp(drift, c66_json_type(*p)) == 0);
 }
 
+/* A word in place of {code, meaning} has neither of the two. */
+static void check_part(const c66_page *page, const c66_record *r, const c66_attribute *a,
+                       const c66_value *v) {
+  const c66_field *f = &c66_fields[a->field];
+  const char *p = c66_find(page, r, f->name, f->length);
+  if (p == NULL || *p != '{')
+    CHECK(v->kind == C66_VALUE_NIL);
+}
+
 static void check_value(const c66_page *page, const c66_record *r, const c66_attribute *a) {
   c66_value v;
   c66_read(page, r, a, &v);
@@ -221,6 +230,8 @@ static void check_value(const c66_page *page, const c66_record *r, const c66_att
     check_field(page, r, a);
     check_drift(page, r, a);
   }
+  if (a->view == C66_VIEW_CODE || a->view == C66_VIEW_MEANING)
+    check_part(page, r, a, &v);
 }
 
 static void check_record(const c66_page *page, const c66_record *r) {

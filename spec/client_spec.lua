@@ -894,3 +894,82 @@ describe("option `transport`", function()
     end
   end)
 end)
+
+describe("a transport of the user's own", function()
+  local function failing(...)
+    local values = { ... }
+    return connect(nil, {
+      transport = function()
+        return nil, values[1], values[2]
+      end,
+    }):request("GET", "/x")
+  end
+
+  it("may fail with a message alone, which is cleaned and holds no token", function()
+    local err = failure("network", failing("bad \27[31m thing with Bearer " .. fake.token))
+    is_harmless(err, err.message)
+    assert.matches("bad", err.message)
+  end)
+
+  it("may fail with a kind of its own, which is none of ours", function()
+    assert.matches("went wrong", failure("network", failing("my_kind", "went wrong")).message)
+    failure("network", failing({}, "went wrong"))
+    failure("network", failing())
+    failure("tls", failing("tls", "went wrong"))
+  end)
+
+  it("must give a whole status", function()
+    for _, status in ipairs { 200.5, "200", 0, -1, 1e9 } do
+      local client = connect(nil, {
+        transport = function()
+          return { status = status, headers = {}, body = "{}" }
+        end,
+      })
+      raises("transport", function()
+        client:request("GET", "/x")
+      end)
+    end
+  end)
+end)
+
+describe("a client", function()
+  it("is read-only, and says so", function()
+    local client = connect()
+    for _, name in ipairs { "timeout", "token", "token_source", "stacks", "closed" } do
+      raises("change", function()
+        client[name] = 5
+      end)
+    end
+  end)
+
+  it("shows none of its parts", function()
+    local client = connect()
+    for _, name in ipairs { "send", "get_page", "settings", "options", "api", "tokn" } do
+      raises("no method", function()
+        return client[name]
+      end)
+    end
+  end)
+
+  it("keeps the time to connect where a view changes the whole", function()
+    local seen
+    local client = connect(nil, {
+      timeout = { connect = 3, total = 20 },
+      transport = function(request)
+        seen = request.timeout
+        return { status = 200, headers = {}, body = "{}" }
+      end,
+    })
+    client:with({ timeout = { total = 90 } }):request("GET", "/x")
+    assert.equal(3, seen.connect)
+    assert.equal(90, seen.total)
+    client:with({ timeout = 1 }):with({ timeout = 60 }):request("GET", "/x")
+    assert.equal(3, seen.connect)
+  end)
+
+  it("stays closed in views of it", function()
+    local client = connect()
+    client:close()
+    failure("aborted", client:with({ timeout = 5 }):request("GET", "/ping"))
+  end)
+end)

@@ -679,3 +679,35 @@ describe("the other options", function()
     check(client:with { user_agent = "another" })
   end)
 end)
+
+describe("settings", function()
+  it("do not show a secret in a base_url's query", function()
+    for _, url in ipairs { "https://example.com/api?access_token=s3cret", "https://example.com/#s3cret" } do
+      local ok, problem = pcall(cloud66.new, { token = "x", base_url = url })
+      assert.is_false(ok)
+      assert.not_matches("s3cret", problem)
+    end
+  end)
+
+  it("take no time that libcurl could not count", function()
+    each_raises("seconds", { 1e7, { total = 1e9 }, { connect = 1e9 } }, function(timeout)
+      return cloud66.new { token = "x", timeout = timeout }
+    end)
+  end)
+
+  it("do not take a token file that cannot be read for none", function()
+    local config = require "cloud66.config"
+    local environment = {
+      getenv = function(name)
+        return name == "HOME" and "/home/somebody" or nil
+      end,
+      read_file = function()
+        return nil, "cx.json: Permission denied"
+      end,
+    }
+    local settings, message, err = config.settings({}, { environment = environment })
+    assert.is_nil(settings)
+    assert.equal("auth", err.kind)
+    assert.matches("Permission denied", message)
+  end)
+end)

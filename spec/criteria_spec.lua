@@ -567,3 +567,17 @@ describe("criteria of stacks", function()
     end)
   end)
 end)
+
+describe("a range of time", function()
+  it("raises where it can hold nothing", function()
+    each_refused("earlier", { { since = "2025-06-01", before = "2024-06-01" }, { since = 1e9, before = 1e9 } })
+    each_refused("milliseconds", { { since = 1700000000000 }, { before = math.huge }, { since = -math.huge } })
+  end)
+end)
+
+describe("an id", function()
+  it("is the same with zeros in front", function()
+    local id = fake.data.deployments("awesome_app")[5].id
+    assert.same({ id }, ids_of(history():where { id = ("00%d"):format(id) }))
+  end)
+end)

@@ -1163,3 +1163,16 @@ describe("a deployment's methods", function()
     assert.is_false(core.is_deployment())
   end)
 end)
+
+describe("a page with more distinct words than its list takes", function()
+  it("reads the last of two equal keys", function()
+    local list = {}
+    for i = 1, 61450 do
+      list[i] = ('{"id":%d,"outcome":"w%d"}'):format(i, i)
+    end
+    list[#list + 1] = '{"id":99999,"outcome":"w1","outcome":"brandnew"}'
+    local page = cloud66.decode("[" .. table.concat(list, ",") .. "]")
+    assert.equal("brandnew", page[#page].outcome)
+    assert.equal("w61450", page[61450].outcome)
+  end)
+end)

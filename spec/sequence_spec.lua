@@ -849,3 +849,28 @@ describe("an unloaded stack", function()
     end)
   end)
 end)
+
+describe("a sequence mistaken for a table", function()
+  it("is nothing for pairs", function()
+    raises("", function()
+      local step = pairs(history():deployments())
+      return step
+    end)
+    raises("", function()
+      return next(history():deployments())
+    end)
+  end)
+
+  it("gives the items of a page before it stumbles over what comes next", function()
+    local stack = history { repeat_next = true }
+    local found = 0
+    local ok, err = pcall(function()
+      for _ in stack:deployments() do
+        found = found + 1
+      end
+    end)
+    assert.is_false(ok)
+    assert.equal("protocol", err.kind)
+    assert.equal(30, found)
+  end)
+end)

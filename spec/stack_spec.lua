@@ -708,3 +708,75 @@ describe("every shape of the API's answers", function()
     assert.equal("yes", d:raw "is_live")
   end)
 end)
+
+describe("stack:previous_live and what it goes by", function()
+  -- Members of one deployment each, in the order given.
+  local function listing(...)
+    local list = {}
+    for i, members in ipairs { ... } do
+      list[i] = "{" .. members .. "}"
+    end
+    return stack_with_body('{"response":[' .. table.concat(list, ",") .. "]}")
+  end
+
+  local OK = '"outcome":"success","deploy_type":"build","git_hash":"%s","started_at":"2026-01-0%dT00:00:00Z"'
+  local function build(id, hash, day, more)
+    return ('"id":%d,'):format(id) .. OK:format(hash, day) .. (more and "," .. more or "")
+  end
+
+  it("goes by the start, whatever the order of the list", function()
+    local oldest_first = listing(build(3, "aaaaaaa3", 1), build(4, "aaaaaaa4", 2, '"is_live":true'), build(5, "aaaaaaa5", 3))
+    assert.equal(3, oldest_first:previous_live().id)
+    local newest_first = listing(build(5, "aaaaaaa5", 3), build(4, "aaaaaaa4", 2, '"is_live":true'), build(3, "aaaaaaa3", 1))
+    assert.equal(3, newest_first:previous_live().id)
+  end)
+
+  it("passes over builds that were reverted", function()
+    local stack = listing(build(5, "aaaaaaa5", 5, '"is_live":true'), build(4, "aaaaaaa4", 4, '"reverted":true'), build(3, "aaaaaaa3", 3))
+    assert.equal(3, stack:previous_live().id)
+  end)
+
+  it("takes a shortened hash for the same commit", function()
+    local whole = ("ab"):rep(20)
+    local stack = listing(build(5, whole:sub(1, 8), 5, '"is_live":true'), build(4, whole, 4), build(3, "aaaaaaa3", 3))
+    assert.equal(3, stack:previous_live().id)
+  end)
+
+  it("cannot tell the way back where what it goes by is of an unknown type", function()
+    for _, drifted in ipairs { '"reverted":"true"', '"git_hash":5', '"deploy_type":7', '"started_at":1' } do
+      local stack = listing(build(5, "aaaaaaa5", 5, '"is_live":true'), build(4, "aaaaaaa4", 4, drifted))
+      failure("decode", stack:previous_live())
+    end
+  end)
+
+  it("cannot tell the way back from a live deployment without a commit", function()
+    local stack = listing('"id":5,"is_live":true,"git_hash":null,"started_at":"2026-01-05T00:00:00Z"', build(4, "aaaaaaa4", 4))
+    failure("none", stack:previous_live())
+  end)
+
+  it("does not let a drifted flag of one deployment hide behind another's", function()
+    local stack = listing('"id":9,"is_live":"true","git_hash":"aaaaaaa9"', '"id":5,"is_live":true,"git_hash":"aaaaaaa5"')
+    failure("decode", stack:live())
+    failure("decode", stack:is_live "aaaaaaa9")
+  end)
+
+  it("does not take a list that breaks off for the whole history", function()
+    local stack = stack_with_body '{"response":[{"id":1,"is_live":false}],"pagination":{"current":1,"next":null,"pages":5}}'
+    local err = failure("none", stack:is_live "aaaaaaa1")
+    assert.is_false(err.complete)
+    local whole = stack_with_body '{"response":[{"id":1,"is_live":false}],"pagination":{"current":1,"next":null,"pages":1}}'
+    assert.is_false((whole:is_live "aaaaaaa1"))
+  end)
+
+  it("refuses another stack's answer", function()
+    failure("protocol", stack_with_body('{"response":{"uid":"other"}}'):load())
+  end)
+
+  it("raises for a method called without its stack", function()
+    local stack = stack_of "api"
+    each_raises("stack:method", { "live", "head", "latest", "load", "previous_live", "page" }, function(name)
+      local found = stack[name]()
+      return found
+    end)
+  end)
+end)

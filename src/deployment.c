@@ -5,11 +5,10 @@
  * script looks at a few of them. So decoding builds no objects and copies no strings: it reads the
  * text once, strictly, and writes down for each deployment where its values are.
  *
- *   body {"response":[{"id":107,"git_hash":"5675fcd8...","outcome":{"code":1,"meaning":"success"},
- * ... ^offset   ^texts[git_hash]        ^words[outcome] -> the page's list of words
+ *   body   {"response":[{"id":107,"git_hash":"5675fc...","outcome":{"code":1,"meaning":"ok"},
+ *                       ^offset   ^texts[git_hash]       ^words[outcome] -> the page's list of words
  *
- *   page    | header | record | record | ... | word | word | ...      one block; the body is kept
- * beside it
+ *   page   | header | record | record | ... | word | word | ...   one block, the body beside it
  *
  * A record is a cache line: the id as an integer, four booleans in three bits each, for each text
  * and date a 16-bit offset and length within the object, and for each {code, meaning} the number of
@@ -18,10 +17,9 @@
  * are only checked as JSON here; record.c turns them into values when somebody asks.
  *
  * Objects of one page are laid out alike, so the decoder remembers the bytes between two values,
- * such as
- * `,"git_hash":`, from the object before, and compares them at once (read_members); in the same way
- * it compares a {code, meaning} with those it has seen (word.c). Both are guesses checked byte by
- * byte: a wrong guess costs time, never an error.
+ * such as `,"git_hash":`, from the object before, and compares them at once (read_members); in the
+ * same way it compares a {code, meaning} with those it has seen (word.c). Both are guesses checked
+ * byte by byte: a wrong guess costs time, never an error.
  *
  * envelope.c finds the list in the body and lays the page out.
  */

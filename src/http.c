@@ -202,8 +202,9 @@ static CURLMcode turn(c66_engine *e, int wait_ms) {
   return rc;
 }
 
-#else /* --- waiting: whatever libcurl finds ----------------------------------------------------- \
-       */
+#else
+
+/* --- waiting: whatever libcurl finds ---------------------------------------------------------- */
 
 static CURLMcode open_waiting(c66_engine *e) {
   (void)e;

@@ -1,9 +1,10 @@
 /*
  * lua_page.h - floor 3: page and deployment userdata.
  *
- * A page userdata is the block that envelope.c lays out, behind one word that marks it as ours. A
- * deployment userdata is a page, a record in it, and the page itself as companion value, so that
- * the page lives as long. Both are read-only and do no I/O.
+ * A page userdata is the block that envelope.c lays out, behind one word that marks it as ours; the
+ * body it points into is the Lua string it was decoded from, its companion value. A deployment
+ * userdata is a page, a record in it, and the page as companion value. So a deployment keeps its
+ * page alive, and the page its body. Both are read-only and do no I/O.
  *
  * Every function is a closure over the same upvalues, so nothing is looked up by a global name, and
  * two copies of this module in one process never take each other's objects for their own.
