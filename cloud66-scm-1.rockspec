@@ -5,9 +5,9 @@ source = {
   url = "git+https://example.org/cloud66-lua.git",
 }
 description = {
-  summary = "Deployment history and deployment operations of Cloud 66 stacks",
+  summary = "Deployment history of Cloud 66 stacks",
   detailed = [[
-    Lists, filters and watches the deployments of Cloud 66 stacks, and starts new ones.
+    Lists and filters the deployments of Cloud 66 stacks: what is live, what failed, who or what did it.
     A C core does HTTP with libcurl and decodes deployments; a thin Lua layer adds the client,
     lazy sequences and filters. For Lua 5.1 to 5.4 and LuaJIT.
   ]],

@@ -14,7 +14,7 @@ end
 -- Colour only where a person looks: on a terminal that can, and not against the reader's wish.
 local function wants_colour()
   local no_color, term = os.getenv "NO_COLOR", os.getenv "TERM"
-  if (no_color and no_color ~= "") or not term or term == "dumb" then
+  if (no_color and no_color ~= "") or not term or term == "" or term == "dumb" then
     return false
   end
   local answer = os.execute "test -t 1"
@@ -27,9 +27,11 @@ local function paint(text, name)
   return PAINT[name] and ("\27[%dm%s\27[0m"):format(PAINT[name], text) or text
 end
 
--- Names and refs come from other people: no byte of theirs may reach the terminal as a command.
+-- Names and refs come from other people: no byte of theirs may reach the terminal as a command, and no character
+-- that is invisible or turns the writing direction (U+200B to U+200F, U+2028 to U+202E, U+2066 to U+2069).
 local function plain(value)
-  return (tostring(value or "-"):gsub("[%c\127]", "?"):gsub("\194[\128-\159]", "?"))
+  local text = tostring(value or "-"):gsub("[%c\127]", "?"):gsub("\194[\128-\159]", "?")
+  return (text:gsub("\226\128[\139-\143\168-\174]", "?"):gsub("\226\129[\166-\169]", "?"))
 end
 
 local function width(text)
@@ -79,18 +81,19 @@ end
 
 local HEADING = { "id", "started (UTC)", "duration", "type", "outcome", "via", "ref@hash", "by" }
 
--- Prints a sequence of deployments; returns how many there were.
-local function print_deployments(deployments)
+-- Prints a sequence of deployments below a heading that says how many there are.
+local function print_deployments(heading, deployments)
   local rows = {}
   local count, message = deployments:each(function(d)
     rows[#rows + 1] = row_of(d)
   end)
   if not count then
     fail(message)
-  elseif count > 0 then
+  end
+  print(("\n" .. heading):format(count))
+  if count > 0 then
     print_table(HEADING, rows)
   end
-  return count
 end
 
 local client, message = cloud66.new()
@@ -123,11 +126,13 @@ if not chosen then
   end
 end
 
-print(("\nThe newest %d deployments of %s"):format(SHOWN, plain(chosen.name)))
-print_deployments(chosen:deployments():take(SHOWN))
-
-print(("\nFailed after a hook triggered them, since %s"):format(since))
-local failed = chosen:deployments({ since = since }):where { outcome = "failed", via_hook = true }
-if print_deployments(failed) == 0 then
-  print(paint("  none", "faint"))
+-- A date that is none raises here, before anything is asked for.
+local ok, failed = pcall(function()
+  return chosen:deployments({ since = since }):where { outcome = "failed", via_hook = true }
+end)
+if not ok then
+  fail(failed)
 end
+local name = plain(chosen.name):gsub("%%", "%%%%")
+print_deployments("The newest %d deployments of " .. name, chosen:deployments():take(SHOWN))
+print_deployments("%d failed after a hook triggered them, since " .. since:gsub("%%", "%%%%"), failed)

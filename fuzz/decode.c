@@ -296,38 +296,67 @@ static void check_repeated(c66_decoder *d, const c66_page *page) {
   free(w.text);
 }
 
-/* With so much more beside its keys that it has `size` bytes: before its first, or behind its last.
- */
-static void check_at_size(c66_decoder *d, const c66_page *page, const c66_record *r, size_t size,
-                          int in_front) {
-  static const char key[] = "\"\":\"";
-  const char *object = page->body + r->offset;
-  size_t room = size - r->length - (sizeof key - 1) - 2; /* a quote, a comma */
+/* A member with a text that brings the object to `size` bytes. Returns the text's length. */
+static size_t add_filler(writer *w, const char *key, const c66_record *r, size_t size) {
+  size_t room = size - r->length - strlen(key) - 6; /* four quotes, a colon, a comma */
   char *filler = need(malloc(room));
+  memset(filler, 'x', room);
+  add(w, "\"", 1);
+  add(w, key, strlen(key));
+  add(w, "\":\"", 3);
+  add(w, filler, room);
+  add(w, "\"", 1);
+  free(filler);
+  return room;
+}
+
+/* All but commit_url, which is a text of so many bytes. */
+static void check_commit_url(const document *doc, const c66_page *page, const c66_record *r,
+                             size_t length) {
+  size_t i;
+  for (i = 0; i < c66_attribute_count; i++) {
+    c66_value was;
+    c66_value is;
+    c66_read(page, r, &c66_attributes[i], &was);
+    c66_read(doc->page, &doc->page->records[0], &c66_attributes[i], &is);
+    if (c66_attributes[i].field == C66_COMMIT_URL)
+      CHECK(is.kind == C66_VALUE_TEXT && is.span.length == length && *is.span.start == 'x');
+    else
+      check_same_value(&was, &is);
+  }
+}
+
+enum filler { IN_FRONT, BEHIND, IN_A_FIELD, FILLERS };
+
+/* The object with so much more in it that it has `size` bytes. */
+static void check_at_size(c66_decoder *d, const c66_page *page, const c66_record *r, size_t size,
+                          enum filler where) {
+  const char *object = page->body + r->offset;
+  size_t length;
   writer w = {NULL, 0};
   document doc;
-  memset(filler, 'x', room);
   add(&w, "[", 1);
-  if (!in_front)
-    add(&w, object, r->length - 1);
-  add(&w, in_front ? "{" : ",", 1);
-  add(&w, key, sizeof key - 1);
-  add(&w, filler, room);
-  add(&w, "\"", 1);
-  if (in_front) {
+  if (where == IN_FRONT) {
+    add(&w, "{", 1);
+    length = add_filler(&w, "", r, size);
     add(&w, ",", 1);
     add(&w, object + 1, r->length - 1);
   } else {
+    add(&w, object, r->length - 1);
+    add(&w, ",", 1);
+    length = add_filler(&w, where == IN_A_FIELD ? "commit_url" : "", r, size);
     add(&w, "}", 1);
   }
   add(&w, "]", 1);
   if (decodes(&doc, d, &w)) {
     CHECK(doc.page->count == 1 && doc.page->records[0].length == size);
-    check_same_record(page, r, doc.page, &doc.page->records[0]);
+    if (where == IN_A_FIELD)
+      check_commit_url(&doc, page, r, length);
+    else
+      check_same_record(page, r, doc.page, &doc.page->records[0]);
   }
   forget(&doc);
   free(w.text);
-  free(filler);
 }
 
 /* A number of the text's own, so that a finding comes up again by itself. */
@@ -342,13 +371,14 @@ static uint32_t checksum(const document *doc) {
 /* Around every limit that 15 or 16 bits can set; one limit for one text in so many, as this takes
  * long. */
 static void check_wide(c66_decoder *d, const document *doc) {
-  static const size_t sizes[] = {0x7FFE, 0x7FFF, 0x8000, 0x8001, 0xFFFF, 0x10000, 0x10001, 0x18000};
+  static const size_t sizes[] = {0x7FFE, 0x7FFF,  0x8000,  0x8001, 0xFFFF,
+                                 0x8020, 0x10000, 0x10001, 0x18000};
   enum { SIZES = sizeof sizes / sizeof sizes[0], ONE_IN = 8 };
   uint32_t pick = checksum(doc);
   const c66_record *r = &doc->page->records[pick % doc->page->count];
   size_t size = sizes[pick % SIZES];
-  if (pick / SIZES % ONE_IN == 0 && size >= (size_t)r->length + 8)
-    check_at_size(d, doc->page, r, size, (int)(pick / SIZES / ONE_IN % 2));
+  if (pick / SIZES % ONE_IN == 0 && size >= (size_t)r->length + 20)
+    check_at_size(d, doc->page, r, size, (enum filler)(pick / SIZES / ONE_IN % FILLERS));
 }
 
 /* --- one text --- */

@@ -1,4 +1,4 @@
----cloud66: the deployment history and deployment operations of Cloud 66 stacks.
+---cloud66: the deployment history of Cloud 66 stacks.
 ---
 ---What the world does wrong comes back as `nil, message, err`; what the programmer does wrong raises.
 
@@ -8,7 +8,7 @@ local cloud66 = { _VERSION = "0.1.0" }
 local function load_core()
   local ok, core = pcall(require, "cloud66.core")
   if not ok then
-    error(("cloud66 cannot load its C module under %s: was it built for another Lua?\n%s"):format(
+    error(("cloud66 cannot load its C module under %s: not built, not installed, or built for another Lua?\n%s"):format(
       _VERSION, tostring(core)), 0)
   elseif core._VERSION ~= cloud66._VERSION then
     error(("cloud66 %s found a C module of version %s: an older installation lies in package.cpath"):format(
@@ -20,6 +20,9 @@ local function load_core()
 end
 
 local core = load_core()
+if not pcall(require, "cjson") then
+  error("cloud66 needs lua-cjson (Debian: lua-cjson; LuaRocks: lua-cjson)", 0)
+end
 local client = require "cloud66.client"
 local criteria = require "cloud66.criteria"
 local errors = require "cloud66.error"
@@ -32,6 +35,9 @@ cloud66.null = core.null
 ---@param options? table  token, base_url, account, timeout, max_body, ca_file, proxy, user_agent, transport, allow_http
 ---@return cloud66.Client|nil client, string? message, cloud66.Error? err  # kind `auth` when there is no usable token
 function cloud66.new(options)
+  if options == cloud66 then
+    error("call it as cloud66.new(options), with a dot", 2)
+  end
   local made, message, err = client.new(options)
   return made, message, err
 end
@@ -55,21 +61,20 @@ end
 
 -- What the C methods cannot do without knowing the Lua layer.
 
----Whether the deployment meets the criteria, as for where().
+---Whether the deployment meets the criteria, as for where(). nil, message, err where a field they name was sent in a
+---form this library does not know.
 function core.deployment_methods.matches(deployment, wanted)
   if not core.is_deployment(deployment) then
     error("call it as deployment:matches(criteria)", 2)
   end
   local matches = criteria.compile(criteria.deployment, wanted)
-  return matches(deployment) and true or false
+  return matches(deployment)
 end
 
 ---The page's deployments that meet the criteria, as a sequence.
 function core.page_methods.where(page, wanted)
-  local found = sequence.of(page, criteria.deployment)
   local matches = criteria.compile(criteria.deployment, wanted)
-  local filtered = found:where(matches)
-  return filtered
+  return sequence.filter(sequence.of(page, criteria.deployment), matches)
 end
 
 return cloud66

@@ -297,7 +297,13 @@ describe("since and before", function()
   it("leave out a deployment without a start, at both ends", function()
     assert.equal("1 2 4", matching { since = "1970-01-01" })
     assert.equal("1 2 4", matching { before = "2099-01-01" })
-    assert.equal(0, history({ drift = true }):where({ since = "1971-01-01" }):count())
+  end)
+
+  it("cannot judge a deployment whose start is of an unknown type", function()
+    local count, message, err = history({ drift = true }):where({ since = "1971-01-01" }):count()
+    assert.is_nil(count)
+    assert.equal("decode", err.kind)
+    assert.matches("started_time", message)
   end)
 
   it("raise for what is no moment", function()
@@ -579,5 +585,82 @@ describe("an id", function()
   it("is the same with zeros in front", function()
     local id = fake.data.deployments("awesome_app")[5].id
     assert.same({ id }, ids_of(history():where { id = ("00%d"):format(id) }))
+  end)
+end)
+
+describe("a drifted field", function()
+  local drifted = cloud66.decode [[ [{"id":1,"outcome":5,"is_live":"yes","git_hash":7,"started_at":1,"finished_at":"soon","deploy_type":{}}] ]]
+
+  it("is neither a match nor none, by whatever is read from it", function()
+    local criteria = {
+      { outcome = "failed" }, { is_failed = true }, { is_failed = false }, { is_running = true }, { is_live = true },
+      { is_live = false }, { git_hash = "abcdef0" }, { git_hash = cloud66.null }, { since = "7d" }, { before = "2020-01-01" },
+      { started_at = "x" }, { duration = 5 }, { finished_time = 5 }, { type_build = true }, { outcome = { "failed", "success" } },
+      { outcome_code = 5 },
+    }
+    for i, wanted in ipairs(criteria) do
+      local value, message, err = drifted[1]:matches(wanted)
+      assert.is_nil(value, i)
+      assert.matches("^decode: ", message)
+      assert.equal("decode", err.kind)
+      for _, closing in ipairs { "count", "first", "collect" } do
+        local seq = drifted:where(wanted)
+        value, message, err = seq[closing](seq)
+        assert.is_nil(value)
+        assert.equal("decode", err.kind, message)
+      end
+      local ok, raised = pcall(function()
+        for d in drifted:where(wanted) do
+          assert.is_nil(d)
+        end
+      end)
+      assert.is_false(ok)
+      assert.equal("decode", raised.kind)
+    end
+  end)
+
+  it("is left to a function, and to criteria that do not go by it", function()
+    assert.is_true(drifted[1]:matches { id = 1 })
+    assert.is_true(drifted[1]:matches { outcome = function(value)
+      return value == nil
+    end })
+    assert.is_true(drifted[1]:matches { git_ref = cloud66.null, is_head = false })
+    assert.is_false(drifted[1]:matches { git_ref = "main" })
+  end)
+
+  it("ends a filter over the API's answers", function()
+    for _, wanted in ipairs { { outcome = "failed" }, { is_live = true }, { since = "2025-06-01" } } do
+      local count, message = history({ drift = true }):where(wanted):count()
+      assert.is_nil(count)
+      assert.matches("^decode: ", message)
+    end
+  end)
+end)
+
+describe("arguments that a call would pass over", function()
+  local wanted = { outcome = "failed" }
+
+  it("raise, as criteria given to the wrong call would take everything", function()
+    local stack = connect():stack(fake.stacks.api)
+    local calls = {
+      function() return history():count(wanted) end,
+      function() return history():first(wanted) end,
+      function() return history():collect(5, wanted) end,
+      function() return history():where(wanted, { via_hook = true }) end,
+      function() return history():each(print, wanted) end,
+      function() return history():take(5, wanted) end,
+      function() return history():take_while(print, wanted) end,
+      function() return history():map(print, wanted) end,
+      function() return history():group_by("outcome", wanted) end,
+      function() return history():reduce(print, 0, wanted) end,
+      function() return stack:live(wanted) end,
+      function() return stack:head(wanted) end,
+      function() return stack:latest "failed" end,
+      function() return stack:previous_live(wanted) end,
+      function() return stack:deployments({ since = "7d" }, wanted) end,
+    }
+    for _, call in ipairs(calls) do
+      raises("takes .*argument", call)
+    end
   end)
 end)

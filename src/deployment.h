@@ -237,6 +237,10 @@ int c66_seconds(const c66_page *page, const c66_record *record, c66_field_id fie
  */
 const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_id field);
 
+/* The same for any readable name: of the fields it is read from, the first that has drifted. */
+const char *c66_attribute_drift(const c66_page *page, const c66_record *record,
+                                const c66_attribute *a);
+
 /* Finds the raw JSON value of any key of the object as sent; the last one of that name. NULL when
  * absent. */
 const char *c66_find(const c66_page *page, const c66_record *record, const char *name,

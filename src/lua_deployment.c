@@ -230,6 +230,18 @@ static int deployment_fields(lua_State *L) {
   return 2;
 }
 
+int c66_lua_drifted(lua_State *L) {
+  const deployment *d = check_deployment(L, 1);
+  const c66_attribute *a;
+  luaL_checktype(L, 2, LUA_TSTRING);
+  a = c66_toattribute(L, 2);
+  if (a == NULL)
+    lua_pushnil(L);
+  else
+    lua_pushstring(L, c66_attribute_drift(d->page, d->record, a)); /* NULL pushes nil */
+  return 1;
+}
+
 int c66_lua_is_deployment(lua_State *L) {
   lua_pushboolean(L, to_deployment(L, 1) != NULL);
   return 1;

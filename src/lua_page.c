@@ -270,8 +270,10 @@ static int decode(lua_State *L) {
 
 /* --- registration --- */
 
-static const luaL_Reg functions[] = {
-    {"decode", decode}, {"is_deployment", c66_lua_is_deployment}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"decode", decode},
+                                     {"is_deployment", c66_lua_is_deployment},
+                                     {"drifted", c66_lua_drifted},
+                                     {NULL, NULL}};
 
 static const luaL_Reg page_methods[] = {{"each", page_each}, {"rows", page_rows}, {NULL, NULL}};
 

@@ -97,6 +97,8 @@ static inline void c66_pushkeeper(lua_State *L, int idx) {
 /* [-0, +1] A deployment of the page userdata at stack index `page_idx`. */
 void c66_pushdeployment(lua_State *L, int page_idx, const c66_page *page, size_t index);
 
+/* drifted(deployment, name) -> the JSON type sent where `name` cannot be read from it, else nil */
+int c66_lua_drifted(lua_State *L);
 int c66_lua_is_deployment(lua_State *L);
 int c66_lua_read_only(lua_State *L); /* __newindex of both */
 

@@ -360,3 +360,30 @@ const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_
     return NULL;
   return c66_json_type(*value);
 }
+
+/* The fields an attribute is read from, ended by C66_FIELD_COUNT. */
+static void sources_of(const c66_attribute *a, c66_field_id out[4]) {
+  int n = 0;
+  if (a->view == C66_VIEW_DURATION) {
+    out[n++] = C66_STARTED_AT;
+    out[n++] = C66_FINISHED_AT;
+  } else if (a->view == C66_VIEW_FINISHED || a->view == C66_VIEW_RUNNING) {
+    out[n++] = C66_OUTCOME;
+    out[n++] = C66_FINISHED_AT;
+    out[n++] = C66_IS_DEPLOYING;
+  } else {
+    out[n++] = (c66_field_id)a->field;
+  }
+  out[n] = C66_FIELD_COUNT;
+}
+
+const char *c66_attribute_drift(const c66_page *page, const c66_record *record,
+                                const c66_attribute *a) {
+  c66_field_id fields[4];
+  const char *got = NULL;
+  int i;
+  sources_of(a, fields);
+  for (i = 0; fields[i] != C66_FIELD_COUNT && got == NULL; i++)
+    got = c66_drift(page, record, fields[i]);
+  return got;
+}

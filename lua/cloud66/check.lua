@@ -8,24 +8,58 @@ local url = require "cloud66.url"
 
 local check = {}
 
+local function shown(value)
+  return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
+end
+
+---The keys of a table that are names, in order.
+---@return string[]
+function check.names(of)
+  local names = {}
+  for name in pairs(of) do
+    if type(name) == "string" then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
 ---@param ... table  tables whose keys are the names that exist
----@return string    ": did you mean 'x'?" or ""
+---@return string    ": did you mean 'x'?"; or what there is, where nothing is near
 function check.hint(name, ...)
   local near = type(name) == "string" and core.nearest(name, ...)
-  return near and (": did you mean '%s'?"):format(near) or ""
+  if near then
+    return (": did you mean '%s'?"):format(near)
+  elseif type(name) == "number" then
+    return ": write name = value"
+  end
+  return (": there are %s"):format(table.concat(check.names((...)), ", "))
+end
+
+---Raises for arguments that would be passed over: criteria given to the wrong call would otherwise take everything.
+---@param call string  for the message: "count()"
+---@param most integer how many arguments the call takes
+---@param count integer how many it was given, without self
+function check.no_more(call, most, count, level)
+  if count > most then
+    error(("%s takes %s (criteria go into where{...})"):format(
+      call, most == 0 and "no arguments" or most == 1 and "one argument" or "no more arguments"), (level or 2) + 1)
+  end
 end
 
 ---@param options table?   the caller's table
 ---@param allowed table    name -> anything
 ---@param what string      for the message: "option", "criterion"
 ---@return table           a shallow copy, so that later changes by the caller change nothing
-function check.options(options, allowed, what, level)
+function check.options(options, allowed, what, level, example)
   level = (level or 2) + 1
   if options == nil then
     return {}
   end
   if type(options) ~= "table" then
-    error(("expected a table of %ss, got %s"):format(what, type(options)), level)
+    error(("expected a table such as {%s = ...}, got %s"):format(
+      example or check.names(allowed)[1], type(options)), level)
   end
   local copy = {}
   for name, value in pairs(options) do
@@ -63,7 +97,7 @@ end
 ---@return integer  from 1 on
 function check.count(value, name, level)
   if type(value) ~= "number" or value < 1 or value % 1 ~= 0 or value > 2 ^ 53 then
-    error(("%s must be a whole number from 1 on, got %s"):format(name, tostring(value)), (level or 2) + 1)
+    error(("%s must be a whole number from 1 on, got %s"):format(name, shown(value)), (level or 2) + 1)
   end
   return value
 end
@@ -78,8 +112,8 @@ function check.id(value, level)
   elseif type(value) == "number" and value % 1 == 0 then
     error("a deployment id this large is exact only as a string of digits", level)
   end
-  error(("a deployment id is an integer or a string of digits, got %s"):format(
-    type(value) == "string" and ("'%s'"):format(value) or tostring(value)), level)
+  error(("a deployment id is an integer or a string of digits, got %s%s"):format(
+    shown(value), value == nil and ": an unset variable?" or ""), level)
 end
 
 ---A commit hash or the beginning of one: 7 to 64 hex digits.
@@ -112,8 +146,8 @@ function check.time(value, name, level)
   level = (level or 2) + 1
   if type(value) == "number" and value == value then
     if value >= 1 and value <= 9999 then
-      error(("%s = %s would be in January 1970: a year alone is no date, write it as \"%d-01-01\""):format(
-        name, tostring(value), value), level)
+      error(("%s = %s would be in January 1970: write a date as \"2025-01-31\", an age as \"7d\""):format(
+        name, tostring(value)), level)
     elseif value > LATEST or value < -LATEST then
       error(("%s = %s is no time in Unix seconds (milliseconds?)"):format(name, tostring(value)), level)
     end

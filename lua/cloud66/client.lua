@@ -124,7 +124,7 @@ function methods:stacks(wanted)
     return stacks.fetch_list(api, number)
   end, {})
   local found = sequence.pages(next_page, stacks.uid_of, stacks.schema)
-  return matches and found:where(matches) or found
+  return matches and sequence.filter(found, matches) or found
 end
 
 -- Whether a field is the text, given in lower case, whatever its own case.
@@ -148,7 +148,7 @@ end
 ---@param wanted { name: string, environment?: string }
 ---@return cloud66.Stack|nil stack, string? message, cloud66.Error? err  # kinds none, not_unique: with a list
 function methods:find_stack(wanted)
-  wanted = check.options(wanted, { name = true, environment = true }, "criterion")
+  wanted = check.options(wanted, { name = true, environment = true }, "criterion", 2, "name")
   local name = check.text(wanted.name, "name"):lower()
   local environment = wanted.environment ~= nil and check.text(wanted.environment, "environment"):lower()
   local all, message, err = self:stacks():collect()

@@ -3,6 +3,7 @@
 
 local core = require "cloud66.core"
 local check = require "cloud66.check"
+local errors = require "cloud66.error"
 
 local criteria = {}
 
@@ -64,6 +65,16 @@ function accept.word(value, name, level, words)
     name, table.concat(words, ", "), tostring(value), check.hint(value, known)), level + 1)
 end
 
+-- What was sent under a name but cannot be read is neither there nor not there: the item cannot be judged by it.
+local function unreadable(item, name)
+  local got = core.is_deployment(item) and core.drifted(item, name)
+  if not got then
+    return nil
+  end
+  return errors.fail("decode", ("the API sends what '%s' is read from as %s, which this library does not know (in %s): "
+    .. "use a function, or see page.drift"):format(name, got, tostring(item)))
+end
+
 -- How to compare, where == does not do.
 local function same_id(wanted, id)
   return id ~= nil and check.id(id) == wanted
@@ -114,6 +125,12 @@ local function any_of(schema, name, list, level)
   end
   return function(item)
     local value = item[name]
+    if not value then
+      local _, message, err = unreadable(item, name)
+      if message then
+        return nil, message, err
+      end
+    end
     for i = 1, #tests do
       if tests[i][1](tests[i][2], value) then
         return true
@@ -127,7 +144,7 @@ end
 local function test_of(schema, name, value, level)
   if type(value) == "function" then
     return function(item)
-      return value(item[name])
+      return value(item[name]) and true or false
     end
   elseif type(value) == "table" then
     local test = any_of(schema, name, value, level + 1)
@@ -135,25 +152,44 @@ local function test_of(schema, name, value, level)
   end
   local matches, wanted = comparison(schema, name, value, level + 1)
   return function(item)
-    return matches(wanted, item[name])
+    local found = item[name]
+    if not found then
+      local _, message, err = unreadable(item, name)
+      if message then
+        return nil, message, err
+      end
+    end
+    return matches(wanted, found)
   end
 end
 
 -- since (inclusive) and before (exclusive) look at started_time; without one, a deployment is in no range.
 local range = {}
 
-function range.since(from)
+local function started_within(within)
   return function(item)
     local started = item.started_time
-    return started ~= nil and started >= from
+    if started == nil then
+      local _, message, err = unreadable(item, "started_time")
+      if message then
+        return nil, message, err
+      end
+      return false
+    end
+    return within(started)
   end
 end
 
+function range.since(from)
+  return started_within(function(started)
+    return started >= from
+  end)
+end
+
 function range.before(to)
-  return function(item)
-    local started = item.started_time
-    return started ~= nil and started < to
-  end
+  return started_within(function(started)
+    return started < to
+  end)
 end
 
 -- The borders a set of criteria names, as Unix seconds.
@@ -179,11 +215,13 @@ criteria.deployment.names.before = "range"
 ---@param schema table        what items these are: criteria.deployment, or a table of the same form
 ---@param wanted table|function  criteria, or a function item -> boolean
 ---@param level? integer      as in check.lua
----@return function           item -> boolean
+---@return function           item -> boolean; or nil, message, err where that cannot be told
 function criteria.compile(schema, wanted, level)
   level = (level or 2) + 1
   if type(wanted) == "function" then
-    return wanted
+    return function(item)
+      return wanted(item) and true or false
+    end
   end
   if type(wanted) ~= "table" then
     error(("expected criteria (a table) or a function, got %s"):format(type(wanted)), level)
@@ -205,8 +243,9 @@ function criteria.compile(schema, wanted, level)
   end
   return function(item)
     for i = 1, #tests do
-      if not tests[i](item) then
-        return false
+      local matches, message, err = tests[i](item)
+      if not matches then
+        return matches, message, err
       end
     end
     return true

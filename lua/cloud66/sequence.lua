@@ -83,26 +83,40 @@ end
 
 -- --- deriving ---
 
----@param wanted table|fun(item): boolean  criteria (see the README), or a function
+---The items that a compiled test takes.
+---@param matches function  of criteria.compile(): item -> boolean, or nil, message, err
 ---@return cloud66.Sequence
-function methods:where(wanted)
-  local matches = criteria.compile(check_open(self, 2).schema, wanted)
+function sequence.filter(self, matches)
   local pull, schema = take_over(self, "taken over by where()")
   return new(function()
     while true do
       local item, message, err = pull()
       if item == nil then
         return nil, message, err
-      elseif matches(item) then
+      end
+      local ok
+      ok, message, err = matches(item)
+      if ok then
         return item
+      elseif message then
+        return nil, message, err
       end
     end
   end, schema)
 end
 
+---@param wanted table|fun(item): boolean  criteria (see the README), or a function
+---@return cloud66.Sequence
+function methods:where(wanted, ...)
+  check.no_more("where()", 1, select("#", ...) + 1)
+  local matches = criteria.compile(check_open(self, 2).schema, wanted)
+  return sequence.filter(self, matches)
+end
+
 ---@param fn fun(item): any  never nil
 ---@return cloud66.Sequence
-function methods:map(fn)
+function methods:map(fn, ...)
+  check.no_more("map()", 1, select("#", ...) + 1)
   if type(fn) ~= "function" then
     error("map() needs a function", 2)
   end
@@ -122,7 +136,8 @@ end
 
 ---@param n integer  at most so many items; the one after them is not fetched
 ---@return cloud66.Sequence
-function methods:take(n)
+function methods:take(n, ...)
+  check.no_more("take()", 1, select("#", ...) + 1)
   check.count(n, "take(n)")
   local pull, schema = take_over(self, "taken over by take()")
   return new(function()
@@ -136,7 +151,8 @@ end
 
 ---@param fn fun(item): boolean  the first item it is false of ends the sequence
 ---@return cloud66.Sequence
-function methods:take_while(fn)
+function methods:take_while(fn, ...)
+  check.no_more("take_while()", 1, select("#", ...) + 1)
   if type(fn) ~= "function" then
     error("take_while() needs a function", 2)
   end
@@ -175,7 +191,8 @@ local function run(pull, fn)
 end
 
 ---@return any|nil item, string? message, cloud66.Error? err  # kind `none` when there is no item
-function methods:first()
+function methods:first(...)
+  check.no_more("first()", 0, select("#", ...))
   local pull = take_over(self, "closed by first()")
   local item, message, err = pull()
   if item == nil and not message then
@@ -185,7 +202,8 @@ function methods:first()
 end
 
 ---@return integer|nil count, string? message, cloud66.Error? err
-function methods:count()
+function methods:count(...)
+  check.no_more("count()", 0, select("#", ...))
   local pull = take_over(self, "closed by count()")
   local count = 0
   local ok, message, err = run(pull, function()
@@ -199,7 +217,8 @@ end
 
 ---@param limit? integer  at most so many items
 ---@return any[]|nil items, string? message, cloud66.Error? err
-function methods:collect(limit)
+function methods:collect(limit, ...)
+  check.no_more("collect()", 1, select("#", ...) + 1)
   if limit ~= nil then
     check.count(limit, "collect(limit)")
   end
@@ -218,7 +237,8 @@ end
 ---The same as a `for` loop, but failures are returned: the way to go inside nginx and on Lua 5.1.
 ---@param fn fun(item)
 ---@return integer|nil count, string? message, cloud66.Error? err
-function methods:each(fn)
+function methods:each(fn, ...)
+  check.no_more("each()", 1, select("#", ...) + 1)
   if type(fn) ~= "function" then
     error("each() needs a function", 2)
   end
@@ -236,7 +256,8 @@ end
 
 ---@param by string|fun(item): any  a field, or a function; items it gives nil for stand under cloud66.null
 ---@return table<any, any[]>|nil groups, string? message, cloud66.Error? err
-function methods:group_by(by)
+function methods:group_by(by, ...)
+  check.no_more("group_by()", 1, select("#", ...) + 1)
   local schema = check_open(self, 2).schema
   local key_of = by
   if type(by) == "string" then
@@ -273,7 +294,8 @@ end
 ---@param fn fun(accumulated, item): any
 ---@param init any  what to begin with, and the result when there are no items; not nil
 ---@return any|nil accumulated, string? message, cloud66.Error? err
-function methods:reduce(fn, init)
+function methods:reduce(fn, init, ...)
+  check.no_more("reduce()", 2, select("#", ...) + 2)
   if type(fn) ~= "function" then
     error("reduce() needs a function", 2)
   elseif init == nil then

@@ -163,7 +163,8 @@ end
 
 ---Reads the stack's own fields, and keeps them.
 ---@return cloud66.Stack|nil stack, string? message, cloud66.Error? err
-function methods:load()
+function methods:load(...)
+  check.no_more("load()", 0, select("#", ...))
   local path, message, err = path_of(self)
   if not path then
     return nil, message, err
@@ -267,7 +268,8 @@ local DEPLOYMENTS_OPTIONS = { page = true, since = true, before = true, max_page
 ---@param options? { page?: integer, since?: string|number, before?: string|number, max_pages?: integer }
 ---page: where to begin. since, before: as in criteria; since also stops turning pages.
 ---@return cloud66.Sequence
-function methods:deployments(options)
+function methods:deployments(options, ...)
+  check.no_more("deployments()", 1, select("#", ...) + 1)
   options = check.options(options, DEPLOYMENTS_OPTIONS, "option")
   local first = options.page ~= nil and check.count(options.page, "option 'page'") or 1
   local most = options.max_pages ~= nil and check.count(options.max_pages, "option 'max_pages'") or nil
@@ -281,10 +283,7 @@ function methods:deployments(options)
   if not since and not before then
     return found
   end
-  return found:where(function(deployment)
-    local started = deployment.started_time
-    return started ~= nil and (not since or started >= since) and (not before or started < before)
-  end)
+  return sequence.filter(found, criteria.compile(criteria.deployment, { since = since, before = before }))
 end
 
 -- --- which one is live ---
@@ -365,13 +364,15 @@ end
 
 ---The newest deployment that is live: what runs on the servers now. Reads at most 5 pages.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
-function methods:live()
+function methods:live(...)
+  check.no_more("live()", 0, select("#", ...))
   return search_newest(self, "live deployment", { is_live = true }, is_live)
 end
 
 ---The newest deployment that is the HEAD one. Reads at most 5 pages.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
-function methods:head()
+function methods:head(...)
+  check.no_more("head()", 0, select("#", ...))
   return search_newest(self, "head deployment", { is_head = true }, function(deployment)
     return deployment.is_head
   end)
@@ -379,7 +380,8 @@ end
 
 ---The newest deployment, however far it has come.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
-function methods:latest()
+function methods:latest(...)
+  check.no_more("latest()", 0, select("#", ...))
   return search_newest(self, "deployment", { id = true }, function()
     return true
   end)
@@ -420,7 +422,8 @@ local PREVIOUS_FIELDS = { is_live = true, git_hash = true, outcome = true, deplo
 ---What to roll back to: the newest successful build of another commit that started before the live one and was not
 ---itself reverted. Reads at most 5 pages.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
-function methods:previous_live()
+function methods:previous_live(...)
+  check.no_more("previous_live()", 0, select("#", ...))
   local seen, live, place = {}, nil, nil
   local found, message, err = search(self, "successful build of another commit before the live one", PREVIOUS_FIELDS,
     function(page)
