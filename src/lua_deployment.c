@@ -111,11 +111,10 @@ static void add_field(lua_State *L, luaL_Buffer *b, const deployment *d, const c
 }
 
 /* Appends seconds as 1h02m03s, 15m30s or 42s. */
-static void add_duration(lua_State *L, luaL_Buffer *b, const deployment *d) {
+static void add_duration(luaL_Buffer *b, const deployment *d) {
   char text[48];
   c66_value value;
   long long s;
-  (void)L;
   c66_read(d->page, d->record, attribute_named("duration"), &value);
   if (value.kind != C66_VALUE_INTEGER)
     return;
@@ -144,7 +143,7 @@ static int deployment_tostring(lua_State *L) {
   add_field(L, &b, d, "git_ref", SHOWN, "?");
   luaL_addchar(&b, '@');
   add_field(L, &b, d, "git_hash", SHORT_HASH, "?");
-  add_duration(L, &b, d);
+  add_duration(&b, d);
   luaL_pushresult(&b);
   return 1;
 }

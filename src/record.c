@@ -303,62 +303,50 @@ const char *c66_find(const c66_page *page, const c66_record *record, const char 
   return found;
 }
 
-/* Whether there is no {code, meaning} to blame, or one that says a word. */
-static int has_word(const c66_page *page, const c66_record *r, unsigned field) {
+/* Whether neither text nor word was sent, nor null. */
+static int is_odd(const c66_page *page, const c66_record *r, c66_field_id field) {
+  const c66_field *f = &c66_fields[field];
+  const char *value;
+  if (!is_wide(r) && f->type == C66_WORD)
+    return r->words[f->slot] == C66_DRIFT;
+  if (!is_wide(r))
+    return r->texts[f->slot].offset == 0 && r->texts[f->slot].length == C66_DRIFT;
+  value = find_field(page, r, field);
+  return value != NULL && *value != 'n';
+}
+
+static int has_drifted(const c66_page *page, const c66_record *r, c66_field_id field) {
+  const c66_word *word;
   c66_word scratch;
-  const c66_word *w = word_of(page, r, field, &scratch);
-  return w == NULL || w->source != C66_NO_WORD;
-}
-
-/* Whether a record that is not wide may hold something the field cannot have; most do not, and need
- * no search. */
-static int is_suspect(const c66_page *page, const c66_record *r, c66_field_id field) {
-  const c66_field *f = &c66_fields[field];
-  int64_t ignored;
-  switch ((c66_type)f->type) {
+  c66_span text;
+  int64_t seconds;
+  switch ((c66_type)c66_fields[field].type) {
   case C66_INTEGER:
   case C66_BOOLEAN:
-    return c66_get_state(r, f->slot) == C66_STATE_DRIFT;
+    return c66_get_state(r, slot_of(field)) == C66_STATE_DRIFT;
   case C66_WORD:
-    return r->words[f->slot] == C66_DRIFT || !has_word(page, r, field);
+    word = word_of(page, r, field, &scratch);
+    return word != NULL ? word->source == C66_NO_WORD : is_odd(page, r, field);
   case C66_DATE:
-    if (r->texts[f->slot].offset != 0)
-      return !c66_seconds(page, r, field, &ignored);
+    if (text_of(page, r, field, &text))
+      return !c66_seconds(page, r, field, &seconds);
     break;
   case C66_TEXT:
+    if (text_of(page, r, field, &text))
+      return 0;
+    break;
   case C66_OTHER:
     break;
   }
-  return r->texts[f->slot].offset == 0 && r->texts[f->slot].length == C66_DRIFT;
-}
-
-/* The same for a wide record, whose value begins with `first`. */
-static int has_drifted(const c66_page *page, const c66_record *r, c66_field_id field, char first) {
-  const c66_field *f = &c66_fields[field];
-  int64_t ignored;
-  switch ((c66_type)f->type) {
-  case C66_INTEGER:
-  case C66_BOOLEAN:
-    return c66_get_state(r, f->slot) == C66_STATE_DRIFT;
-  case C66_WORD:
-    return first != '{' && first != '"' ? first != 'n' : !has_word(page, r, field);
-  case C66_DATE:
-    return first != 'n' && !c66_seconds(page, r, field, &ignored);
-  case C66_TEXT:
-  case C66_OTHER:
-    break;
-  }
-  return first != 'n' && first != '"';
+  return is_odd(page, r, field);
 }
 
 const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_id field) {
   const char *value;
-  if (!is_wide(record) && !is_suspect(page, record, field))
+  if (!has_drifted(page, record, field))
     return NULL;
   value = find_field(page, record, field);
-  if (value == NULL || (is_wide(record) && !has_drifted(page, record, field, *value)))
-    return NULL;
-  return c66_json_type(*value);
+  return value == NULL ? NULL : c66_json_type(*value);
 }
 
 /* The fields an attribute is read from, ended by C66_FIELD_COUNT. */

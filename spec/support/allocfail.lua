@@ -109,6 +109,8 @@ return function()
   note(wide.id, wide.outcome, wide.git_ref, wide.started_time)
   local page = core.decode(texts.list)
   note(sorted(page[2]:to_table(null)), #page[2]:to_json(), page[1] == page[2], core.is_deployment(page[1]))
+  note(core.drifted(page[1], "is_finished"), core.drifted(core.decode(texts.drift)[1], "git_hash"))
+  note(core.holds_list(texts.list), core.holds_list(texts.single))
   for _, text in ipairs(refused) do
     note(core.decode(text))
     note(core.json(text))
