@@ -1,19 +1,10 @@
 -- A client against the fake API: requests, what becomes of each answer, the list of stacks.
 local cloud66 = require "cloud66"
 local cjson = require "cjson"
+local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
-local function connect(scenario, options)
-  local settings = { base_url = fake.url(scenario), token = fake.token }
-  for name, value in pairs(options or {}) do
-    settings[name] = value
-  end
-  local client, message = cloud66.new(settings)
-  if not client then
-    error(message, 2)
-  end
-  return client
-end
+local connect, raises, each_raises, failure = expect.connect, expect.raises, expect.each_raises, expect.failure
 
 -- A client whose transport gives these answers in turn, the last one again and again.
 local function answering(...)
@@ -26,41 +17,7 @@ local function answering(...)
   })
 end
 
-local function raises(pattern, fn)
-  local ok, problem = pcall(fn)
-  assert.is_false(ok, "it did not raise")
-  assert.is_string(problem)
-  assert.matches(pattern, problem)
-end
-
--- Calls fn with each value; all of these calls must raise, with a text that has the pattern.
-local function each_raises(pattern, values, fn)
-  local wrong = {}
-  for _, value in ipairs(values) do
-    local shown = type(value) == "table" and "{" .. tostring(next(value)) .. " ...}" or tostring(value)
-    local ok, problem = pcall(fn, value)
-    if ok then
-      wrong[#wrong + 1] = shown .. " did not raise"
-    elseif not tostring(problem):find(pattern) then
-      wrong[#wrong + 1] = shown .. " raised: " .. tostring(problem)
-    end
-  end
-  assert.same({}, wrong)
-end
-
 local here = "^spec/client_spec%.lua:%d+: "
-
--- Checks that these are the three results of a failure, and returns the err object.
-local function failure(kind, value, message, err)
-  assert.is_nil(value)
-  assert.is_string(message)
-  assert.equal(kind, message:match "^([%w_]+): ", message)
-  assert.is_table(err)
-  assert.equal(kind, err.kind)
-  assert.equal(message, err.message)
-  assert.equal(message, tostring(err))
-  return err
-end
 
 -- Every text in a table and its metatable, one after the other.
 local function texts(value, seen)

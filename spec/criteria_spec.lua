@@ -1,26 +1,14 @@
 -- Criteria: what where{...} takes of a list. Most of it on pages decoded from text, some against the fake API.
 local cloud66 = require "cloud66"
+local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+
+local connect, raises = expect.connect, expect.raises
 
 local known = fake.data.deployments "awesome_app"
 
-local function connect(scenario)
-  local client, message = cloud66.new { base_url = fake.url(scenario), token = fake.token }
-  if not client then
-    error(message, 2)
-  end
-  return client
-end
-
 local function history(scenario)
   return connect(scenario):stack(fake.stacks.awesome_app):deployments()
-end
-
-local function raises(pattern, fn)
-  local ok, problem = pcall(fn)
-  assert.is_false(ok, "it did not raise")
-  assert.is_string(problem)
-  assert.matches(pattern, problem)
 end
 
 -- Deployments in which each says something else, by its id.

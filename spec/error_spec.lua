@@ -1,20 +1,11 @@
 -- Failures: that they can be asserted, printed and written, what the err object is, and whose line a raise blames.
 local cloud66 = require "cloud66"
+local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
-local old_lua = _VERSION == "Lua 5.1" and not package.loaded.jit
+local connect = expect.connect
 
-local function connect(scenario, options)
-  local settings = { base_url = fake.url(scenario), token = fake.token }
-  for name, value in pairs(options or {}) do
-    settings[name] = value
-  end
-  local client, message = cloud66.new(settings)
-  if not client then
-    error(message, 2)
-  end
-  return client
-end
+local old_lua = _VERSION == "Lua 5.1" and not package.loaded.jit
 
 local function stack(scenario, options)
   return connect(scenario, options):stack(fake.stacks.awesome_app)

@@ -1,24 +1,11 @@
 -- Sequences: turning pages, deriving, closing, and what happens when a page fails.
 local cloud66 = require "cloud66"
+local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
+local connect, stack_of, raises, each_raises, failure = expect.connect, expect.stack_of, expect.raises, expect.each_raises, expect.failure
+
 local known = fake.data.deployments "awesome_app"
-
-local function connect(scenario, options)
-  local settings = { base_url = fake.url(scenario), token = fake.token }
-  for name, value in pairs(options or {}) do
-    settings[name] = value
-  end
-  local client, message = cloud66.new(settings)
-  if not client then
-    error(message, 2)
-  end
-  return client
-end
-
-local function stack_of(name, scenario)
-  return connect(scenario):stack(fake.stacks[name])
-end
 
 -- The long history, and a function that tells how many pages were fetched so far.
 local function history(scenario)
@@ -40,36 +27,6 @@ local function stack_with_pages(...)
       return { status = 200, headers = {}, body = body:format(pages[number] or "", number, following) }
     end,
   }):stack "a-uid"
-end
-
-local function raises(pattern, fn)
-  local ok, problem = pcall(fn)
-  assert.is_false(ok, "it did not raise")
-  assert.is_string(problem)
-  assert.matches(pattern, problem)
-end
-
--- Calls fn with each value; all of these calls must raise, with a text that has the pattern.
-local function each_raises(pattern, values, fn)
-  local wrong = {}
-  for _, value in ipairs(values) do
-    local ok, problem = pcall(fn, value)
-    if ok then
-      wrong[#wrong + 1] = tostring(value) .. " did not raise"
-    elseif not tostring(problem):find(pattern) then
-      wrong[#wrong + 1] = tostring(value) .. " raised: " .. tostring(problem)
-    end
-  end
-  assert.same({}, wrong)
-end
-
-local function failure(kind, value, message, err)
-  assert.is_nil(value)
-  assert.is_string(message)
-  assert.equal(kind, message:match "^([%w_]+): ", message)
-  assert.equal(kind, err.kind)
-  assert.equal(message, tostring(err))
-  return err
 end
 
 local function ids(list)

@@ -1,22 +1,9 @@
 -- One stack: its fields, its pages and deployments, which of them is live. What is expected is computed from the fake's data.
 local cloud66 = require "cloud66"
+local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
-local function connect(scenario, options)
-  local settings = { base_url = fake.url(scenario), token = fake.token }
-  for name, value in pairs(options or {}) do
-    settings[name] = value
-  end
-  local client, message = cloud66.new(settings)
-  if not client then
-    error(message, 2)
-  end
-  return client
-end
-
-local function stack_of(name, scenario)
-  return connect(scenario):stack(fake.stacks[name])
-end
+local connect, stack_of, raises, each_raises, failure = expect.connect, expect.stack_of, expect.raises, expect.each_raises, expect.failure
 
 -- A stack whose client's transport gives this body.
 local function stack_with_body(body)
@@ -25,36 +12,6 @@ local function stack_with_body(body)
       return { status = 200, headers = {}, body = body }
     end,
   }):stack "a-uid"
-end
-
-local function raises(pattern, fn)
-  local ok, problem = pcall(fn)
-  assert.is_false(ok, "it did not raise")
-  assert.is_string(problem)
-  assert.matches(pattern, problem)
-end
-
--- Calls fn with each value; all of these calls must raise, with a text that has the pattern.
-local function each_raises(pattern, values, fn)
-  local wrong = {}
-  for _, value in ipairs(values) do
-    local ok, problem = pcall(fn, value)
-    if ok then
-      wrong[#wrong + 1] = tostring(value) .. " did not raise"
-    elseif not tostring(problem):find(pattern) then
-      wrong[#wrong + 1] = tostring(value) .. " raised: " .. tostring(problem)
-    end
-  end
-  assert.same({}, wrong)
-end
-
-local function failure(kind, value, message, err)
-  assert.is_nil(value)
-  assert.is_string(message)
-  assert.equal(kind, message:match "^([%w_]+): ", message)
-  assert.equal(kind, err.kind)
-  assert.equal(message, tostring(err))
-  return err
 end
 
 -- What the data says of a deployment, and what a deployment says of itself, in the same form.

@@ -1,0 +1,60 @@
+-- What many specs say in the same words: a client of the fake API, and what must raise or fail.
+local assert = require "luassert"
+local cloud66 = require "cloud66"
+local fake = require "spec.support.fake"
+
+local expect = {}
+
+-- A client that asks for a scenario; options as for cloud66.new().
+function expect.connect(scenario, options)
+  local settings = { base_url = fake.url(scenario), token = fake.token }
+  for name, value in pairs(options or {}) do
+    settings[name] = value
+  end
+  local client, message = cloud66.new(settings)
+  if not client then
+    error(message, 2)
+  end
+  return client
+end
+
+-- A stack of the fake's, by its readable name.
+function expect.stack_of(name, scenario)
+  return expect.connect(scenario):stack(fake.stacks[name])
+end
+
+function expect.raises(pattern, fn)
+  local ok, problem = pcall(fn)
+  assert.is_false(ok, "it did not raise")
+  assert.is_string(problem)
+  assert.matches(pattern, problem)
+end
+
+-- Calls fn with each value; all of these calls must raise, with a text that has the pattern.
+function expect.each_raises(pattern, values, fn)
+  local wrong = {}
+  for _, value in ipairs(values) do
+    local shown = type(value) == "table" and "{" .. tostring(next(value)) .. " ...}" or tostring(value)
+    local ok, problem = pcall(fn, value)
+    if ok then
+      wrong[#wrong + 1] = shown .. " did not raise"
+    elseif not tostring(problem):find(pattern) then
+      wrong[#wrong + 1] = shown .. " raised: " .. tostring(problem)
+    end
+  end
+  assert.same({}, wrong)
+end
+
+-- Checks that these are the three results of a failure, and returns the err object.
+function expect.failure(kind, value, message, err)
+  assert.is_nil(value)
+  assert.is_string(message)
+  assert.equal(kind, message:match "^([%w_]+): ", message)
+  assert.is_table(err)
+  assert.equal(kind, err.kind)
+  assert.equal(message, err.message)
+  assert.equal(message, tostring(err))
+  return err
+end
+
+return expect
