@@ -3,7 +3,11 @@
 #include "scan.h"
 
 #include <float.h>
+#if defined(_WIN32)
 #include <locale.h>
+#else
+#include <langinfo.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,6 +332,15 @@ const char *c66_json_number(const c66_json *j, const char *p, c66_number *out) {
   return p;
 }
 
+/* localeconv() would do, but writes to memory that all threads share. */
+static const char *decimal_point(void) {
+#if defined(_WIN32)
+  return localeconv()->decimal_point;
+#else
+  return nl_langinfo(RADIXCHAR);
+#endif
+}
+
 /* strtod wants a zero at the end, and the decimal point of the locale in force, which may have
  * several bytes. */
 int c66_json_real(const char *text, size_t length, char *scratch, double *out) {
@@ -337,7 +350,7 @@ int c66_json_real(const char *text, size_t length, char *scratch, double *out) {
   memcpy(at, text, before);
   at += before;
   if (point != NULL) {
-    const char *local = localeconv()->decimal_point;
+    const char *local = decimal_point();
     size_t n = strlen(local);
     if (n > C66_JSON_POINT)
       return 0;
