@@ -193,9 +193,8 @@ static const char *read_value(c66_decoder *d, const char *p, const c66_gap *at, 
 
 /* --- keys --- */
 
-enum {
-  MOST_MISSES = 128
-}; /* of a page, until its objects count as laid out differently from each other */
+/* Of a page, until its objects count as laid out differently from each other. */
+enum { MOST_MISSES = 128 };
 
 static int is_name(const c66_span *key, const c66_field *f) {
   if (key->escaped)
