@@ -32,7 +32,8 @@ local sequence = require "cloud66.sequence"
 cloud66.null = core.null
 
 ---A client of the API.
----@param options? table  token, base_url, account, timeout, max_body, ca_file, proxy, user_agent, transport, allow_http
+---@param options? table  token, base_url, account, timeout, retries, on_throttle, throttle_wait, max_body, concurrency,
+---ca_file, proxy, user_agent, transport, on, allow_http
 ---@return cloud66.Client|nil client, string? message, cloud66.Error? err  # kind `auth` when there is no usable token
 function cloud66.new(options)
   if options == cloud66 then

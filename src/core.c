@@ -1,6 +1,7 @@
 /* core.c - floor 4: luaopen_cloud66_core. Registration only; needs no libcurl. */
 #include "lua_json.h"
 #include "lua_page.h"
+#include "lua_system.h"
 #include "timestamp.h"
 
 /* timestamp(text) -> Unix seconds, or nil when the text is no date */
@@ -25,10 +26,15 @@ static int object(lua_State *L) {
   return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"json", c66_lua_json},       {"timestamp", timestamp},
-    {"object", object},           {"holds_list", c66_lua_holds_list},
-    {"nearest", c66_lua_nearest}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"json", c66_lua_json},
+                                     {"timestamp", timestamp},
+                                     {"object", object},
+                                     {"holds_list", c66_lua_holds_list},
+                                     {"nearest", c66_lua_nearest},
+                                     {"monotonic", c66_lua_monotonic},
+                                     {"sleep", c66_lua_sleep},
+                                     {"random", c66_lua_random},
+                                     {NULL, NULL}};
 
 /* [-0, +1] Each field that holds a word -> the list of the words the API documents for it. */
 static void push_words(lua_State *L) {

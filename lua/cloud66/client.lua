@@ -6,6 +6,8 @@ local config = require "cloud66.config"
 local criteria = require "cloud66.criteria"
 local encode = require "cloud66.encode"
 local errors = require "cloud66.error"
+local limits = require "cloud66.limits"
+local map = require "cloud66.map"
 local request = require "cloud66.request"
 local sequence = require "cloud66.sequence"
 local stacks = require "cloud66.stack"
@@ -186,13 +188,42 @@ function methods:with(options)
   if not made then
     return nil, message, err
   end
-  rawget(made, STATE).api.closed = state.api.closed
+  local api = rawget(made, STATE).api
+  api.closed = state.api.closed
+  if changed.token == nil then -- the limits are a user's
+    api.limits = state.api.limits
+  end
   return made
 end
 
----Ends this client: what is asked of it from now on is `aborted`. Never required.
+---Ends this client: its requests in flight, and what is asked of it from now on, are `aborted`. Never required.
 function methods:close()
-  state_of(self).api.closed = true
+  state_of(self).api:close()
+end
+
+---Calls fn(item) for each item, with up to `concurrency` requests in flight: inside fn, code written one call after
+---another gives way to the other items while it waits for the API. Everything below has to go through this library for
+---that; on PUC Lua 5.1, whose coroutines cannot yield across an iterator, one item comes after another.
+---
+---fn returning nil, message, err, or raising an err object, is that item's failure. Whatever else it raises is a bug:
+---the rest is aborted and it is raised on. A view made by with{timeout = seconds} has so long for the whole map.
+---@param source table|cloud66.Sequence  a list or a sequence
+---@param fn fun(item): any, string?, table?
+---@return table|nil results, string? message, cloud66.Error? err
+---results: one {item=, ok=, value=, message=, err=} for each, in order, and .failed, how many. nil when the sequence
+---itself fails: err.results then has what there is.
+function methods:map(source, fn, ...)
+  local settings = state_of(self).api.settings
+  check.no_more("map()", 2, select("#", ...) + 2)
+  local results, message, err = map.run(source, fn, settings.concurrency, settings.timeout.whole, 2)
+  return results, message, err
+end
+
+---The hour's requests, as the server last said or, where it did not, as this client counted them.
+---@return cloud66.Limits
+function methods:limits(...)
+  check.no_more("limits()", 0, select("#", ...))
+  return state_of(self).api.limits:report(os.time())
 end
 
 -- The options as they were given, for with(); the token is reached through the settings alone.
@@ -219,7 +250,7 @@ function client.new(options, from, level)
   local transport = settings.transport
     or require("cloud66.transport.curl").new { ca_file = settings.ca_file, proxy = settings.proxy }
   local state = {
-    api = request.new(settings, transport),
+    api = request.new(settings, transport, limits.new()),
     options = copy_options(options),
     token_source = settings.token_source,
   }

@@ -5,6 +5,7 @@
 local core = require "cloud66.core"
 local check = require "cloud66.check"
 local errors = require "cloud66.error"
+local hooks = require "cloud66.hooks"
 local url = require "cloud66.url"
 
 local config = {}
@@ -13,11 +14,15 @@ config.DEFAULT_URL = "https://app.cloud66.com/api/3"
 config.CONNECT_TIMEOUT = 5 -- seconds
 config.TOTAL_TIMEOUT = 30 -- seconds
 config.MAX_BODY = 16 * 1024 * 1024 -- bytes, decoded
+config.RETRIES = { attempts = 4, base = 0.5, cap = 8 } -- base and cap: seconds
+config.THROTTLE_WAIT = 3700 -- seconds
+config.CONCURRENCY = 8 -- requests in flight in client:map()
 
 ---Every option of cloud66.new() and client:with().
 config.OPTIONS = {
   token = true, base_url = true, account = true, timeout = true, max_body = true, ca_file = true,
-  proxy = true, user_agent = true, transport = true, allow_http = true,
+  proxy = true, user_agent = true, transport = true, allow_http = true, retries = true, on_throttle = true,
+  throttle_wait = true, concurrency = true, on = true,
 }
 
 ---The process's own environment.
@@ -237,6 +242,8 @@ local function set_timeout(settings, value, inherited, level)
   elseif value ~= nil then
     timeout.total = check_timeout(value, "option 'timeout'", level)
   end
+  -- A view made with a total of its own limits a whole client:map() by it.
+  timeout.whole = base and (value ~= nil and (type(value) ~= "table" or value.total) and timeout.total or base.whole) or nil
   timeout.asked_connect = timeout.connect -- before a short total cut it, for with()
   timeout.connect = math.min(timeout.connect, timeout.total)
   settings.timeout = timeout
@@ -252,11 +259,58 @@ local function set_account(settings, account, level)
   settings.account = check.text(account, "option 'account'", level + 1)
 end
 
+local function set_retries(settings, value, level)
+  level = level + 1
+  local retries = { attempts = config.RETRIES.attempts, base = config.RETRIES.base, cap = config.RETRIES.cap }
+  if value == false then
+    retries.attempts = 1
+  elseif value ~= nil then
+    if type(value) ~= "table" then
+      error(("option 'retries' must be false or a table {attempts =, base =, cap =}, got %s"):format(type(value)), level)
+    end
+    for name, given in pairs(check.options(value, config.RETRIES, "setting of 'retries':", level)) do
+      local check_value = name == "attempts" and check.count or check.positive
+      retries[name] = check_value(given, "retries." .. name, level)
+    end
+  end
+  settings.retries = retries
+end
+
+local ON_THROTTLE = { fail = true, wait = true }
+
+local function set_throttling(settings, options, level)
+  level = level + 1
+  settings.on_throttle, settings.throttle_wait = "fail", config.THROTTLE_WAIT
+  if options.on_throttle ~= nil then
+    if not ON_THROTTLE[options.on_throttle] then
+      error(("option 'on_throttle' must be 'fail' or 'wait', got %s"):format(tostring(options.on_throttle)), level)
+    end
+    settings.on_throttle = options.on_throttle
+  end
+  if options.throttle_wait ~= nil then
+    settings.throttle_wait = check.positive(options.throttle_wait, "option 'throttle_wait'", level)
+  end
+end
+
+local function set_hooks(settings, on, level)
+  level = level + 1
+  settings.on = on ~= nil and check.options(on, hooks.NAMES, "hook", level) or {}
+  for name, hook in pairs(settings.on) do
+    if type(hook) ~= "function" then
+      error(("hook '%s' must be a function, got %s"):format(name, type(hook)), level)
+    end
+  end
+end
+
 local function set_rest(settings, options, level)
   level = level + 1
   settings.max_body = config.MAX_BODY
   if options.max_body ~= nil then
     settings.max_body = check.count(options.max_body, "option 'max_body'", level)
+  end
+  settings.concurrency = config.CONCURRENCY
+  if options.concurrency ~= nil then
+    settings.concurrency = check.count(options.concurrency, "option 'concurrency'", level)
   end
   for _, name in ipairs { "ca_file", "proxy", "user_agent" } do
     if options[name] ~= nil then
@@ -292,6 +346,9 @@ function config.settings(options, from, level)
   set_base_url(settings, address, name, options.allow_http, level)
   set_timeout(settings, options.timeout, from.inherited, level)
   set_account(settings, options.account, level)
+  set_retries(settings, options.retries, level)
+  set_throttling(settings, options, level)
+  set_hooks(settings, options.on, level)
   set_rest(settings, options, level)
   local ok, message, err = choose_token(settings, options.token, from, level)
   if not ok then

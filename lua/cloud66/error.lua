@@ -69,6 +69,19 @@ function err.new(kind, text, fields)
   return setmetatable(self, error_mt)
 end
 
+---Whether a value is an err object.
+---@return boolean
+function err.is(value)
+  return type(value) == "table" and getmetatable(value) == error_mt
+end
+
+---Adds to the message of an err object.
+---@param self cloud66.Error
+---@param text string  cleaned here
+function err.append(self, text)
+  self.message = self.message .. err.clean(text)
+end
+
 ---The same as the three values a failing function returns.
 ---@return nil, string, cloud66.Error
 function err.fail(kind, text, fields)

@@ -2,6 +2,7 @@
 
 local core = require "cloud66.core"
 local errors = require "cloud66.error"
+local retry = require "cloud66.retry"
 
 local reply = {}
 
@@ -45,7 +46,7 @@ local ADVICE = {
   not_implemented = "the API does not offer this",
   bad_request = "the API does not understand the request",
   server = "the API or something in front of it failed: try again later",
-  protocol = "the answer is a redirect, which is not followed: check base_url",
+  protocol = "the answer is a redirect that is not followed: check base_url",
 }
 
 -- The kind of error a status stands for. Throttling and not_implemented share 503: the id tells them apart.
@@ -75,12 +76,6 @@ local function error_body(body)
   return non_empty(value.error), non_empty(value.details) or non_empty(value.error_description)
 end
 
--- Seconds. A date, which is the other form, is left out: it would need the server's clock.
-local function retry_after(self)
-  local digits = tostring(self.response.headers["retry-after"]):match("^%s*(%d+)%s*$")
-  return digits and #digits < 9 and tonumber(digits) or nil
-end
-
 function methods:is_success()
   return self.response.status >= 200 and self.response.status <= 299
 end
@@ -100,11 +95,17 @@ function methods:failure()
   if kind == "auth" then
     advice = ("%s from %s"):format(advice, self.source)
   end
+  local wait, estimated = retry.after(self.response.headers, os.time()), nil
+  if kind == "throttled" and not wait then
+    wait, estimated = retry.until_next_hour(retry.http_date(self.response.headers.date) or os.time()), true
+  end
   return errors.fail(kind, ("%s (%s)"):format(advice, said), {
     status = status,
     code = code,
-    request_id = shown_header(self, "x-request-id"),
-    retry_after = retry_after(self),
+    request_id = self.response.request_id,
+    server_request_id = shown_header(self, "x-request-id"),
+    retry_after = wait,
+    retry_after_estimated = estimated,
   })
 end
 
@@ -126,7 +127,8 @@ function methods:undecodable(text, offset)
   return errors.fail("decode", text, {
     status = self.response.status,
     offset = offset,
-    request_id = shown_header(self, "x-request-id"),
+    request_id = self.response.request_id,
+    server_request_id = shown_header(self, "x-request-id"),
   })
 end
 

@@ -1,11 +1,18 @@
--- request.lua: one account's way to the API: a request with its headers and token, sent through a transport.
+-- request.lua: one account's way to the API: a call is one deadline, and as many requests as it takes within it.
 
 local config = require "cloud66.config"
+local core = require "cloud66.core"
 local errors = require "cloud66.error"
+local hooks = require "cloud66.hooks"
 local reply = require "cloud66.reply"
+local retry = require "cloud66.retry"
+local scheduler = require "cloud66.scheduler"
 local url = require "cloud66.url"
 
 local request = {}
+
+local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
+
 
 local methods = {}
 local request_mt = { __name = "cloud66.request", __index = methods }
@@ -35,47 +42,245 @@ local function check_response(response)
   end
 end
 
+-- A random UUID (version 4), as the API's own clients send.
+local function new_request_id()
+  local bytes = { core.random(16):byte(1, 16) }
+  bytes[7] = 0x40 + bytes[7] % 0x10
+  bytes[9] = 0x80 + bytes[9] % 0x40
+  return (("%02x"):rep(16):format(unpack(bytes)):gsub("^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)",
+    "%1-%2-%3-%4-"))
+end
+
+local function closed()
+  return errors.fail("aborted", "this client was closed")
+end
+
+-- --- one request ---
+
+-- What the hooks are told of a request.
+local function facts(call, sent, more)
+  local info = { method = call.method, url = sent.url, request_id = sent.id, attempt = call.attempts }
+  for name, value in pairs(more or {}) do
+    info[name] = value
+  end
+  return info
+end
+
 -- The error of a transport that gave no response. What it says may hold anything.
-local function transport_failure(kind, text, token)
+local function transport_failure(self, call, sent, kind, text)
   if not errors.KINDS[kind] then
     kind, text = "network", text or kind
   end
-  return errors.fail(kind, errors.redact(tostring(text or "no reason given"), token))
+  local _, message, err = errors.fail(kind, errors.redact(tostring(text or "no reason given"), sent.token),
+    { request_id = sent.id })
+  hooks.call(self.settings.on, "response", facts(call, sent, {
+    kind = kind, message = message, elapsed = scheduler.now() - sent.at,
+  }))
+  return nil, message, err
 end
 
--- Returns the response and the token it was asked with, or nil, message, err.
-local function send_once(self, method, address, body)
+local function headers_of(settings, sent, body)
+  return {
+    ["Authorization"] = "Bearer " .. sent.token,
+    ["Accept"] = "application/json",
+    ["User-Agent"] = settings.user_agent,
+    ["X-Account"] = settings.account,
+    ["Request-Id"] = sent.id,
+    ["Content-Type"] = body and "application/json" or nil,
+  }
+end
+
+-- What the answer tells besides its body.
+local function take_note(self, call, sent, response)
+  local on = self.settings.on
+  self.limits:read(response.headers, os.time())
+  hooks.call(on, "response", facts(call, sent, {
+    status = response.status, elapsed = scheduler.now() - sent.at, bytes = #response.body,
+    http_version = response.http_version,
+  }))
+  local warning = response.headers["x-cloud66-warning"]
+  if on.warning and type(warning) == "string" and warning ~= "" then
+    hooks.call(on, "warning", facts(call, sent, { text = errors.clean(errors.redact(warning, sent.token)) }))
+  end
+end
+
+-- Sends one request: the response and what was sent {url, token, id, at}, or nil, message, err.
+local function exchange(self, call, address)
   local settings = self.settings
   local token, message, err = current_token(settings)
   if not token then
     return nil, message, err
   end
-  local headers = {
-    ["Authorization"] = "Bearer " .. token,
-    ["Accept"] = "application/json",
-    ["User-Agent"] = settings.user_agent,
-    ["X-Account"] = settings.account,
-    ["Content-Type"] = body and "application/json" or nil,
-  }
+  local sent = { url = address, token = token, id = new_request_id() }
+  hooks.call(settings.on, "request", facts(call, sent))
+  if self.closed then -- by the token's function or by a hook
+    return closed()
+  end
+  sent.at = scheduler.now()
+  local left = call.deadline - sent.at
+  if left <= 0 then
+    return errors.fail("timeout", "no time was left to send the request", { request_id = sent.id })
+  end
+  self.limits:count(os.time())
   local response, kind, text = self.transport {
-    method = method,
+    method = call.method,
     url = address,
-    headers = headers,
-    body = body,
-    timeout = { connect = settings.timeout.connect, total = settings.timeout.total },
+    headers = headers_of(settings, sent, call.body),
+    body = call.body,
+    timeout = { connect = math.min(settings.timeout.connect, left), total = left },
     max_body = settings.max_body,
   }
   if not response then
-    return transport_failure(kind, text, token)
+    return transport_failure(self, call, sent, kind, text)
   end
   check_response(response)
+  response.request_id = sent.id
+  take_note(self, call, sent, response)
   if #response.body > settings.max_body then -- a transport of the user's own may not have looked
-    return errors.fail("too_large", ("the response is larger than max_body, %d bytes"):format(settings.max_body))
+    return errors.fail("too_large", ("the response is larger than max_body, %d bytes"):format(settings.max_body),
+      { request_id = sent.id })
   end
-  return response, token
+  return response, sent
 end
 
----Sends a request and checks its status.
+-- --- redirects: the token is shown to no other origin than base_url's ---
+
+local REDIRECTS = { [301] = true, [302] = true, [303] = true, [307] = true, [308] = true }
+local MOST_REDIRECTS = 5
+
+-- Where a redirect leads; nil and why it is not followed.
+local function redirect_target(self, response, address, hops)
+  local location = response.headers.location
+  local target = type(location) == "string" and url.resolve(address, location)
+  if not target then
+    return nil, "the answer is a redirect that leads nowhere"
+  elseif url.origin(target) ~= url.origin(self.settings.base_url) then
+    return nil, ("the answer is a redirect to another origin, %s, which is not shown the token: check base_url"):format(
+      url.origin(target))
+  elseif hops >= MOST_REDIRECTS then
+    return nil, ("the answer is one redirect after another, more than %d"):format(MOST_REDIRECTS)
+  end
+  return target
+end
+
+-- Sends a request and follows where its answers lead.
+local function exchange_and_follow(self, call)
+  local address = call.address
+  for hops = 0, MOST_REDIRECTS do
+    local response, sent, err = exchange(self, call, address)
+    if not response then
+      return nil, sent, err
+    elseif call.method ~= "GET" or not REDIRECTS[response.status] then
+      return response, sent
+    end
+    local target, reason = redirect_target(self, response, address, hops)
+    if not target then
+      return errors.fail("protocol", errors.redact(reason, sent.token),
+        { status = response.status, request_id = sent.id })
+    end
+    address = target
+  end
+end
+
+-- --- one call ---
+
+local function attempt(self, call)
+  call.attempts = call.attempts + 1
+  local response, sent, err = exchange_and_follow(self, call)
+  if response and response.status == 401 and self.settings.token_renewable and not call.renewed then
+    call.renewed = true
+    response, sent, err = exchange_and_follow(self, call) -- a 401 did nothing
+  end
+  if not response then
+    return nil, sent, err
+  end
+  local got = reply.new(response, sent.token, source_name(self.settings), call.hint)
+  if not got:is_success() then
+    return got:failure()
+  end
+  return got
+end
+
+-- The pause before a throttled call is tried again, outside of its own time; nil where it would be too long.
+local function throttle_pause(self, call, err)
+  local left = self.settings.throttle_wait - call.throttle_waited
+  local pause = err.retry_after
+  if err.retry_after_estimated then
+    pause = math.min(left, retry.throttle_pause(call.throttled, pause, math.random))
+  end
+  if left <= 0 or pause > left or scheduler.now() + pause >= scheduler.deadline() then
+    return nil
+  end
+  return pause
+end
+
+-- The pause before the next attempt; nil when there is none.
+local function retry_pause(self, call, err)
+  local settings = self.settings.retries
+  if call.failures >= settings.attempts then
+    return nil
+  end
+  local pause = retry.backoff(call.failures, settings, math.random)
+  if err.retry_after and not err.retry_after_estimated then
+    pause = math.max(pause, err.retry_after)
+  end
+  return scheduler.now() + pause < call.deadline and pause or nil
+end
+
+-- Waits for the next attempt, if there is to be one. Whether there is.
+local function wait_for_next(self, call, err)
+  if not retry.is_passing(call.method, err) then
+    return false
+  end
+  local on = self.settings.on
+  local told = { method = call.method, url = call.address, request_id = err.request_id, attempt = call.attempts,
+    err = err, retry_after = err.retry_after, retry_after_estimated = err.retry_after_estimated }
+  local pause
+  if err.kind == "throttled" and self.settings.on_throttle == "wait" then
+    call.throttled = call.throttled + 1
+    pause = throttle_pause(self, call, err)
+    told.pause = pause
+    hooks.call(on, "throttle", told)
+    if pause then
+      call.throttle_waited, call.deadline = call.throttle_waited + pause, call.deadline + pause
+    end
+  else
+    call.failures = call.failures + 1
+    pause = retry_pause(self, call, err)
+    told.pause = pause
+    if err.kind == "throttled" then
+      hooks.call(on, "throttle", told)
+    end
+    if pause then
+      hooks.call(on, "retry", told)
+    end
+  end
+  if pause then
+    scheduler.sleep(pause)
+  end
+  return pause ~= nil
+end
+
+local function perform(self, call)
+  call.deadline = math.min(scheduler.now() + self.settings.timeout.total, scheduler.deadline())
+  while not self.closed do
+    local got, message, err = attempt(self, call)
+    if got then
+      return got
+    end
+    err.attempts = call.attempts
+    if not wait_for_next(self, call, err) then
+      if call.attempts > 1 then
+        errors.append(err, (" [%d attempts]"):format(call.attempts))
+        message = err.message
+      end
+      return nil, message, err
+    end
+  end
+  return closed()
+end
+
+---Sends a request, again where that may help, and checks its status.
 ---@param method string
 ---@param path string    below base_url, encoded, beginning with a slash
 ---@param options? { query?: table, body?: string, hint?: string }  hint: what a 404 means here
@@ -83,22 +288,26 @@ end
 function methods:send(method, path, options)
   options = options or {}
   if self.closed then
-    return errors.fail("aborted", "this client was closed")
+    return closed()
   end
-  local settings = self.settings
-  local address = settings.base_url .. path .. url.query(options.query or {})
-  local response, token, err = send_once(self, method, address, options.body)
-  if response and response.status == 401 and settings.token_renewable then
-    response, token, err = send_once(self, method, address, options.body) -- a 401 did nothing
-  end
-  if not response then
-    return nil, token, err
-  end
-  local got = reply.new(response, token, source_name(settings), options.hint)
-  if not got:is_success() then
-    return got:failure()
-  end
-  return got
+  return scheduler.call(self, perform, self, {
+    method = method,
+    address = self.settings.base_url .. path .. url.query(options.query or {}),
+    body = options.body,
+    hint = options.hint,
+    deadline = 0, -- by scheduler.now()
+    attempts = 0, -- requests sent, but for redirects and a renewed token
+    failures = 0, -- of these, the ones that `retries` counts
+    throttled = 0, -- and the ones that `on_throttle` waits for
+    throttle_waited = 0, -- seconds
+    renewed = false,
+  })
+end
+
+---Aborts what is in flight.
+function methods:close()
+  self.closed = true
+  scheduler.cancel(self)
 end
 
 ---GETs a path that answers with deployments.
@@ -123,8 +332,9 @@ end
 
 ---@param settings table  of config.settings()
 ---@param transport fun(request: table): table|nil, string?, string?
-function request.new(settings, transport)
-  return setmetatable({ settings = settings, transport = transport, closed = false }, request_mt)
+---@param limits table    of limits.new()
+function request.new(settings, transport, limits)
+  return setmetatable({ settings = settings, transport = transport, limits = limits, closed = false }, request_mt)
 end
 
 return request

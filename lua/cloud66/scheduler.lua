@@ -1,25 +1,382 @@
--- scheduler.lua: who waits while a transfer runs. Everything that waits does it here.
+-- scheduler.lua: who waits. Everything that waits does it here: a plain script blocks; inside client:map the coroutine
+-- that has to wait gives way to the others.
+--
+-- What is waited for is a table:
+--   { transfer = and engine = : until the transfer is done,
+--     at = : until this moment (of now()),
+--     ready = : until this function says so,
+--     attach = : called with the loop that takes the wait over }
+
+local core = require "cloud66.core"
 
 local scheduler = {}
 
--- Milliseconds: how long the engine may block before control is back in Lua, where an interrupt is seen.
-local longest_wait = 1000
+-- Milliseconds: how long a wait may last before control is back in Lua, where an interrupt is seen.
+local LONGEST_WAIT = 1000
 
-local function drive(engine, transfer)
-  while not transfer:done() do
-    engine:wait(longest_wait)
+---Seconds on a clock that never goes back.
+scheduler.now = core.monotonic
+
+-- A task is a coroutine that each() made: { thread, loop, group, wait, owner, holds }. `active` is the one whose code
+-- runs now, perhaps in a coroutine of the user's own inside it.
+local active = false
+
+-- The loops that run, the outermost first: { tasks, in_flight, limit }.
+local loops = {}
+
+local running, create, resume, status = coroutine.running, coroutine.create, coroutine.resume, coroutine.status
+local close = rawget(coroutine, "close") or function() end -- Lua 5.4: for the variables to be closed
+
+-- PUC Lua 5.1 cannot yield across pcall, nor across an iterator.
+local function can_yield()
+  local thread = create(function()
+    pcall(coroutine.yield)
+  end)
+  resume(thread)
+  return status(thread) == "suspended"
+end
+
+local CAN_YIELD = can_yield()
+
+local function is_ready(wait, now)
+  if wait.cancelled then
+    return true
+  elseif wait.transfer then
+    return wait.transfer:done()
+  elseif wait.ready then
+    return wait.ready()
+  end
+  return now >= wait.at
+end
+
+-- Milliseconds until a moment, no longer than an interrupt may wait.
+local function milliseconds_until(at, now)
+  return math.max(0, math.min(LONGEST_WAIT, (at - now) * 1000))
+end
+
+local function block(wait)
+  while true do
+    local now = scheduler.now()
+    if is_ready(wait, now) then
+      return
+    elseif wait.transfer then
+      wait.engine:wait(LONGEST_WAIT)
+    else
+      core.sleep(milliseconds_until(wait.at, now) / 1000)
+    end
   end
 end
+
+-- Yields where that is possible: in a task, in its own coroutine (not in a generator of the user's inside it), and not
+-- below a C function such as table.sort. Whether it did.
+local function give_way(wait)
+  if not (active and running() == active.thread) then
+    return false
+  end
+  return (pcall(coroutine.yield, wait))
+end
+
+-- --- tasks ---
+
+local function spawn(loop, group, fn)
+  local task = { thread = create(fn), loop = loop, group = group, wait = false, owner = false, holds = false }
+  loop.tasks[#loop.tasks + 1] = task
+end
+
+local function release(task)
+  if task.holds then
+    task.holds = false
+    task.loop.in_flight = task.loop.in_flight - 1
+  end
+end
+
+local function stop(task)
+  local wait = task.wait
+  task.stopped = true
+  if wait and wait.transfer then
+    wait.transfer:cancel()
+  end
+  release(task)
+  pcall(close, task.thread)
+end
+
+local function is_within(group, outer)
+  while group and group ~= outer do
+    group = group.parent and group.parent.group
+  end
+  return group == outer
+end
+
+local function is_over(task)
+  return task.stopped or status(task.thread) == "dead"
+end
+
+-- Stops the tasks of a group and of those inside it; all of the loop's, without a group.
+local function stop_all(loop, group)
+  for _, task in ipairs(loop.tasks) do
+    if not is_over(task) and (not group or is_within(task.group, group)) then
+      stop(task)
+    end
+  end
+end
+
+local function step(task)
+  local before = active
+  active = task
+  local ok, wait = resume(task.thread)
+  active = before
+  if not ok then
+    task.group.bug = { wait }
+    stop_all(task.loop, task.group)
+  elseif status(task.thread) == "dead" then
+    task.wait = false
+  elseif type(wait) == "table" and (wait.transfer or wait.at or wait.ready) then
+    task.wait = wait
+    if wait.attach then
+      wait.attach(task.loop)
+    end
+  else
+    task.group.bug = { "the function given to map() yielded: give it coroutines of its own to yield in" }
+    stop_all(task.loop, task.group)
+  end
+end
+
+-- Runs every task that need not wait any longer. Whether there was one.
+local function step_all(loop)
+  local tasks, kept, stepped = loop.tasks, 0, false
+  local now = scheduler.now()
+  local i = 1
+  while i <= #tasks do -- tasks that come on the way stand at its end
+    local task = tasks[i]
+    if not is_over(task) and (not task.wait or is_ready(task.wait, now)) then
+      stepped = true
+      step(task)
+    end
+    i = i + 1
+  end
+  for place = 1, #tasks do
+    local task = tasks[place]
+    tasks[place] = nil
+    if not is_over(task) then
+      kept = kept + 1
+      tasks[kept] = task
+    end
+  end
+  return stepped
+end
+
+-- Waits for whatever comes first.
+local function idle(loop)
+  local engine, at
+  for _, task in ipairs(loop.tasks) do
+    engine = engine or task.wait.engine
+    if task.wait.at and (not at or task.wait.at < at) then
+      at = task.wait.at
+    end
+  end
+  local span = at and milliseconds_until(at, scheduler.now()) or LONGEST_WAIT
+  if engine then
+    engine:wait(span)
+  elseif at then
+    core.sleep(span / 1000)
+  else
+    error("cloud66: a map that waits for nothing", 0)
+  end
+end
+
+local function engine_of(loop)
+  for _, task in ipairs(loop.tasks) do
+    if task.wait and task.wait.engine then
+      return task.wait.engine
+    end
+  end
+end
+
+local function turn(loop)
+  while #loop.tasks > 0 do
+    if not step_all(loop) then
+      idle(loop)
+    else
+      local engine = engine_of(loop)
+      if engine then
+        engine:step() -- those that never wait must not hold up those that do
+      end
+    end
+  end
+end
+
+local function run(loop)
+  local before = active
+  loops[#loops + 1] = loop
+  local ok, problem = pcall(turn, loop)
+  loops[#loops] = nil
+  active = before
+  if not ok then
+    stop_all(loop)
+    error(problem, 0)
+  end
+end
+
+-- --- waiting ---
 
 ---Waits until the transfer is done. If an error (an interrupt, say) ends the wait, the transfer is cancelled.
 ---@param engine userdata # of `cloud66.curl`, the one that started the transfer
 ---@param transfer userdata
 function scheduler.await(engine, transfer)
-  local ok, err = pcall(drive, engine, transfer)
+  local wait = { transfer = transfer, engine = engine }
+  if give_way(wait) then
+    return
+  end
+  local ok, problem = pcall(block, wait)
   if not ok then
     transfer:cancel()
-    error(err, 0)
+    error(problem, 0)
   end
+end
+
+---@param seconds number
+function scheduler.sleep(seconds)
+  local wait = { at = scheduler.now() + seconds }
+  if not give_way(wait) then
+    block(wait)
+  end
+end
+
+---When the map that this code runs in must be over, by now(); math.huge where nothing limits it.
+---@return number
+function scheduler.deadline()
+  return active and active.group.deadline or math.huge
+end
+
+---Calls fn for an exchange with the API: inside map it takes a turn, as no more may be in flight than was asked for.
+---@param owner table  for cancel()
+function scheduler.call(owner, fn, ...)
+  local task = active
+  if not task or task.holds then
+    return fn(...)
+  end
+  local loop = task.loop
+  local function is_free()
+    return loop.in_flight < loop.limit
+  end
+  if not is_free() then
+    give_way { ready = is_free } -- where that is impossible, one too many is in flight
+  end
+  task.holds, task.owner = true, owner
+  loop.in_flight = loop.in_flight + 1
+  local ok, value, message, err = pcall(fn, ...)
+  release(task)
+  task.owner = false
+  if not ok then
+    error(value, 0)
+  end
+  return value, message, err
+end
+
+---Ends the waits of this owner's calls; their transfers are cancelled.
+function scheduler.cancel(owner)
+  for _, loop in ipairs(loops) do
+    for _, task in ipairs(loop.tasks) do
+      local wait = task.wait
+      if task.owner == owner and wait and not is_over(task) then
+        if wait.transfer then
+          wait.transfer:cancel()
+        end
+        wait.cancelled = true
+      end
+    end
+  end
+end
+
+-- --- many at once ---
+
+-- Where no coroutine can give way. The task is there for its deadline alone.
+local function one_after_another(pull, work, deadline)
+  local before = active
+  active = { thread = false, loop = false, group = { deadline = deadline }, wait = false, owner = false, holds = true }
+  local function go()
+    local index = 0
+    while true do
+      local item, message, err = pull()
+      if item == nil then
+        return message, err
+      end
+      index = index + 1
+      work(index, item)
+    end
+  end
+  local ok, message, err = pcall(go)
+  active = before
+  if not ok then
+    error(message, 0)
+  elseif message then
+    return nil, message, err
+  end
+  return true
+end
+
+-- Takes items while there is room for them, and makes a task for each.
+local function feed(loop, group, pull, work)
+  local index = 0
+  local room = { ready = function()
+    return group.count < group.limit
+  end }
+  while true do
+    if not room.ready() then
+      coroutine.yield(room)
+    end
+    local item, message, err = pull()
+    if item == nil then
+      group.failure = message and { message, err }
+      return
+    end
+    index = index + 1
+    group.count = group.count + 1
+    local place = index
+    spawn(loop, group, function()
+      work(place, item)
+      group.count = group.count - 1
+    end)
+  end
+end
+
+---Calls work(index, item) for each item that pull() gives, up to `limit` of them at once, each in a coroutine of its
+---own. Inside such a coroutine it goes on in the loop that is there. On PUC Lua 5.1 one comes after another.
+---
+---What work or pull raises stops the rest, and is raised on.
+---@param pull fun(): any, string?, table?  an item; nil at the end; or nil, message, err
+---@param work fun(index: integer, item: any)
+---@param limit integer
+---@param deadline number  by now(): what scheduler.deadline() gives inside
+---@return true|nil ok, string? message, table? err  # of pull
+function scheduler.each(pull, work, limit, deadline)
+  deadline = math.min(deadline, scheduler.deadline())
+  if not CAN_YIELD then
+    return one_after_another(pull, work, deadline)
+  end
+  local group = {
+    count = 0, limit = limit, deadline = deadline, parent = active, bug = false, failure = false, fed = false,
+  }
+  local function start(loop)
+    spawn(loop, group, function()
+      feed(loop, group, pull, work)
+      group.fed = true
+    end)
+  end
+  local function is_done()
+    return group.bug or (group.fed and group.count == 0)
+  end
+  if not give_way { ready = is_done, attach = start } then
+    local loop = { tasks = {}, in_flight = 0, limit = limit }
+    start(loop)
+    run(loop)
+  end
+  if group.bug then
+    error(group.bug[1], 0)
+  elseif group.failure then
+    return nil, group.failure[1], group.failure[2]
+  end
+  return true
 end
 
 return scheduler

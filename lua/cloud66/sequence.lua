@@ -367,6 +367,19 @@ function sequence.page_turner(fetch, options)
   end
 end
 
+---The items of a sequence as a function, for what goes through it in its own way; nil where it is no sequence.
+---@param spent string  what using the sequence again is told
+---@return (fun(): any, string?, table?)|nil
+function sequence.pull_of(self, spent, level)
+  local state = type(self) == "userdata" and states[self]
+  if not state then
+    return nil
+  end
+  state = check_open(self, level)
+  state.spent = spent
+  return state.pull
+end
+
 ---Goes through the items of all pages. An item whose id was given out before is passed over: while a script
 ---walks the list, one that starts on top shifts the others down, and the last of a page comes again.
 ---@param next_page fun(): table|userdata|nil, string?, table?  see page_turner; a page has # and [i]

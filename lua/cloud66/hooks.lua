@@ -1,0 +1,33 @@
+-- hooks.lua: calls the functions of option `on`. What they do cannot break a call.
+
+local errors = require "cloud66.error"
+
+local hooks = {}
+
+---Every hook there is.
+hooks.NAMES = { request = true, response = true, retry = true, throttle = true, warning = true }
+
+-- Ctrl-C raises in whatever Lua code runs: it is not the hook's error, and must not be passed over.
+local function is_interrupt(problem)
+  return type(problem) == "string" and problem:find "interrupted!$" ~= nil
+end
+
+---@param on table     hook name -> function
+---@param name string
+---@param info table   a fresh one: the hook may keep it; holds no token
+function hooks.call(on, name, info)
+  local hook = on[name]
+  if not hook then
+    return
+  end
+  local ok, problem = pcall(hook, info)
+  if ok then
+    return
+  elseif is_interrupt(problem) then
+    error(problem, 0)
+  elseif name ~= "warning" then -- else it would be lost
+    hooks.call(on, "warning", { text = ("the hook '%s' raised: %s"):format(name, errors.clean(tostring(problem))) })
+  end
+end
+
+return hooks

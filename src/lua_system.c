@@ -1,0 +1,26 @@
+/* lua_system.c - floor 3: the clock, sleeping and random bytes as Lua functions. */
+#include "lua_system.h"
+
+#include "system.h"
+
+int c66_lua_monotonic(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)c66_monotonic());
+  return 1;
+}
+
+int c66_lua_sleep(lua_State *L) {
+  lua_Number seconds = luaL_checknumber(L, 1);
+  luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "must not be negative, nor out of range");
+  lua_pushboolean(L, c66_sleep((double)seconds));
+  return 1;
+}
+
+int c66_lua_random(lua_State *L) {
+  unsigned char bytes[256];
+  lua_Number n = luaL_checknumber(L, 1);
+  luaL_argcheck(L, n >= 1 && n <= (lua_Number)sizeof bytes, 1, "1 to 256 bytes at a time");
+  if (!c66_random(bytes, (size_t)n))
+    return luaL_error(L, "the operating system gives no random bytes");
+  lua_pushlstring(L, (const char *)bytes, (size_t)n);
+  return 1;
+}

@@ -1,0 +1,20 @@
+/* lua_system.h - floor 3: system.h as Lua functions. */
+#ifndef C66_LUA_SYSTEM_H
+#define C66_LUA_SYSTEM_H
+
+#include "compat.h"
+
+C66_BEGIN_DECLS
+
+/* monotonic() -> seconds since some moment of the past; not affected by setting the time */
+int c66_lua_monotonic(lua_State *L);
+
+/* sleep(seconds) -> whether it lasted so long: false when a signal ended it */
+int c66_lua_sleep(lua_State *L);
+
+/* random(n) -> n bytes (1 to 256) from the operating system's generator. Raises where there is none. */
+int c66_lua_random(lua_State *L);
+
+C66_END_DECLS
+
+#endif

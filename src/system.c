@@ -1,0 +1,44 @@
+/* system.c - floor 1: the monotonic clock, sleeping and random bytes. */
+#include "system.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__APPLE__)
+#include <sys/random.h>
+#endif
+
+double c66_monotonic(void) {
+  struct timespec now = {0, 0};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+bool c66_sleep(double seconds) {
+  struct timespec span;
+  span.tv_sec = (time_t)seconds;
+  span.tv_nsec = (long)((seconds - (double)span.tv_sec) * 1e9);
+  return nanosleep(&span, NULL) == 0 || errno != EINTR;
+}
+
+/* Kernels from before 2014, and systems without the call. */
+static bool read_device(unsigned char *bytes, size_t n) {
+  FILE *device = fopen("/dev/urandom", "rb");
+  bool whole;
+  if (device == NULL)
+    return false;
+  (void)setvbuf(device, NULL, _IONBF, 0);
+  whole = fread(bytes, 1, n, device) == n;
+  (void)fclose(device);
+  return whole;
+}
+
+bool c66_random(unsigned char *bytes, size_t n) {
+#if defined(__linux__) || defined(__APPLE__) || defined(__FreeBSD__) || defined(__OpenBSD__)
+  if (getentropy(bytes, n) == 0)
+    return true;
+#endif
+  return read_device(bytes, n);
+}
