@@ -68,10 +68,10 @@ local failures = {
     end, 0)
   end },
   { "connect", function()
-    return cloud66.new({ base_url = fake.closed_url(), token = "a-token" }):stack("a"):live()
+    return cloud66.new({ base_url = fake.closed_url(), token = "a-token", retries = false }):stack("a"):live()
   end },
   { "tls", function()
-    return cloud66.new({ base_url = fake.url(nil, "https"), token = "a-token" }):stack("a"):live()
+    return cloud66.new({ base_url = fake.url(nil, "https"), token = "a-token", retries = false }):stack("a"):live()
   end },
   { "network", function()
     return stack({ cut = "body" }):page(1)
@@ -204,7 +204,7 @@ end
 
 local start = ([[
   local cloud66 = require "cloud66"
-  local stack = cloud66.new { base_url = %q, token = %q }:stack %q
+  local stack = cloud66.new { base_url = %q, token = %q, retries = false }:stack %q
 ]]):format(fake.url { error = "server", on = "page2" }, fake.token, fake.stacks.awesome_app)
 
 local nothing_live = ([[
@@ -230,7 +230,7 @@ describe("a script", function()
     local output, errors, status = child(([[
       local cloud66 = require "cloud66"
       for address in ("%s"):gmatch "%%S+" do
-        local stack = cloud66.new { base_url = address, token = "a-token-of-mine" }
+        local stack = cloud66.new { base_url = address, token = "a-token-of-mine", retries = false }
         stack = stack and stack:with { token = address:find "live" and "%s" or nil }:stack "%s"
         local ok, problem = pcall(function() assert(stack:live()) end)
         local message = select(2, stack:live())

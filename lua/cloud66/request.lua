@@ -121,6 +121,7 @@ local function exchange(self, call, address)
   if left <= 0 then
     return errors.fail("timeout", "no time was left to send the request", { request_id = sent.id })
   end
+  left = math.ceil(left * 100) / 100 -- whole centiseconds: what was asked for, while nothing of it is gone
   self.limits:count(os.time())
   local response, kind, text = self.transport {
     method = call.method,

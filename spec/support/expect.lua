@@ -5,9 +5,9 @@ local fake = require "spec.support.fake"
 
 local expect = {}
 
--- A client that asks for a scenario; options as for cloud66.new().
+-- A client that asks for a scenario and does not try again; options as for cloud66.new().
 function expect.connect(scenario, options)
-  local settings = { base_url = fake.url(scenario), token = fake.token }
+  local settings = { base_url = fake.url(scenario), token = fake.token, retries = false }
   for name, value in pairs(options or {}) do
     settings[name] = value
   end
