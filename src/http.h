@@ -93,6 +93,9 @@ struct c66_transfer {
 /* Loads libcurl once per process. Safe to call at any time, from any thread. */
 c66_status c66_http_load(c66_error *err);
 
+/* Whether libcurl's own CA bundle is there, so that its directory of CAs can be left out. */
+bool c66_http_bundle_suffices(void);
+
 /* Each gives NULL if the text may be sent, else the reason why not, which never quotes the text. */
 const char *c66_http_refuse_url(const char *url, size_t n);
 const char *c66_http_refuse_method(const char *method, size_t n);

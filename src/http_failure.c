@@ -114,6 +114,26 @@ static void fail_verification(c66_transfer *t, CURLcode result) {
                   detail_of(t, result));
 }
 
+/* libcurl has one code for a handshake that the peer refuses and for one that the network cuts, and
+ * one for a connection that broke and for chunks that are none: only its words tell them apart. */
+static bool says(const c66_transfer *t, const char *const *words) {
+  for (; *words != NULL; words++)
+    if (strstr(t->detail, *words) != NULL)
+      return true;
+  return false;
+}
+
+static bool is_cut_handshake(const c66_transfer *t, CURLcode result) {
+  static const char *const words[] = {"SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof",
+                                      "non-properly terminated", NULL};
+  return result == CURLE_SSL_CONNECT_ERROR && says(t, words);
+}
+
+static bool is_bad_chunk(const c66_transfer *t, CURLcode result) {
+  static const char *const words[] = {"chunked-encoding", "chunk hex-length", NULL};
+  return result == CURLE_RECV_ERROR && says(t, words);
+}
+
 /* A proxy's refusal to open a tunnel comes as a receive error. */
 static long tunnel_refusal(const c66_transfer *t) {
   long code = 0;
@@ -166,6 +186,12 @@ void c66_failure_from_curl(c66_transfer *t, CURLcode result) {
   } else if (result == CURLE_OUT_OF_MEMORY && t->in_head) {
     /* Up to 8.5 that is also how libcurl says that a header line is too long for it. */
     c66_failure_set(t, "protocol", "a response header is too long", "");
+  } else if (is_cut_handshake(t, result)) {
+    c66_failure_set(t, "connect", "the connection was cut during the TLS handshake",
+                    detail_of(t, result));
+  } else if (is_bad_chunk(t, result)) {
+    c66_failure_set(t, "protocol", "the body is not in chunks as its header says",
+                    detail_of(t, result));
   } else if (refusal != 0) {
     char detail[32];
     (void)snprintf(detail, sizeof detail, "HTTP status %ld", refusal);

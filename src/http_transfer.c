@@ -208,11 +208,11 @@ static CURLcode set_target(CURL *easy, const c66_request *request) {
   TRY_SETOPT(easy, CURLOPT_URL, request->url);
   if (request->proxy != NULL)
     TRY_SETOPT(easy, CURLOPT_PROXY, request->proxy);
-  if (request->ca_file != NULL) {
+  if (request->ca_file != NULL)
     TRY_SETOPT(easy, CURLOPT_CAINFO, request->ca_file);
-    /* A directory too would add its CAs, and keeps libcurl from caching the parsed file. */
+  /* A directory too would add its CAs, and keeps libcurl from caching the parsed file. */
+  if (request->ca_file != NULL || c66_http_bundle_suffices())
     TRY_SETOPT(easy, CURLOPT_CAPATH, (char *)NULL);
-  }
   if (request->fresh_connection) {
     TRY_SETOPT(easy, CURLOPT_FRESH_CONNECT, 1L);
     TRY_SETOPT(easy, CURLOPT_FORBID_REUSE, 1L);
