@@ -495,13 +495,79 @@ describe("a connection", function()
     failure("protocol", connect({ gzip = "bad" }):request("GET", "/stacks"))
   end)
 
-  it("that redirects is kind protocol, and nothing follows", function()
-    for _, redirect in ipairs { "same", "other", "loop" } do
+  it("that redirects within the origin is followed", function()
+    local tag = fake.fresh_tag()
+    local value, response = connect({ redirect = "same", tag = tag }):request("GET", "/ping/auth", { query = { a = "b c" } })
+    assert.is_true(value.ok)
+    assert.equal(200, response.status)
+    local sent = fake.requests(tag)
+    assert.equal(2, #sent)
+    assert.same({ "b c", "Bearer valid" }, { sent[2].query.a, sent[2].headers.authorization })
+  end)
+
+  it("that redirects to another origin is kind protocol, and the token goes nowhere", function()
+    local tag = fake.fresh_tag()
+    local value, message, err = connect({ redirect = "other", tag = tag }):request("GET", "/ping/auth")
+    failure("protocol", value, message, err)
+    assert.equal(302, err.status)
+    assert.matches("another origin, http://localhost:%d+", message)
+    assert.equal(1, #fake.requests(tag))
+  end)
+
+  it("that redirects for ever is kind protocol after 5 of them", function()
+    local tag = fake.fresh_tag()
+    failure("protocol", connect({ redirect = "loop", tag = tag }):request("GET", "/ping/auth"))
+    assert.equal(6, #fake.requests(tag))
+  end)
+
+  it("that redirects what is no GET is kind protocol, and nothing follows", function()
+    for _, method in ipairs { "POST", "PUT", "PATCH", "DELETE" } do
       local tag = fake.fresh_tag()
-      local err = failure("protocol", connect({ redirect = redirect, tag = tag }):request("GET", "/ping/auth"))
+      local err = failure("protocol", connect({ redirect = "same", tag = tag }):request(method, "/ping/auth"))
       assert.equal(302, err.status)
       assert.equal(1, #fake.requests(tag))
     end
+  end)
+
+  -- Where a client at https://example.com/api/3 goes for a Location, asked for /stacks/a?page=1.
+  local function goes_to(location)
+    local seen = {}
+    local client = connect(nil, {
+      base_url = "https://example.com",
+      transport = function(request)
+        seen[#seen + 1] = request.url
+        return { status = #seen == 1 and 302 or 200, headers = { location = location }, body = "{}" }
+      end,
+    })
+    local value, message, err = client:request("GET", "/stacks/a", { query = { page = 1 } })
+    if #seen == 1 then
+      failure("protocol", value, message, err)
+    end
+    return seen[2]
+  end
+
+  it("may redirect in every form of the same origin", function()
+    local forms = {
+      ["https://example.com/api/3/x"] = "https://example.com/api/3/x", ["https://EXAMPLE.com:443/y"] = "https://example.com:443/y",
+      ["//example.com/z"] = "https://example.com/z", ["/w?q=1#part"] = "https://example.com/w?q=1",
+      ["b"] = "https://example.com/api/3/stacks/b", ["?page=2"] = "https://example.com/api/3/stacks/a?page=2",
+    }
+    for location, target in pairs(forms) do
+      local got = goes_to(location)
+      assert.equal(target:lower(), got and got:lower(), location)
+    end
+  end)
+
+  it("does not redirect to what only looks like the same origin", function()
+    local forms = {
+      "http://example.com/", "https://example.com.evil.org/", "https://example.com@evil.org/", "https://evil.org#example.com",
+      "//evil.org/", "https://example.com:444/", "https:/\\evil.org", "\\\\evil.org", "https://evil.org\\@example.com/", "javascript:x",
+      "https://[::1]/", "/a b", "/\r\nX: y", "https://", "file:///etc/passwd",
+    }
+    for _, location in ipairs(forms) do
+      assert.is_nil(goes_to(location), location)
+    end
+    assert.is_nil(goes_to(nil))
   end)
 
   it("that is slow is kind timeout", function()
@@ -836,7 +902,9 @@ describe("option `transport`", function()
     local client = with_transport(function()
       return { status = 500, headers = { ["x-request-id"] = "abc-123" }, body = "" }
     end)
-    assert.equal("abc-123", failure("server", client:request("GET", "/ping")).request_id)
+    local err = failure("server", client:request("GET", "/ping"))
+    assert.equal("abc-123", err.server_request_id)
+    assert.matches("^%x+%-%x+%-4%x+%-[89ab]%x+%-%x+$", err.request_id)
   end)
 
   it("answers with any status", function()

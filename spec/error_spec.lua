@@ -1,4 +1,5 @@
 -- Failures: that they can be asserted, printed and written, what the err object is, and whose line a raise blames.
+local child = require("spec.support.child").run
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
@@ -180,27 +181,6 @@ describe("a failure", function()
 end)
 
 -- --- child interpreters ---
-
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
--- Runs a program in a new interpreter; gives what it wrote to standard output, to standard error, and its exit status.
-local function child(program)
-  local path, errors = os.tmpname(), os.tmpname()
-  local file = io.open(path, "w")
-  file:write(program)
-  file:close()
-  local pipe = io.popen(("%s %s 2>%s; echo status $?"):format(quote(os.getenv "C66_LUA"), quote(path), quote(errors)))
-  local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
-  pipe:close()
-  file = io.open(errors)
-  local written = file:read "*a"
-  file:close()
-  os.remove(path)
-  os.remove(errors)
-  return output, written, tonumber(status)
-end
 
 local start = ([[
   local cloud66 = require "cloud66"

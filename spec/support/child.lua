@@ -1,0 +1,28 @@
+-- Programs in an interpreter of their own, the one that runs the specs.
+local child = {}
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+---Runs a program in a new interpreter; gives what it wrote to standard output, to standard error, and its exit status.
+---@param program string Lua
+---@param prefix? string what to put before the interpreter: variables of the environment
+function child.run(program, prefix)
+  local path, errors = os.tmpname(), os.tmpname()
+  local file = io.open(path, "w")
+  file:write(program)
+  file:close()
+  local pipe = io.popen(("%s %s %s 2>%s; echo status $?"):format(
+    prefix or "", quote(os.getenv "C66_LUA"), quote(path), quote(errors)))
+  local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
+  pipe:close()
+  file = io.open(errors)
+  local written = file:read "*a"
+  file:close()
+  os.remove(path)
+  os.remove(errors)
+  return output, written, tonumber(status)
+end
+
+return child
