@@ -25,4 +25,7 @@ function child.run(program, prefix)
   return output, written, tonumber(status)
 end
 
+---Whether the interpreter turns Ctrl-C into a Lua error; the one built with the sanitizers does not.
+child.is_interruptible = not (os.getenv "C66_BUILD" or ""):find "[at]san"
+
 return child

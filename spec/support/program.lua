@@ -9,13 +9,13 @@ local function exists(path)
   return file ~= nil
 end
 
--- What a program prints, errors too; nil where it is not built.
-function program.output(name, arguments)
+-- What a program prints, errors too; nil where it is not built. `environment`: "NAME=value ...", for the shell.
+function program.output(name, arguments, environment)
   local build = os.getenv "C66_BUILD"
   if not build or not exists(build .. "/" .. name) then
     return nil
   end
-  local pipe = assert(io.popen(("'%s/%s' %s 2>&1"):format(build, name, arguments)))
+  local pipe = assert(io.popen(("%s '%s/%s' %s 2>&1"):format(environment or "", build, name, arguments)))
   local output = pipe:read "*a"
   pipe:close()
   return output

@@ -22,6 +22,7 @@ local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
 local json = require "spec.support.fake.json"
 local shape = require "spec.support.fake.shape"
+local wire = require "spec.support.fake.wire"
 
 local yes, one_of, integer, seconds, text = allowed.yes, allowed.one_of, allowed.integer, allowed.seconds, allowed.text
 
@@ -417,6 +418,7 @@ return {
     "gzip",
     one_of("yes", "bad"),
     "compressed, where the client accepts it (nginx.conf does it); bad: said to be gzip, and is not",
+    fault = true,
     send = function(value, reply)
       if value == "bad" then
         reply.headers["Content-Encoding"] = "gzip"
@@ -444,9 +446,21 @@ return {
     end,
   },
   {
+    "wire",
+    one_of(wire.names),
+    "raw bytes instead of the reply, plain HTTP only: see fake/wire.lua",
+    fault = true,
+    check = function(_, values)
+      return values.gzip and "wire sends no reply that could be compressed" or nil
+    end,
+    send = function(value, reply)
+      reply.wire = value
+    end,
+  },
+  {
     "cut",
-    one_of("head", "body"),
-    "the connection closes before the first byte, or in the middle of the body",
+    one_of("head", "body", "reset"),
+    "the connection closes before the first byte, or in the middle of the body, or is reset there",
     fault = true,
     send = function(value, reply)
       reply.cut = value

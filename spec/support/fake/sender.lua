@@ -1,5 +1,7 @@
--- Puts a reply on the wire. reply = {status, body, type, headers, chunked, padding (bytes), delay (seconds), drip, cut}
+-- Puts a reply on the wire. reply = {status, body, type, headers, chunked, padding (bytes), delay (seconds), drip, cut, wire}
 -- luacheck: globals ngx
+local wire = require "spec.support.fake.wire"
+
 local sender = {}
 
 local function flush(text)
@@ -18,7 +20,11 @@ end
 local function pad(bytes)
   local piece = (" "):rep(65536)
   while bytes > 0 do
-    flush(piece:sub(1, math.min(bytes, #piece)))
+    ngx.print(piece:sub(1, math.min(bytes, #piece)))
+    if not ngx.flush(true) then
+      return -- the client has gone
+    end
+    ngx.sleep(0) -- compressed it seldom has to wait for the client, and others have to be served too
     bytes = bytes - #piece
   end
 end
@@ -27,7 +33,9 @@ function sender.send(reply)
   if reply.delay then
     ngx.sleep(reply.delay)
   end
-  if reply.cut == "head" then
+  if reply.wire then
+    return wire.send(reply.wire)
+  elseif reply.cut == "head" then
     return ngx.exit(444)
   end
   ngx.status = reply.status
@@ -39,7 +47,7 @@ function sender.send(reply)
   if body == "" or not reply.chunked then
     ngx.header["Content-Length"] = reply.status ~= 204 and #body or nil
   end
-  if reply.cut == "body" then
+  if reply.cut == "body" or reply.cut == "reset" then
     flush(body:sub(1, math.floor(#body / 2)))
     ngx.sleep(0.02) -- else the half may never leave
     return ngx.exit(444)
