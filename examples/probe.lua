@@ -186,7 +186,10 @@ local function remembering(send)
   end
 end
 
-local client, problem = cloud66.new { transport = remembering(require("cloud66.transport.curl").new()) }
+local client, problem = cloud66.new {
+  transport = remembering(require("cloud66.transport.curl").new()),
+  retries = { attempts = 2 }, -- each counts
+}
 
 -- Status, type and keys of an answer, and the word under `error`; no texts.
 local function describe(response)

@@ -295,6 +295,16 @@ describe("inside map", function()
     assert.equal("atrue btrue ctruetrue", results[2].value, results[2].message)
   end)
 
+  it("a map in a token's function does not wait for the call it is part of", function()
+    local plain = connect()
+    local client = connect(nil, { concurrency = 1, token = function()
+      assert(plain:map({ 1, 2, 3 }, function() return ping(plain) end).failed == 0)
+      return fake.token
+    end })
+    local results = client:map({ 1, 2 }, function() return ping(client) end)
+    assert.equal(0, results.failed)
+  end)
+
   it("retries and their pauses let the others go on", function()
     local tag = fake.fresh_tag()
     local slow = connect({ error = "server", times = 2, tag = tag }, { retries = { attempts = 3, base = 0.05 } })

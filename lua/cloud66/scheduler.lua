@@ -248,11 +248,23 @@ function scheduler.deadline()
   return active and active.group.deadline or math.huge
 end
 
+-- Whether a task has its turn, or is part of one that has: what a hook or a token's function starts must not wait for
+-- the call that it is part of.
+local function has_turn(task)
+  while task do
+    if task.holds then
+      return true
+    end
+    task = task.group.parent
+  end
+  return false
+end
+
 ---Calls fn for an exchange with the API: inside map it takes a turn, as no more may be in flight than was asked for.
 ---@param owner table  for cancel()
 function scheduler.call(owner, fn, ...)
   local task = active
-  if not task or task.holds then
+  if not task or has_turn(task) then
     return fn(...)
   end
   local loop = task.loop
