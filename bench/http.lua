@@ -51,7 +51,8 @@ local function interleave(candidates)
     for _, c in ipairs(candidates) do
       if round <= (c.rounds or ROUNDS) then
         samples[c.name] = samples[c.name] or {}
-        table.insert(samples[c.name], c.run())
+        local figure = c.run()
+        table.insert(samples[c.name], figure)
       end
     end
   end
