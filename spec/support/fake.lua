@@ -12,7 +12,12 @@ local function environment(name)
   return value
 end
 
-local origins = { http = environment "C66_FAKE_URL", https = environment "C66_FAKE_TLS_URL" }
+local origins = {
+  http = environment "C66_FAKE_URL",
+  https = environment "C66_FAKE_TLS_URL",
+  expired = environment "C66_FAKE_EXPIRED_URL",
+  misnamed = environment "C66_FAKE_MISNAMED_URL",
+}
 local directory = environment "C66_FAKE_DIR"
 
 local fake = {
@@ -59,11 +64,11 @@ end
 
 ---A base URL, "http://127.0.0.1:12345/~codes=string/api/3".
 ---@param options? table scenario key -> value (true for yes)
----@param scheme? "http"|"https"
+---@param scheme? "http"|"https"|"expired"|"misnamed" https with a good certificate, an expired one, one for another name
 function fake.url(options, scheme)
   local origin = origins[scheme or "http"]
   if not origin then
-    error("the scheme is http or https", 2)
+    error("the scheme is http, https, expired or misnamed", 2)
   end
   local text = fake.scenario(options)
   return origin .. (text ~= "" and "/" .. text or "") .. "/api/3"
