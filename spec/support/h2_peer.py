@@ -1,23 +1,25 @@
-# h2_peer.py MODE DIRECTORY: an HTTP/2 server on loopback, with the certificate of the fake API in DIRECTORY, that fails its
-# first client the way MODE says and serves every one after that. Prints its port, or "cannot" where the system's OpenSSL
+# h2_peer.py MODE DIRECTORY [N]: an HTTP/2 server on loopback, with the certificate of the fake API in DIRECTORY, that fails
+# its N-th request (1) the way MODE says and serves all others. Prints its port, or "cannot" where the system's OpenSSL
 # does not let it; ends with standard input, after 20 seconds at the latest. What it answers tells how many connections
-# and requests it has seen, and how many of the requests waited at once. MODE is one of
+# and requests it has seen, how many of the requests waited at once, and the HTTP version. MODE is one of
 #   serve             fails nobody
 #   gather            fails nobody; answers when no more requests come
 #   handshake-close   the first connection closes during the handshake
 #   handshake-reset   ... with an RST
 #   tls1.1            speaks nothing newer, to anybody
-#   stream-N          the first request's stream is reset with error code N, the connection stays
-#   half-N            ... after half of a body
-#   half-unsized-N    ... of a body without a Content-Length
-#   goaway            GOAWAY instead of an answer: no request was seen; then the connection closes
+#   stream-CODE       the stream is reset with this error code, the connection stays
+#   half-CODE         ... after half of a body
+#   half-unsized-CODE ... of a body without a Content-Length
+#   goaway            GOAWAY instead of an answer: the request was not seen; then the connection closes
 #   goaway-late       GOAWAY that says the request was seen; then the connection closes
+#   goaway-after      an answer, then GOAWAY; the connection stays
 #   close             the connection closes, without a word
-import json, os, signal, socket, ssl, struct, sys, threading
+import json, os, signal, socket, ssl, struct, sys, threading, time
 
-import h2.config, h2.connection, h2.events
+import h2.config, h2.connection, h2.events, h2.exceptions
 
 mode, directory = sys.argv[1:3]
+victim = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 seen = {"connections": 0, "requests": 0, "at_once": 0}
 lock = threading.Lock()
 
@@ -25,7 +27,7 @@ lock = threading.Lock()
 def server_context():
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory + "/server.pem", directory + "/server.key")
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols(["h2", "http/1.1"])
     if mode == "tls1.1":
         use_old(context)
     return context
@@ -52,6 +54,22 @@ def can_shake_hands(server):
     return not ends
 
 
+def answer_to(requests, version):
+    with lock:
+        seen["at_once"] = max(seen["at_once"], requests)
+        return json.dumps({"response": dict(seen, http_version=version)}).encode()
+
+
+# A request is all that comes in one piece: ours are short.
+def serve_old(sock):
+    while sock.recv(65536):
+        with lock:
+            seen["requests"] += 1
+        body = answer_to(1, "1.1")
+        head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        sock.sendall(head.encode() + body)
+
+
 def reset(sock):
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
@@ -72,9 +90,7 @@ class Connection:
         self.h2.send_headers(stream, headers + ([("content-length", str(size))] if size else []))
 
     def answer(self):
-        with lock:
-            seen["at_once"] = max(seen["at_once"], len(self.waiting))
-            body = json.dumps({"response": seen}).encode()
+        body = answer_to(len(self.waiting), "2")
         for stream in self.waiting:
             self.head(stream, len(body))
             self.h2.send_data(stream, body, end_stream=True)
@@ -89,17 +105,23 @@ class Connection:
         elif kind.startswith("half"):
             self.head(stream, None if kind == "half-unsized" else 100)
             self.h2.send_data(stream, b'{"response": {"hal')
+            self.send()
+            time.sleep(0.03)  # what comes together with a reset is lost
             self.h2.reset_stream(stream, int(code))
+        elif mode == "goaway-after":
+            self.waiting.append(stream)
+            self.answer()
+            self.h2.close_connection(last_stream_id=stream)
         elif mode.startswith("goaway"):
             self.h2.close_connection(last_stream_id=stream if mode == "goaway-late" else 0)
         self.send()
-        return kind in ("stream", "half", "half-unsized")
+        return kind in ("stream", "half", "half-unsized") or mode == "goaway-after"
 
     def request(self, stream):
         with lock:
             seen["requests"] += 1
-            first = seen["requests"] == 1
-        if first and mode not in ("serve", "gather", "handshake-close", "handshake-reset"):
+            unlucky = seen["requests"] == victim
+        if unlucky and mode not in ("serve", "gather", "handshake-close", "handshake-reset"):
             return self.fail(stream)
         self.waiting.append(stream)
         return True
@@ -133,8 +155,11 @@ def handle(context, sock, number):
             return
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with context.wrap_socket(sock, server_side=True) as tls:
-            Connection(tls).serve()
-    except OSError:
+            if tls.selected_alpn_protocol() == "h2":
+                Connection(tls).serve()
+            else:
+                serve_old(tls)
+    except (OSError, h2.exceptions.ProtocolError):
         pass  # the client went
     finally:
         sock.close()
