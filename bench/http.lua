@@ -85,7 +85,8 @@ local curl_config = file_of(('header = "Authorization: Bearer %s"\nheader = "Acc
 
 local function run_curl(options)
   return seconds_of(function()
-    local command = ("curl -s -S --fail --no-progress-meter --parallel --parallel-max %d %s -K %s && echo done"):format(IN_FLIGHT, options, curl_config)
+    local command = ("curl --silent --show-error --fail --no-progress-meter --parallel --parallel-max %d %s -K %s && echo done")
+      :format(IN_FLIGHT, options, curl_config)
     assert(output_of(command) == "done\n", "curl failed")
   end)
 end
