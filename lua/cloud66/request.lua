@@ -209,7 +209,7 @@ local function throttle_pause(self, call, err)
   if err.retry_after_estimated then
     pause = math.min(left, retry.throttle_pause(call.throttled, pause, math.random))
   end
-  if left <= 0 or pause > left or scheduler.now() + pause >= scheduler.deadline() then
+  if left <= 0 or pause > left or scheduler.now() + pause >= math.min(scheduler.deadline(), call.latest) then
     return nil
   end
   return pause
@@ -263,7 +263,7 @@ local function wait_for_next(self, call, err)
 end
 
 local function perform(self, call)
-  call.deadline = math.min(scheduler.now() + self.settings.timeout.total, scheduler.deadline())
+  call.deadline = math.min(scheduler.now() + self.settings.timeout.total, scheduler.deadline(), call.latest)
   while not self.closed do
     local got, message, err = attempt(self, call)
     if got then
@@ -284,7 +284,8 @@ end
 ---Sends a request, again where that may help, and checks its status.
 ---@param method string
 ---@param path string    below base_url, encoded, beginning with a slash
----@param options? { query?: table, body?: string, hint?: string }  hint: what a 404 means here
+---@param options? { query?: table, body?: string, hint?: string, deadline?: number }
+---hint: what a 404 means here; deadline: by scheduler.now()
 ---@return table|nil reply, string? message, cloud66.Error? err
 function methods:send(method, path, options)
   options = options or {}
@@ -296,7 +297,8 @@ function methods:send(method, path, options)
     address = self.settings.base_url .. path .. url.query(options.query or {}),
     body = options.body,
     hint = options.hint,
-    deadline = 0, -- by scheduler.now()
+    latest = options.deadline or math.huge, -- by scheduler.now(), as the next
+    deadline = 0,
     attempts = 0, -- requests sent, but for redirects and a renewed token
     failures = 0, -- of these, the ones that `retries` counts
     throttled = 0, -- and the ones that `on_throttle` waits for

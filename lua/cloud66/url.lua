@@ -49,6 +49,18 @@ function url.query(query)
   return #parts > 0 and "?" .. table.concat(parts, "&") or ""
 end
 
+---The page number in a `next`: also as text, as for deployments.
+---@param following any
+---@return integer|nil|false  nil at the end, false for anything else
+function url.page_number(following)
+  if following == nil then
+    return nil
+  elseif type(following) == "string" and following:find("^%d+$") then
+    following = tonumber(following)
+  end
+  return type(following) == "number" and following % 1 == 0 and following
+end
+
 local DEFAULT_PORTS = { http = "80", https = "443" }
 
 -- Scheme, authority and the rest of an absolute address; nil for what is none, and for one that names a user.

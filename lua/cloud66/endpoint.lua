@@ -1,0 +1,205 @@
+-- endpoint.lua: one stack's part of the API: its paths, what a 404 means there, its answers decoded.
+--
+-- Everything here may be given a deadline, by scheduler.now(): no request nor pause goes beyond it.
+
+local action = require "cloud66.action"
+local check = require "cloud66.check"
+local encode = require "cloud66.encode"
+local errors = require "cloud66.error"
+local url = require "cloud66.url"
+
+local endpoint = {}
+
+local methods = {}
+local endpoint_mt = { __name = "cloud66.endpoint", __index = methods }
+
+---The uid as messages show it.
+function methods:name()
+  return self.uid:sub(1, 60)
+end
+
+-- A uid that cannot be one is refused here rather than put into a path.
+local function path_of(self, rest)
+  local uid = self.uid
+  if #uid > 255 or uid:find("[%c/\\?#]") or uid:find("^%.+$") then
+    return errors.fail("bad_request", ("'%s' cannot be a stack's uid: it is on the stack's information page, "
+      .. "and in client:stacks()"):format(self:name()))
+  end
+  return "/stacks/" .. url.encode(uid) .. (rest or "")
+end
+
+local function no_such_stack(self)
+  return ("no stack has the uid '%s', or this account does not see it; if that is a name, use client:find_stack{name=...}")
+    :format(self:name())
+end
+
+---The stack's own fields.
+---@return table|nil fields, string? message, cloud66.Error? err
+function methods:fields()
+  local path, message, err = path_of(self)
+  if not path then
+    return nil, message, err
+  end
+  local fields, pagination
+  fields, pagination, err = self.api:get_value(path, { hint = no_such_stack(self) })
+  if not fields then
+    return nil, pagination, err
+  elseif type(fields.uid) ~= "string" then
+    return errors.fail("decode", "the answer is no stack: it has no uid")
+  elseif fields.uid ~= self.uid then
+    return errors.fail("protocol", ("stack '%s' was asked for, the answer is '%s'"):format(self.uid, fields.uid))
+  end
+  return fields
+end
+
+-- --- deployments ---
+
+---One page of the stack's deployments.
+---@param number integer
+---@param deadline? number
+---@return cloud66.Page|nil page, string? message, cloud66.Error? err
+function methods:page(number, deadline)
+  local path, message, err = path_of(self, "/deployments")
+  if not path then
+    return nil, message, err
+  end
+  return self.api:get_page(path, { query = { page = number }, hint = no_such_stack(self), deadline = deadline })
+end
+
+local function no_such_deployment(self, digits)
+  return ("stack '%s' has no deployment %s, or there is no such stack"):format(self:name(), digits)
+end
+
+---@param digits string  of check.id()
+---@param deadline? number
+---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+function methods:deployment(digits, deadline)
+  local path, message, err = path_of(self, "/deployments/" .. digits)
+  if not path then
+    return nil, message, err
+  end
+  local page
+  page, message, err = self.api:get_page(path, { hint = no_such_deployment(self, digits), deadline = deadline })
+  if not page then
+    return nil, message, err
+  end
+  local found = page[1]
+  if #page ~= 1 or found.id == nil or check.id(found.id) ~= digits then
+    return errors.fail("protocol", ("deployment %s was asked for, the answer holds %s"):format(
+      digits, #page == 1 and tostring(found) or #page .. " deployments"))
+  end
+  return found
+end
+
+---Asks for a deployment. Sent once, whatever happens.
+---@param body table
+---@return table|nil reply, string? message, cloud66.Error? err
+function methods:redeploy(body)
+  local path, message, err = path_of(self, "/deployments")
+  if not path then
+    return nil, message, err
+  end
+  return self.api:send("POST", path, { body = encode.json(body), hint = no_such_stack(self) })
+end
+
+---Cancels a deployment that runs. Sent once, whatever happens.
+---@param digits string
+---@return table|nil reply, string? message, cloud66.Error? err
+function methods:cancel(digits)
+  local path, message, err = path_of(self, "/deployments/" .. digits)
+  if not path then
+    return nil, message, err
+  end
+  return self.api:send("DELETE", path, { hint = no_such_deployment(self, digits) })
+end
+
+-- --- actions ---
+
+---One page of the stack's actions.
+---@param number integer
+---@param reference? string  only those that carry it, where the API knows of references
+---@param deadline? number
+---@return table|nil page, string? message, cloud66.Error? err  # a list with .next
+function methods:actions(number, reference, deadline)
+  local path, message, err = path_of(self, "/actions")
+  if not path then
+    return nil, message, err
+  end
+  local list, pagination
+  list, pagination, err = self.api:get_value(path, {
+    query = { page = number, user_reference = reference }, list = true, hint = no_such_stack(self), deadline = deadline,
+  })
+  if not list then
+    return nil, pagination, err
+  end
+  local page = { next = url.page_number(pagination and pagination.next) }
+  if page.next == false then
+    return errors.fail("decode", "the 'pagination.next' of the actions is not a page number")
+  end
+  for i, fields in ipairs(list) do
+    local reason
+    page[i], reason = action.of(fields)
+    if not page[i] then
+      return errors.fail("decode", ("number %d of the actions is %s"):format(i, reason))
+    end
+  end
+  return page
+end
+
+---@param digits string
+---@param deadline? number
+---@return cloud66.Action|nil action, string? message, cloud66.Error? err
+function methods:action(digits, deadline)
+  local path, message, err = path_of(self, "/actions/" .. digits)
+  if not path then
+    return nil, message, err
+  end
+  local fields, pagination
+  fields, pagination, err = self.api:get_value(path, {
+    hint = ("stack '%s' has no action %s, or there is no such stack"):format(self:name(), digits), deadline = deadline,
+  })
+  if not fields then
+    return nil, pagination, err
+  end
+  local found, reason = action.of(fields)
+  if not found then
+    return errors.fail("decode", "the answer is " .. reason)
+  elseif check.id(found.id) ~= digits then
+    return errors.fail("protocol", ("action %s was asked for, the answer is action %s"):format(digits, tostring(found.id)))
+  end
+  return found
+end
+
+local MOST_PAGES = 5 -- of the actions, where the API does not look for a reference itself
+
+---The actions that carry a reference, newest first as the API gives them.
+---@param reference string
+---@param deadline? number
+---@return cloud66.Action[]|nil found, string? message, cloud66.Error? err
+function methods:actions_with(reference, deadline)
+  local found, number = {}, 1
+  for _ = 1, MOST_PAGES do
+    local page, message, err = self:actions(number, reference, deadline)
+    if not page then
+      return nil, message, err
+    end
+    for _, candidate in ipairs(page) do
+      if candidate.user_reference == reference then
+        found[#found + 1] = candidate
+      end
+    end
+    if not page.next or page.next <= number then
+      break
+    end
+    number = page.next
+  end
+  return found
+end
+
+---@param api table   of request.new()
+---@param uid string
+function endpoint.new(api, uid)
+  return setmetatable({ api = api, uid = uid }, endpoint_mt)
+end
+
+return endpoint
