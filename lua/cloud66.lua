@@ -26,6 +26,7 @@ end
 local client = require "cloud66.client"
 local criteria = require "cloud66.criteria"
 local errors = require "cloud66.error"
+local redeploy = require "cloud66.redeploy"
 local sequence = require "cloud66.sequence"
 
 ---What stands for JSON null where nil cannot: in arrays, and in criteria. The same value as cjson.null.
@@ -58,6 +59,13 @@ function cloud66.decode(text)
     reason = ("%s, at byte %s of %d"):format(reason, tostring(offset), #text)
   end
   return errors.fail(kind, reason, { offset = offset })
+end
+
+---A user_reference nobody else has: 128 random bits from the operating system. Made before redeploy() is called, and kept,
+---it finds the deployment again after a crash.
+---@return string
+function cloud66.reference()
+  return redeploy.new_reference("lua-cloud66-")
 end
 
 -- What the C methods cannot do without knowing the Lua layer.

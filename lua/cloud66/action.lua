@@ -31,6 +31,13 @@ function action_mt.__tostring(self)
   return errors.clean(("action %s %s %s"):format(tostring(self.id), tostring(self.action), state))
 end
 
+---An id as the API gives it; nil for what cannot be one.
+---@return integer|string|nil
+function action.id_of(value)
+  local is_id = type(value) == "number" and value % 1 == 0 or type(value) == "string" and value:find "^%d+$"
+  return is_id and value or nil
+end
+
 -- Both forms are documented; null while it runs.
 local SUCCESS = { [true] = true, [false] = false, ["true"] = true, ["false"] = false }
 
@@ -54,7 +61,7 @@ end
 ---@param fields any  decoded JSON; kept
 ---@return cloud66.Action|nil action, string? reason
 function action.of(fields)
-  if type(fields) ~= "table" or (type(fields.id) ~= "number" and type(fields.id) ~= "string") then
+  if type(fields) ~= "table" or not action.id_of(fields.id) then
     return nil, "no action: it has no id"
   end
   local success = fields.finished_success

@@ -20,6 +20,11 @@ for kind in ([[auth trial_expired forbidden not_found timeout conflict bad_reque
   err.KINDS[kind] = true
 end
 
+-- What a program that deploys ends with: 0 success, 1 it failed, 2 it took too long (waits set it), 3 it was cancelled,
+-- 4 the API or the way to it.
+local EXIT_CODES = { deploy_failed = 1, unknown_outcome = 1, unmatched = 1, refused = 1, cancelled = 3 }
+local OTHER_EXIT_CODE = 4
+
 local LONGEST = 1000 -- bytes of foreign text in a message
 
 ---Makes text from the network fit to print: no control characters (C0, DEL and C1), no redeploy hook, not long.
@@ -65,6 +70,7 @@ function err.new(kind, text, fields)
     self[name] = value
   end
   self.kind = kind
+  self.exit_code = self.exit_code or EXIT_CODES[kind] or OTHER_EXIT_CODE
   self.message = kind .. ": " .. err.clean(text)
   return setmetatable(self, error_mt)
 end

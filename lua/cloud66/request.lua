@@ -13,7 +13,6 @@ local request = {}
 
 local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
 
-
 local methods = {}
 local request_mt = { __name = "cloud66.request", __index = methods }
 
@@ -52,7 +51,7 @@ local function new_request_id()
 end
 
 local function closed()
-  return errors.fail("aborted", "this client was closed")
+  return errors.fail("aborted", "this client was closed", { unsent = true })
 end
 
 -- --- one request ---
@@ -119,7 +118,7 @@ local function exchange(self, call, address)
   sent.at = scheduler.now()
   local left = call.deadline - sent.at
   if left <= 0 then
-    return errors.fail("timeout", "no time was left to send the request", { request_id = sent.id })
+    return errors.fail("timeout", "no time was left to send the request", { request_id = sent.id, unsent = true })
   end
   left = math.ceil(left * 100) / 100 -- whole centiseconds: what was asked for, while nothing of it is gone
   self.limits:count(os.time())

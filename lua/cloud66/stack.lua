@@ -1,12 +1,19 @@
 -- stack.lua: one stack: its own fields, its deployments, which of them is live.
 
+local core = require "cloud66.core"
+local cancel = require "cloud66.cancel"
 local check = require "cloud66.check"
 local criteria = require "cloud66.criteria"
 local endpoint = require "cloud66.endpoint"
+local ensure = require "cloud66.ensure"
 local errors = require "cloud66.error"
 local live = require "cloud66.live"
+local redeploy = require "cloud66.redeploy"
 local sequence = require "cloud66.sequence"
 local url = require "cloud66.url"
+local usual = require "cloud66.usual"
+local wait = require "cloud66.wait"
+local watch = require "cloud66.watch"
 
 local stack = {}
 
@@ -271,5 +278,145 @@ function methods:is_live(git_hash)
   return live.is(state_of(self).endpoint, wanted)
 end
 
+-- --- actions ---
+
+local ACTIONS_OPTIONS = { user_reference = true, page = true, max_pages = true }
+
+---The stack's actions, newest first as the API gives them.
+---@param options? { user_reference?: string, page?: integer, max_pages?: integer }  user_reference: only those with it
+---@return cloud66.Sequence  # of cloud66.Action
+function methods:actions(options, ...)
+  check.no_more("actions()", 1, select("#", ...) + 1)
+  options = check.options(options, ACTIONS_OPTIONS, "option")
+  local reference = redeploy.check_reference(options.user_reference, 2)
+  local first = options.page ~= nil and check.count(options.page, "option 'page'") or 1
+  local most = options.max_pages ~= nil and check.count(options.max_pages, "option 'max_pages'") or nil
+  local from = state_of(self).endpoint
+  local found = sequence.pages(sequence.page_turner(function(number)
+    return from:actions(number, reference)
+  end, { first = first, most = most }), id_of)
+  if not reference then
+    return found
+  end
+  return sequence.filter(found, function(action)
+    return action.user_reference == reference -- the API may not know of references
+  end)
+end
+
+---@param id integer|string
+---@return cloud66.Action|nil action, string? message, cloud66.Error? err
+function methods:action(id)
+  local digits = check.id(id)
+  return state_of(self).endpoint:action(digits)
+end
+
+-- --- operations ---
+
+---Asks for a deployment, at most once. One of git_ref, services, current = true must be given.
+---
+---With a user_reference of the caller's own, an action that carries it already is joined instead (reuse = false: not).
+---@param options { git_ref?: string, services?: table|string, current?: true, deployment_profile?: string,
+---deploy_strategy?: string, rollout_strategy?: string, canary_percentage?: integer, user_reference?: string, reuse?: boolean }
+---services: a list of "name:tag", a table name -> tag, or text with commas; user_reference: at most 255 characters
+---@return table|nil result, string? message, cloud66.Error? err
+---# {message, queued, async_action_id, user_reference, joined, recovered, ...}: accepted. `refused`: the API said no;
+---# `ambiguous`: it may have been accepted, look for err.user_reference. https://developers.cloud66.com/#redeploy-a-stack
+function methods:redeploy(options, ...)
+  check.no_more("redeploy()", 1, select("#", ...) + 1)
+  local body
+  options, body = redeploy.check_options(options, 2)
+  local result, message, err = redeploy.run(state_of(self).endpoint, options, body)
+  return result, message, err
+end
+
+---Waits for the end of a deployment, or of what redeploy() started.
+---@param what cloud66.Deployment|integer|string|table  a deployment, its id, an action, or what redeploy() gave
+---@param options? { timeout?: number, interval?: number, require_live?: boolean, on_change?: function,
+---on_poll?: function, stop?: function }  seconds; on_change(deployment, phase), on_poll(info), stop() -> whether to end
+---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
+---# only if it succeeded; info: {match, action, elapsed, polls}. Kinds deploy_failed, cancelled, unknown_outcome, unmatched,
+---# timeout, aborted, with err.last
+function methods:wait(what, options, ...)
+  check.no_more("wait()", 2, select("#", ...) + 2)
+  options = wait.check_options(options, 2)
+  local deployment, info, err = wait.run(state_of(self).endpoint, what, options, 2)
+  return deployment, info, err
+end
+
+---Makes a commit live: nothing if it is, joins whoever deploys it already, redeploys otherwise, and waits.
+---@param git_hash string  7 or more hex digits
+---@param options? table   of redeploy() and wait()
+---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
+---# info.ensured: "live", "joined" or "deployed"
+function methods:ensure(git_hash, options, ...)
+  check.no_more("ensure()", 2, select("#", ...) + 2)
+  local hash = check.git_hash(git_hash)
+  local asked, body, waited = ensure.check_options(options, hash, 2)
+  local deployment, info, err = ensure.run(state_of(self).endpoint, hash, asked, body, waited, 2)
+  return deployment, info, err
+end
+
+---Cancels a deployment that runs.
+---@param what cloud66.Deployment|integer|string  a deployment or its id
+---@param options? { wait?: boolean, timeout?: number, interval?: number, on_change?: function, on_poll?: function,
+---stop?: function }  wait: for its end; the rest as for wait()
+---@return true|nil ok, string state_or_message, cloud66.Deployment|cloud66.Error|nil deployment_or_err
+---# state: "cancelling", "cancelled" (it has ended without success) or "finished" (it had ended by itself)
+function methods:cancel(what, options, ...)
+  check.no_more("cancel()", 2, select("#", ...) + 2)
+  local digits, waits, waited = cancel.check_options(what, options, 2)
+  local ok, state, more = cancel.run(state_of(self).endpoint, digits, waits, waited, 2)
+  return ok, state, more
+end
+
+---What has happened to the stack's deployments since a cursor was made: {type = "started" | "changed" | "finished",
+---deployment =, changed = {names of fields}}, the oldest first.
+---@param cursor? table  of an earlier poll, perhaps stored as JSON meanwhile. Without: what runs now has `started`
+---@return table[]|nil events, table|string cursor_or_message, cloud66.Error? err
+function methods:poll(cursor, ...)
+  check.no_more("poll()", 1, select("#", ...) + 1)
+  watch.check_cursor(cursor, 2)
+  local events, next_cursor, err = watch.poll(state_of(self).endpoint, cursor)
+  if not events then
+    return nil, next_cursor, err
+  end
+  for _, event in ipairs(events) do
+    event.id, event.before = nil, nil
+  end
+  return events, next_cursor
+end
+
+---The same again and again: `for event in stack:watch{...} do`. Passing failures are waited out; others are raised.
+---@param options? { interval?: number, timeout?: number, stop?: function, cursor?: table }
+---seconds; stop(): whether to end; cursor: where to go on from. watch:cursor() is where it stands
+---@return cloud66.Watch
+function methods:watch(options, ...)
+  check.no_more("watch()", 1, select("#", ...) + 1)
+  local made = watch.new(state_of(self).endpoint, options, 2)
+  return made
+end
+
+local FRESH = 600 -- seconds: how long usual durations are kept
+
+---When a deployment should end: its start and the median of the stack's newest successes of the same type.
+---@param deployment cloud66.Deployment
+---@return number|nil expected_end, boolean|string overdue_or_message, cloud66.Error? err
+---# Unix seconds; overdue: it takes longer than nine in ten of them did. Kind `none`: too few to tell
+function methods:eta(deployment, ...)
+  check.no_more("eta()", 1, select("#", ...) + 1)
+  if not core.is_deployment(deployment) then
+    error(("eta() needs a deployment, got %s"):format(type(deployment)), 2)
+  end
+  local state = state_of(self)
+  local now = os.time()
+  if not state.durations or now - state.durations_read > FRESH then
+    local page, message, err = state.endpoint:page(1)
+    if not page then
+      return nil, message, err
+    end
+    state.durations, state.durations_read = usual.durations(page), now
+  end
+  return usual.eta(deployment, state.durations, now)
+end
 
 return stack

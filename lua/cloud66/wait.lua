@@ -1,0 +1,398 @@
+-- wait.lua: waits for the end of a deployment, or of what redeploy() started: through the queue, the action, the
+-- deployment it makes, to the action's own word on how it ended.
+
+local core = require "cloud66.core"
+local action = require "cloud66.action"
+local check = require "cloud66.check"
+local errors = require "cloud66.error"
+local match = require "cloud66.match"
+local patience = require "cloud66.patience"
+local scheduler = require "cloud66.scheduler"
+local usual = require "cloud66.usual"
+
+local wait = {}
+
+local TIMEOUT = 7200 -- seconds
+local MOST_PAGES = 5 -- of deployments, looking for one that started long ago
+local MOST_MISSES = 3 -- looks at the list after the action has ended: the list may be behind
+local ACTION_EVERY = 4 -- looks at a deployment that runs: its action may have failed without it
+
+---Options of stack:wait().
+wait.OPTIONS = { timeout = true, interval = true, require_live = true, on_change = true, on_poll = true, stop = true }
+
+local functions = { "on_change", "on_poll", "stop" }
+
+---@param options? table
+---@param level integer  as in check.lua
+---@return table  checked, a copy
+function wait.check_options(options, level)
+  level = level + 1
+  options = check.options(options, wait.OPTIONS, "option", level)
+  if options.timeout ~= nil then
+    check.positive(options.timeout, "option 'timeout'", level)
+  end
+  if options.interval ~= nil then
+    check.positive(options.interval, "option 'interval'", level)
+  end
+  if options.require_live ~= nil and type(options.require_live) ~= "boolean" then
+    error("option 'require_live' must be true or false", level)
+  end
+  for _, name in ipairs(functions) do
+    if options[name] ~= nil and type(options[name]) ~= "function" then
+      error(("option '%s' must be a function, got %s"):format(name, type(options[name])), level)
+    end
+  end
+  return options
+end
+
+-- What is waited for: { digits = of a deployment } or { action_id, user_reference, accepted_time, git_ref }.
+local function target_of(what, uid, level)
+  level = level + 1
+  if core.is_deployment(what) then
+    return { digits = check.id(what.id, level) }
+  elseif type(what) == "number" or type(what) == "string" then
+    return { digits = check.id(what, level) }
+  elseif action.is(what) then
+    return { action_id = what.id, user_reference = what.user_reference, accepted_time = what.started_time }
+  elseif type(what) == "table" and (what.async_action_id ~= nil or what.user_reference ~= nil) then
+    if what.stack_uid ~= nil and what.stack_uid ~= uid then
+      error(("that redeploy is of stack %s, and this is %s"):format(tostring(what.stack_uid), uid), level)
+    end
+    if what.async_action_id ~= nil then
+      check.id(what.async_action_id, level)
+    end
+    return { action_id = what.async_action_id, user_reference = what.user_reference, accepted_time = what.accepted_time,
+      git_ref = what.git_ref }
+  end
+  error(("wait() needs a deployment, its id, or what redeploy() gave, got %s%s"):format(type(what),
+    what == nil and ": check what redeploy() returned first" or ""), level)
+end
+
+-- --- one look: reads what is new; true, or nil, message, err ---
+
+local function look_at_action(self)
+  local found, message, err
+  if self.action_id ~= nil then
+    found, message, err = self.endpoint:action(check.id(self.action_id), self.deadline)
+  elseif self.user_reference then
+    local list
+    list, message, err = self.endpoint:actions_with(self.user_reference, self.deadline)
+    found = list and list[1]
+    if list and not found then
+      return true -- not there yet, or an API without references
+    end
+  else
+    return true
+  end
+  if not found then
+    return nil, message, err
+  end
+  self.action, self.action_id = found, found.id
+  return true
+end
+
+-- The stack's deployments back to when the action began; at least a page, from which the usual durations come.
+local function read_deployments(self, since)
+  local list, number = {}, 1
+  for turn = 1, MOST_PAGES do
+    local page, message, err = self.endpoint:page(number, self.deadline)
+    if not page then
+      return nil, message, err
+    end
+    if turn == 1 then
+      self.durations = usual.durations(page)
+    end
+    local oldest
+    for deployment in page:each() do
+      list[#list + 1] = deployment
+      oldest = deployment.started_time or oldest
+    end
+    if not page.next or page.next <= number or not oldest or oldest < since then
+      break
+    end
+    number = page.next
+  end
+  return list
+end
+
+local function sought_of(self)
+  local made = self.action
+  return {
+    action_id = self.action_id,
+    started = made and made.started_time or self.accepted_time,
+    finished = made and made.is_finished and made.finished_time or nil,
+    user = made and made.user,
+    git_ref = self.git_ref,
+  }
+end
+
+-- Without an action nobody says who asked, nor that it has ended: only what the API alone can have started counts, and
+-- only if there is no other.
+local function only_possible(possible)
+  return #possible == 1 and possible[1].triggered_via == "api" and possible[1] or nil
+end
+
+local function look_for_deployment(self)
+  local sought = sought_of(self)
+  local list, message, err = read_deployments(self, sought.started or math.huge)
+  if not list then
+    return nil, message, err
+  elseif not sought.started then
+    return true -- neither the action nor the server's clock is known yet
+  end
+  local possible = match.possible(sought, list)
+  local found, how
+  if not self.action then
+    found, how = only_possible(possible), "likely"
+  elseif #possible > 0 then
+    local others
+    others, message, err = self.endpoint:actions(1, nil, self.deadline)
+    if not others then
+      return nil, message, err
+    end
+    local rivals = match.rivals(sought, others)
+    found, how = match.exact(possible, sought, rivals), "exact"
+    if not found and sought.finished then
+      found, how = match.likely(possible, sought, rivals), "likely"
+    end
+  end
+  if found then
+    self.deployment, self.match, self.digits = found, how, check.id(found.id)
+  elseif self.action and self.action.is_finished then
+    self.misses, self.candidates = self.misses + 1, #possible
+  end
+  return true
+end
+
+-- Whether a deployment has come to an end that can be told: one that says "pending" beside its end is behind.
+local function has_ended(deployment)
+  return deployment.is_finished and not deployment.is_pending
+end
+
+local function look_at_deployment(self)
+  local found, message, err = self.endpoint:deployment(self.digits, self.deadline)
+  if not found then
+    return nil, message, err
+  end
+  self.deployment = found
+  if not self.durations then -- once: for the interval
+    local page
+    page, message, err = self.endpoint:page(1, self.deadline)
+    if not page then
+      return nil, message, err
+    end
+    self.durations = usual.durations(page)
+  end
+  return true
+end
+
+local function look(self)
+  local ok, message, err = true, nil, nil
+  if self.digits and not (self.deployment and has_ended(self.deployment) and not self.require_live) then
+    ok, message, err = look_at_deployment(self)
+  end
+  local due = not self.digits or has_ended(self.deployment) or self.polls % ACTION_EVERY == ACTION_EVERY - 1
+  local needs_action = self.of_action and due
+  if ok and needs_action and not (self.action and self.action.is_finished) then
+    ok, message, err = look_at_action(self)
+  end
+  if ok and not self.digits then
+    ok, message, err = look_for_deployment(self)
+  elseif ok and self.action and self.action.is_finished and not has_ended(self.deployment) then
+    self.misses = self.misses + 1
+  end
+  if not ok then
+    return nil, message, err
+  end
+  return true
+end
+
+-- --- what it has come to ---
+
+local function phase_of(self)
+  if not self.deployment then
+    return "queued"
+  elseif not has_ended(self.deployment) then
+    return "deploying"
+  end
+  return self.of_action and not (self.action and self.action.is_finished) and self.action_id ~= nil and "finishing" or "finished"
+end
+
+local function info_of(self)
+  return {
+    match = self.match, action = self.action, user_reference = self.user_reference, polls = self.polls,
+    elapsed = scheduler.now() - self.started, phase = phase_of(self),
+  }
+end
+
+local function fail(self, kind, text, fields)
+  fields = fields or {}
+  fields.last, fields.action, fields.match = self.deployment, self.action, self.match
+  fields.user_reference = self.user_reference
+  return errors.fail(kind, text, fields)
+end
+
+-- What the action says in its own words, for a message.
+local function words_of(made)
+  local text = made and made.finished_message
+  return type(text) == "string" and text ~= "" and ": " .. text or ""
+end
+
+local function sounds_cancelled(text)
+  return type(text) == "string" and text:lower():find("cancel", 1, true) ~= nil
+end
+
+local function unmatched(self)
+  local success = self.action.finished_success
+  local how = success and "succeeded" or success == false and "failed" or "ended"
+  if self.candidates > 0 then
+    return fail(self, "unmatched", ("%s %s%s, but which of %d deployments it made cannot be told: see stack:deployments()")
+      :format("action " .. tostring(self.action.id), how, words_of(self.action), self.candidates))
+  end
+  return fail(self, "unmatched", ("action %s %s%s, and there is no deployment of it"):format(
+    tostring(self.action.id), how, words_of(self.action)))
+end
+
+local KNOWN = { pending = true, success = true, failed = true }
+
+-- The end of a deployment and of its action, if it has one. Only if both say so is it a success.
+local function verdict(self)
+  local deployment, made = self.deployment, self.action
+  local said = made and made.finished_success
+  local shown = tostring(deployment)
+  if made and made.finished_success == nil then
+    return fail(self, "unknown_outcome", ("%s; its action %s has ended without a word on success%s"):format(
+      shown, tostring(made.id), words_of(made)))
+  elseif sounds_cancelled(deployment.outcome) or (not deployment.is_success and made and sounds_cancelled(made.finished_message)) then
+    return fail(self, "cancelled", shown .. " was cancelled" .. words_of(made))
+  elseif not KNOWN[deployment.outcome] then
+    return fail(self, "unknown_outcome", ("%s has ended with outcome '%s', which this library does not know%s"):format(
+      shown, tostring(deployment.outcome), words_of(made)))
+  elseif deployment.is_failed then
+    return fail(self, "deploy_failed", ("%s has failed%s%s"):format(shown,
+      said and ", though its action says it has succeeded" or "", words_of(made)))
+  elseif said == false then
+    return fail(self, "deploy_failed", ("%s says success, but its action %s has failed%s"):format(
+      shown, tostring(made.id), words_of(made)))
+  end
+  return deployment
+end
+
+-- Whether this is the end; then deployment, or nil, message, err.
+local function is_over(self)
+  local made = self.action
+  if not self.digits then
+    if made and made.is_finished and self.misses >= MOST_MISSES then
+      return true, unmatched(self)
+    end
+    return false
+  elseif not has_ended(self.deployment) then
+    if made and made.finished_success == false and self.misses >= MOST_MISSES then
+      return true, fail(self, "deploy_failed", ("action %s has failed, though its deployment never ended (%s)%s"):format(
+        tostring(made.id), tostring(self.deployment), words_of(made)))
+    end
+    return false
+  elseif phase_of(self) ~= "finished" then
+    return false
+  end
+  local deployment, message, err = verdict(self)
+  if deployment and self.require_live and not deployment.is_live then
+    return false
+  end
+  return true, deployment, message, err
+end
+
+-- --- between looks ---
+
+local EARLY = {
+  stopped = "stop() said so; what was waited for goes on",
+  closed = "this client was closed; what was waited for goes on",
+}
+
+local STILL = {
+  queued = "nothing is known to have started: it may wait in the queue, or for an approval",
+  deploying = "it is still running",
+  finishing = "the deployment has ended, and its action still runs",
+  finished = "it has succeeded, but is not live",
+}
+
+local function timed_out(self, err)
+  local text = ("after %.0f seconds %s%s; it goes on: wait() again with the same argument"):format(
+    scheduler.now() - self.started, STILL[phase_of(self)], self.deployment and (" (%s)"):format(tostring(self.deployment)) or "")
+  if err then
+    text = text .. ". The last look failed: " .. err.message
+  end
+  return fail(self, "timeout", text, { exit_code = 2, cause = err })
+end
+
+local function report(self, err, seconds)
+  local phase = phase_of(self)
+  local before = self.told
+  if self.on_change and not err
+    and (not before or before.phase ~= phase or before.deployment ~= self.deployment) then
+    self.told = { phase = phase, deployment = self.deployment }
+    self.on_change(self.deployment, phase)
+  end
+  if self.on_poll then
+    local info = info_of(self)
+    info.deployment, info.next_poll, info.err = self.deployment, seconds, err
+    if self.deployment and not err and self.durations then
+      local expected, overdue = usual.eta(self.deployment, self.durations, os.time())
+      info.expected_end, info.overdue = expected, expected and overdue or nil
+    end
+    self.on_poll(info)
+  end
+end
+
+-- Looks, and pauses, until it is over.
+local function run(self)
+  while true do
+    local ok, message, err = look(self)
+    self.polls, self.last_error = self.polls + 1, err
+    if ok then
+      self.patience:reset()
+      local over, deployment
+      over, deployment, message, err = is_over(self)
+      if over then
+        report(self, nil, nil)
+        if not deployment then
+          return nil, message, err
+        end
+        return deployment, info_of(self)
+      end
+    elseif scheduler.now() < self.deadline and self.patience:is_fatal(err) then
+      err.last, err.action, err.user_reference = self.deployment, self.action, self.user_reference
+      return nil, message, err
+    end
+    local seconds = self.patience:length(self.interval or usual.interval(self.durations), err)
+    report(self, err, seconds)
+    local reason = self.patience:pause(seconds)
+    if reason == "late" then
+      return timed_out(self, self.last_error)
+    elseif reason then
+      return fail(self, "aborted", EARLY[reason])
+    end
+  end
+end
+
+---Waits for the end of a deployment, or of what redeploy() started.
+---@param endpoint table  of endpoint.new()
+---@param what any        a deployment, an id, an action, or what redeploy() gave
+---@param options table   of wait.check_options()
+---@param level integer   as in check.lua
+---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
+function wait.run(endpoint, what, options, level)
+  local self = target_of(what, endpoint.uid, level + 1)
+  self.of_action = self.digits == nil
+  self.match = not self.of_action and "exact" or nil
+  self.endpoint = endpoint
+  self.started = scheduler.now()
+  self.deadline = math.min(self.started + (options.timeout or TIMEOUT), scheduler.deadline())
+  self.patience = patience.new(endpoint.api, self.deadline, options.stop)
+  self.interval, self.require_live = options.interval, options.require_live
+  self.on_change, self.on_poll = options.on_change, options.on_poll
+  self.polls, self.misses, self.candidates = 0, 0, 0
+  return run(self)
+end
+
+return wait
