@@ -106,7 +106,7 @@ describe("the fake API", function()
   end)
 
   it("refuses to write", function()
-    assert.are.equal(405, (get(fake.url() .. big, "-H", bearer, "-X", "POST")))
+    assert.are.equal(405, (get(fake.url() .. big, "-H", bearer, "-X", "PUT")))
   end)
 
   it("speaks HTTP/2 and 1.1 over TLS, to those who trust its certificate", function()

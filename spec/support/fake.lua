@@ -1,5 +1,6 @@
 -- What specs see of the fake API: where it is, what was asked of it, and what it knows. See README.md beside this file.
 local access = require "spec.support.fake.access"
+local calendar = require "spec.support.fake.calendar"
 local cjson = require "cjson"
 local data = require "spec.support.data"
 local scenario = require "spec.support.fake.scenario"
@@ -110,6 +111,110 @@ local process = tostring({}):match "(%w+)$" -- an address: tells this process fr
 function fake.fresh_tag()
   tags = tags + 1
   return ("t%s-%d-%d"):format(process, os.time(), tags)
+end
+
+-- --- worlds: what a spec puts beside the fake's own data, and its clock ---
+
+local function literal(value)
+  if type(value) ~= "table" then
+    return type(value) == "string" and ("%q"):format(value) or tostring(value)
+  end
+  local parts = {}
+  for key, inner in pairs(value) do
+    parts[#parts + 1] = ("[%s] = %s"):format(literal(key), literal(inner))
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+local world = {}
+local world_mt = { __index = world }
+
+local extra_ids = 800000
+
+local function write(self)
+  local path = ("%s/world-%s.lua"):format(directory, self.name)
+  local file = assert(io.open(path .. ".new", "w"))
+  file:write("return ", literal(self.settings), "\n")
+  file:close()
+  assert(os.rename(path .. ".new", path))
+end
+
+local function add(self, kind, stack, item)
+  local lists = self.settings[kind]
+  lists[stack] = lists[stack] or {}
+  table.insert(lists[stack], item)
+  write(self)
+  return item
+end
+
+---The world's clock, Unix seconds.
+function world:now()
+  return os.time() + self.settings.offset
+end
+
+function world:advance(seconds)
+  self.settings.offset = self.settings.offset + seconds
+  write(self)
+end
+
+---Puts a deployment there that nobody asked this API for: of "somebody", through the web, running; fields as in the data.
+---`blocks = true`: what is asked for by POST waits for it. Its times may be given alone.
+function world:add_deployment(stack, fields)
+  extra_ids = extra_ids + 1
+  local now = self:now()
+  local model = {
+    id = extra_ids, triggered_by = "somebody@awesome.example", triggered_via = "web", outcome = "pending",
+    git_hash = ("%040x"):format(extra_ids), git_ref = "main", deploy_session = "extra", deploy_type = "build",
+    is_head = false, is_live = false, is_deploying = true, started_time = now,
+    commit_url = "https://github.com/cloud66-samples/awesome-app",
+  }
+  for key, value in pairs(fields or {}) do
+    model[key] = value
+  end
+  self:change(model)
+  return add(self, "deployments", stack, model)
+end
+
+---Changes what was added; a time brings its date with it.
+function world:change(model, fields)
+  for key, value in pairs(fields or {}) do
+    model[key] = value
+  end
+  model.started_at = calendar.text(model.started_time)
+  if model.finished_time then
+    model.finished_at = calendar.text(model.finished_time)
+    model.is_deploying = fields and fields.is_deploying or false
+  end
+  write(self)
+end
+
+function world:remove(stack, model)
+  local list = self.settings.deployments[stack]
+  for i = #list, 1, -1 do
+    if list[i] == model then
+      table.remove(list, i)
+    end
+  end
+  write(self)
+end
+
+---Puts an action there: of ci@awesome.example, running.
+function world:add_action(stack, fields)
+  extra_ids = extra_ids + 1
+  local action = { id = extra_ids, user = "ci@awesome.example", started_time = self:now() }
+  for key, value in pairs(fields or {}) do
+    action[key] = value
+  end
+  return add(self, "actions", stack, action)
+end
+
+---A world of its own: ask for it with fake.url { world = world.name }.
+function fake.world()
+  local self = setmetatable({
+    name = fake.fresh_tag(), settings = { offset = 0, deployments = {}, actions = {} },
+  }, world_mt)
+  write(self)
+  return self
 end
 
 return fake

@@ -11,6 +11,7 @@
 --   plan(value, plan)                    how a list is cut into pages: size, added, empty_page
 --   deployment(value, object, d, index)  one deployment's JSON object (fake/json.lua), its data, its place in the history
 --   stack(value, object)                 one stack's JSON object
+--   action(value, object, a)             one action's JSON object, its data
 --   pagination(value, object)            the object under "pagination"
 --   envelope(value, object, x)           what is about to be written as JSON
 --   body(value, text, reply, x)          the bytes of a good reply
@@ -55,7 +56,7 @@ return {
   { "tag", text, "name under which `fake.requests(tag)` finds the requests" },
   {
     "on",
-    one_of("stacks", "stack", "deployments", "deployment", "ping", "page2"),
+    one_of("stacks", "stack", "deployments", "deployment", "redeploy", "cancel", "actions", "action", "ping", "page2"),
     "faults (marked *) only for this kind of request; page2: only where ?page=2",
   },
   {
@@ -125,6 +126,69 @@ return {
         }
       end
     end,
+  },
+
+  -- Writing: fake/world.lua looks at most of these itself, when something is asked for
+  { "world", text, "name of the world that writing changes; without it, one that all share" },
+  {
+    "accepted",
+    yes,
+    "a POST that `error` or `status` answers is carried out all the same",
+  },
+  {
+    "redeploy",
+    one_of("new", "old", "queued", "refused", "approval", "bare", "text_ok"),
+    "the answer to a POST: ok, message, async_action_id, queued (default); ok and message alone; queued in any case; "
+      .. "ok false, nothing done; sent for approval, nothing done; without the envelope; ok a text",
+  },
+  { "queue", seconds, "seconds until the deployment of a POST starts (default 5)" },
+  { "takes", seconds, "seconds from its start to its end (default 60)" },
+  {
+    "ends",
+    one_of("success", "failed", "cancelled", "never", "none"),
+    "how it ends: an outcome, the third one unknown to the documents; never; none: the action ends, and there is no "
+      .. "deployment",
+  },
+  {
+    "action_ends",
+    one_of("as_deployment", "success", "failed", "missing", "never", "early"),
+    "how its action ends, a second later; missing: with finished_success null; early: when the deployment starts",
+  },
+  { "action_message", text, "finished_message of its action" },
+  { "late", seconds, "a POST is accepted only so many seconds after it came" },
+  {
+    "success_as",
+    one_of("boolean", "text"),
+    'finished_success is true or false (default), or "true" or "false"',
+    action = function(value, object)
+      local success = object:get "finished_success"
+      if value == "text" and type(success) == "boolean" then
+        object:set("finished_success", tostring(success))
+      end
+    end,
+  },
+  {
+    "metadata",
+    one_of("yes", "no"),
+    "no: actions have no metadata, and ?user_reference= is not looked at",
+    action = function(value, object)
+      return value == "no" and object:remove "metadata" or nil
+    end,
+  },
+  { "unfiltered", yes, "?user_reference= is not looked at" },
+  {
+    "stale",
+    yes,
+    "is_deploying of a deployment that has ended is still true, where a POST made it",
+    deployment = function(_, object, d)
+      return d.world and object:set("is_deploying", true) or nil
+    end,
+  },
+  { "cancel_as", one_of("failed", "cancelled"), "the outcome of the deployment of a POST that is cancelled" },
+  {
+    "cancel_finished",
+    one_of("ok", "refused", "conflict", "not_found"),
+    "the answer to cancelling what has ended (default ok)",
   },
 
   -- Which deployments there are

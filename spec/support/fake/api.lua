@@ -1,9 +1,12 @@
--- The API itself: paths, and the objects they answer with. Read-only so far; a writing method is one more route.
+-- The API itself: paths, and the objects they answer with.
+-- luacheck: globals ngx
+local calendar = require "spec.support.fake.calendar"
 local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
 local json = require "spec.support.fake.json"
 local scenario = require "spec.support.fake.scenario"
 local shape = require "spec.support.fake.shape"
+local world = require "spec.support.fake.world"
 
 local api = {}
 
@@ -57,12 +60,17 @@ local function deployment(x, models, index)
 end
 
 local function stack(x, name)
-  return scenario.apply("stack", x.values, data.stack_body(name), x)
+  local body = data.stack_body(name)
+  local status = world.status(x.world, name)
+  if status then
+    body:set("status", status)
+  end
+  return scenario.apply("stack", x.values, body, x)
 end
 
-local function models_of(uid)
+local function models_of(x, uid)
   local name = name_of(uid)
-  return name and data.deployments(name)
+  return name and world.deployments(x.world, name)
 end
 
 local function ping(who)
@@ -102,17 +110,117 @@ local function one_stack(x, uid)
 end
 
 local function deployments(x, uid)
-  local models = models_of(uid)
+  local models = models_of(x, uid)
   return models and list(x, #models, function(i)
     return deployment(x, models, i)
   end)
 end
 
 local function one_deployment(x, uid, id)
-  local models = models_of(uid) or {}
+  local models = models_of(x, uid) or {}
   for index, d in ipairs(models) do
     if (x.id_text or tostring)(d.id) == id then
       return json.object { { "response", deployment(x, models, index) } }
+    end
+  end
+end
+
+-- --- writing ---
+
+-- What a POST asks for: JSON, a form or nothing. No decoder is at hand here, and the few texts wanted are easily found.
+local function asked_of(x)
+  local body, asked = x.body or "", {}
+  for _, name in ipairs { "git_ref", "user_reference" } do
+    local text = body:match('"' .. name .. '"%s*:%s*"([^"]*)"')
+    local form = not body:find "^%s*{" and ("&" .. body):match("&" .. name .. "=([^&]*)")
+    asked[name] = text and text:gsub("\\/", "/") or form and ngx.unescape_uri(form) or nil
+  end
+  return asked
+end
+
+local function answer_redeploy(x, job, waits)
+  local form = x.values.redeploy or "new"
+  local object = json.object { { "ok", true }, { "message", "Stack queued for redeployment" } }
+  if form == "refused" then
+    object = json.object { { "ok", false }, { "message", "Stack is not in a state to be deployed" } }
+  elseif form == "approval" then
+    object:set("message", "Deployment was sent for approval")
+  elseif form ~= "old" then
+    object:set("async_action_id", job.action_id):set("queued", waits or form == "queued")
+  end
+  if form == "text_ok" then
+    object:set("ok", "true")
+  end
+  return form == "bare" and object or json.object { { "response", object } }
+end
+
+local function redeploy(x, uid)
+  local name = name_of(uid)
+  if not name then
+    return nil
+  end
+  local form, job, waits = x.values.redeploy, nil, nil
+  if form ~= "refused" and form ~= "approval" then
+    job, waits = world.redeploy(x, name, asked_of(x))
+  end
+  return answer_redeploy(x, job, waits)
+end
+
+local function cancel(x, uid, id)
+  local name = name_of(uid)
+  local state = name and world.cancel(x.world, name, id)
+  local form = x.values.cancel_finished or "ok"
+  if not state then
+    return nil
+  elseif state == "finished" and (form == "conflict" or form == "not_found") then
+    return nil, form
+  end
+  local ok = state == "running" or form == "ok"
+  return json.object {
+    { "response", json.object { { "ok", ok }, { "message", ok and "Cancelling deployment" or "It is not running" } } },
+  }
+end
+
+local function action(x, a)
+  local object = json.object {
+    { "id", a.id },
+    { "user", a.user },
+    { "resource_type", "stack" },
+    { "action", a.action or "application_deployment" },
+    { "resource_id", "84195" },
+    { "started_via", a.started_via or "api" },
+    { "started_at", calendar.text(a.started_time) },
+    { "finished_at", a.finished_time and calendar.text(a.finished_time) or nil },
+    { "finished_success", a.finished_success },
+    { "finished_message", a.finished_message },
+    { "finished_result", json.object {} },
+    { "metadata", json.object { a.user_reference and { "user_reference", a.user_reference } or nil } },
+  }
+  return scenario.apply("action", x.values, object, a)
+end
+
+local function actions(x, uid)
+  local name = name_of(uid)
+  if not name then
+    return nil
+  end
+  local wanted, found = x.query.user_reference, {}
+  local looks = wanted and not x.values.unfiltered and x.values.metadata ~= "no"
+  for _, a in ipairs(world.actions(x.world, name)) do
+    if not looks or a.user_reference == wanted then
+      found[#found + 1] = a
+    end
+  end
+  return list(x, #found, function(i)
+    return action(x, found[i])
+  end)
+end
+
+local function one_action(x, uid, id)
+  local name = name_of(uid)
+  for _, a in ipairs(name and world.actions(x.world, name) or {}) do
+    if tostring(a.id) == id then
+      return json.object { { "response", action(x, a) } }
     end
   end
 end
@@ -129,6 +237,10 @@ local routes = {
   { "GET", { "stacks", "*" }, one_stack, kind = "stack" },
   { "GET", { "stacks", "*", "deployments" }, deployments, kind = "deployments", is_list = true },
   { "GET", { "stacks", "*", "deployments", "*" }, one_deployment, kind = "deployment" },
+  { "POST", { "stacks", "*", "deployments" }, redeploy, kind = "redeploy" },
+  { "DELETE", { "stacks", "*", "deployments", "*" }, cancel, kind = "cancel" },
+  { "GET", { "stacks", "*", "actions" }, actions, kind = "actions", is_list = true },
+  { "GET", { "stacks", "*", "actions", "*" }, one_action, kind = "action" },
 }
 
 local function fits(pattern, segments)
@@ -165,9 +277,12 @@ end
 
 ---The reply to x, given what api.route said.
 function api.reply(x, answer, refusal)
-  local object = answer and answer()
+  local object, problem
+  if answer then
+    object, problem = answer()
+  end
   if not object then
-    return errors.reply(refusal or "not_found", x)
+    return errors.reply(problem or refusal or "not_found", x)
   end
   object = scenario.apply("envelope", x.values, object, x)
   local reply = { status = 200, body = json.encode(object, x.indent) }

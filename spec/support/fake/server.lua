@@ -7,6 +7,7 @@ local exchange = require "spec.support.fake.exchange"
 local recorder = require "spec.support.fake.recorder"
 local scenario = require "spec.support.fake.scenario"
 local sender = require "spec.support.fake.sender"
+local world = require "spec.support.fake.world"
 
 local server = {}
 
@@ -36,13 +37,19 @@ local function answer(x)
   end
   local reply = scenario.apply("answer", x.values, nil, x)
   if reply then
+    if x.values.accepted and x.kind == "redeploy" then
+      handler() -- carried out all the same
+    end
     return reply
   end
   local denied = access.check(x) or not x.page and "bad_request"
   return denied and errors.reply(denied, x) or api.reply(x, handler, refusal)
 end
 
-local function usual_headers(headers)
+local function usual_headers(headers, x)
+  if x.world.offset ~= 0 then
+    headers["Date"] = ngx.http_time(x.world.now)
+  end
   headers["X-RateLimit-Limit"] = 3600
   headers["X-RateLimit-Remaining"] = 3600 - count "requests" % 3600
   headers["X-Request-Id"] = ("fake-%08x"):format(count "request_id")
@@ -55,8 +62,9 @@ function server.handle()
     return sender.send { status = 599, body = "fake API: " .. problem .. "\n", type = "text/plain", headers = {} }
   end
   recorder.write(x)
+  world.enter(x)
   local reply = answer(x)
-  reply.headers = usual_headers(reply.headers or {})
+  reply.headers = usual_headers(reply.headers or {}, x)
   return sender.send(scenario.apply("send", x.values, reply, x))
 end
 
