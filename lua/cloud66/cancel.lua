@@ -76,7 +76,7 @@ end
 
 ---@param endpoint table  of endpoint.new()
 ---@return true|nil ok, string state_or_message, cloud66.Deployment|cloud66.Error|nil  # see stack:cancel()
-function cancel.run(endpoint, digits, waits, options, level)
+function cancel.run(endpoint, digits, waits, options)
   local finished, state, deployment = has_finished(endpoint, digits)
   if finished == nil or finished then
     return finished, state, deployment
@@ -92,7 +92,7 @@ function cancel.run(endpoint, digits, waits, options, level)
     return true, "cancelling"
   end
   local ended
-  ended, message, err = wait.run(endpoint, digits, options, level + 1)
+  ended, message, err = wait.run(endpoint, { digits = digits }, options)
   if ended then
     return true, "finished", ended -- it was faster
   elseif err.last and err.last.is_finished and not err.last.is_success then

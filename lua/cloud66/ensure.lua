@@ -54,8 +54,8 @@ local function find_queued(endpoint, hash)
   return nil
 end
 
-local function wait_for(endpoint, what, how, options, level)
-  local deployment, info, err = wait.run(endpoint, what, options, level + 1)
+local function wait_for(endpoint, what, how, options)
+  local deployment, info, err = wait.run(endpoint, wait.target_of(what, endpoint.uid, 1), options)
   if not deployment then
     return nil, info, err
   end
@@ -81,8 +81,7 @@ end
 ---@param endpoint table  of endpoint.new()
 ---@param hash string     of check.git_hash()
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
-function ensure.run(endpoint, hash, asked, body, options, level)
-  level = level + 1
+function ensure.run(endpoint, hash, asked, body, options)
   local is_live, message, err = live.is(endpoint, hash)
   if is_live == nil then
     return nil, message, err
@@ -102,7 +101,7 @@ function ensure.run(endpoint, hash, asked, body, options, level)
     what, message, err = find_queued(endpoint, hash)
   end
   if what then
-    return wait_for(endpoint, what, "joined", options, level)
+    return wait_for(endpoint, what, "joined", options)
   elseif message then
     return nil, message, err
   end
@@ -114,7 +113,7 @@ function ensure.run(endpoint, hash, asked, body, options, level)
   if not what then
     return nil, message, err
   end
-  return wait_for(endpoint, what, what.joined and "joined" or "deployed", options, level)
+  return wait_for(endpoint, what, what.joined and "joined" or "deployed", options)
 end
 
 return ensure

@@ -336,10 +336,10 @@ end
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
 ---# only if it succeeded; info: {match, action, elapsed, polls}. Kinds deploy_failed, cancelled, unknown_outcome, unmatched,
 ---# timeout, aborted, with err.last
-function methods:wait(what, options, ...)
-  check.no_more("wait()", 2, select("#", ...) + 2)
+function methods:wait(what, options)
+  local target = wait.target_of(what, self.uid, 2)
   options = wait.check_options(options, 2)
-  local deployment, info, err = wait.run(state_of(self).endpoint, what, options, 2)
+  local deployment, info, err = wait.run(state_of(self).endpoint, target, options)
   return deployment, info, err
 end
 
@@ -352,7 +352,7 @@ function methods:ensure(git_hash, options, ...)
   check.no_more("ensure()", 2, select("#", ...) + 2)
   local hash = check.git_hash(git_hash)
   local asked, body, waited = ensure.check_options(options, hash, 2)
-  local deployment, info, err = ensure.run(state_of(self).endpoint, hash, asked, body, waited, 2)
+  local deployment, info, err = ensure.run(state_of(self).endpoint, hash, asked, body, waited)
   return deployment, info, err
 end
 
@@ -362,10 +362,9 @@ end
 ---stop?: function }  wait: for its end; the rest as for wait()
 ---@return true|nil ok, string state_or_message, cloud66.Deployment|cloud66.Error|nil deployment_or_err
 ---# state: "cancelling", "cancelled" (it has ended without success) or "finished" (it had ended by itself)
-function methods:cancel(what, options, ...)
-  check.no_more("cancel()", 2, select("#", ...) + 2)
+function methods:cancel(what, options)
   local digits, waits, waited = cancel.check_options(what, options, 2)
-  local ok, state, more = cancel.run(state_of(self).endpoint, digits, waits, waited, 2)
+  local ok, state, more = cancel.run(state_of(self).endpoint, digits, waits, waited)
   return ok, state, more
 end
 
@@ -402,8 +401,7 @@ local FRESH = 600 -- seconds: how long usual durations are kept
 ---@param deployment cloud66.Deployment
 ---@return number|nil expected_end, boolean|string overdue_or_message, cloud66.Error? err
 ---# Unix seconds; overdue: it takes longer than nine in ten of them did. Kind `none`: too few to tell
-function methods:eta(deployment, ...)
-  check.no_more("eta()", 1, select("#", ...) + 1)
+function methods:eta(deployment)
   if not core.is_deployment(deployment) then
     error(("eta() needs a deployment, got %s"):format(type(deployment)), 2)
   end

@@ -45,8 +45,12 @@ function wait.check_options(options, level)
   return options
 end
 
--- What is waited for: { digits = of a deployment } or { action_id, user_reference, accepted_time, git_ref }.
-local function target_of(what, uid, level)
+---What is waited for: { digits = of a deployment } or { action_id, user_reference, accepted_time, git_ref }.
+---@param what any    a deployment, an id, an action, or what redeploy() gave
+---@param uid string  of the stack
+---@param level integer  as in check.lua
+---@return table
+function wait.target_of(what, uid, level)
   level = level + 1
   if core.is_deployment(what) then
     return { digits = check.id(what.id, level) }
@@ -65,7 +69,7 @@ local function target_of(what, uid, level)
       git_ref = what.git_ref }
   end
   error(("wait() needs a deployment, its id, or what redeploy() gave, got %s%s"):format(type(what),
-    what == nil and ": check what redeploy() returned first" or ""), level)
+    what == nil and ": see what the call that should have given it returned beside nil" or ""), level)
 end
 
 -- --- one look: reads what is new; true, or nil, message, err ---
@@ -186,14 +190,20 @@ local function look_at_deployment(self)
   return true
 end
 
+-- Whether the action is worth a look now.
+local function action_is_due(self)
+  if not self.of_action or (self.action and self.action.is_finished) then
+    return false
+  end
+  return not self.digits or has_ended(self.deployment) or self.polls % ACTION_EVERY == ACTION_EVERY - 1
+end
+
 local function look(self)
   local ok, message, err = true, nil, nil
   if self.digits and not (self.deployment and has_ended(self.deployment) and not self.require_live) then
     ok, message, err = look_at_deployment(self)
   end
-  local due = not self.digits or has_ended(self.deployment) or self.polls % ACTION_EVERY == ACTION_EVERY - 1
-  local needs_action = self.of_action and due
-  if ok and needs_action and not (self.action and self.action.is_finished) then
+  if ok and action_is_due(self) then
     ok, message, err = look_at_action(self)
   end
   if ok and not self.digits then
@@ -377,12 +387,11 @@ end
 
 ---Waits for the end of a deployment, or of what redeploy() started.
 ---@param endpoint table  of endpoint.new()
----@param what any        a deployment, an id, an action, or what redeploy() gave
+---@param target table    of wait.target_of(); taken over
 ---@param options table   of wait.check_options()
----@param level integer   as in check.lua
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
-function wait.run(endpoint, what, options, level)
-  local self = target_of(what, endpoint.uid, level + 1)
+function wait.run(endpoint, target, options)
+  local self = target
   self.of_action = self.digits == nil
   self.match = not self.of_action and "exact" or nil
   self.endpoint = endpoint

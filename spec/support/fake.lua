@@ -149,7 +149,7 @@ end
 
 ---The world's clock, Unix seconds.
 function world:now()
-  return os.time() + self.settings.offset
+  return os.time() + math.floor(self.settings.offset)
 end
 
 function world:advance(seconds)

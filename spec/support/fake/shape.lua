@@ -18,6 +18,7 @@ shape.words = {
 }
 -- Words that no documentation knows, for the scenario of that name.
 shape.words.outcome.cancelled = { 9, "Was Cancelled" }
+shape.words.outcome.skipped = { 11, "Was Skipped" }
 shape.words.triggered_via.schedule = { 7, "Scheduled Job" }
 
 shape.coded = { "triggered_via", "outcome", "deploy_type" }

@@ -1,0 +1,648 @@
+-- stack:wait, ensure, cancel, eta: the right deployment, and the truth about its end.
+local cjson = require "cjson"
+local clock = require "spec.support.clock"
+local child = require "spec.support.child"
+local expect = require "spec.support.expect"
+local fake = require "spec.support.fake"
+
+local failure, raises, each_raises = expect.failure, expect.raises, expect.each_raises
+
+-- A coroutine per item: not on PUC Lua 5.1.
+local at_once = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
+
+local function begin(scenario, options)
+  local world, tag = fake.world(), fake.fresh_tag()
+  local asked = { world = world.name, tag = tag }
+  for name, value in pairs(scenario or {}) do
+    asked[name] = value
+  end
+  return expect.connect(asked, options):stack(fake.stacks.staging), world, tag
+end
+
+-- The same world, seen by another client.
+local function with(world, scenario, options)
+  scenario = scenario or {}
+  scenario.world = world.name
+  return expect.connect(scenario, options):stack(fake.stacks.staging)
+end
+
+-- Redeploys and waits, time passing at once.
+local function deploy(scenario, options, asked)
+  local stack, world, tag = begin(scenario)
+  local deployment, info, err = clock.run(world, function()
+    return stack:wait(assert(stack:redeploy(asked or { git_ref = "main" })), options)
+  end)
+  return deployment, info, err, world, tag
+end
+
+-- What happens when the library sleeps: once per slice, with the seconds that have passed.
+local function at(moments)
+  local passed = 0
+  return function(seconds)
+    passed = passed + seconds
+    for when, act in pairs(moments) do
+      if passed >= when then
+        moments[when] = nil
+        act()
+      end
+    end
+  end
+end
+
+describe("wait", function()
+  it("waits for what redeploy() started, to its end", function()
+    local phases = {}
+    local deployment, info, _, _, tag = deploy({}, {
+      interval = 5,
+      on_change = function(d, phase)
+        if phase ~= "finishing" then -- the action's last second: seen or not
+          phases[#phases + 1] = phase .. " " .. (d and d.outcome or "nothing")
+        end
+      end,
+    })
+    assert.is_true(deployment.is_success)
+    assert.equal("exact", info.match)
+    assert.is_true(info.action.finished_success)
+    assert.is_true(info.polls > 5)
+    assert.is_true(info.elapsed > 60 and info.elapsed < 90)
+    assert.same({ "queued nothing", "deploying pending", "finished success" }, phases)
+    local count = 0
+    for _, request in ipairs(fake.requests(tag)) do
+      count = count + (request.method == "POST" and 1 or 0)
+    end
+    assert.equal(1, count)
+  end)
+
+  it("tells a failure, in the action's words", function()
+    local value, message, err = deploy { ends = "failed", action_message = "Migration 42 failed" }
+    err = failure("deploy_failed", value, message, err)
+    assert.matches("Migration 42 failed", message)
+    assert.is_true(err.last.is_failed)
+    assert.is_false(err.action.finished_success)
+    assert.equal(1, err.exit_code)
+  end)
+
+  it("believes neither the action nor the deployment alone", function()
+    failure("deploy_failed", deploy { ends = "success", action_ends = "failed" })
+    failure("deploy_failed", deploy { ends = "failed", action_ends = "success" })
+    failure("unknown_outcome", deploy { ends = "success", action_ends = "missing" })
+  end)
+
+  it("takes an outcome nobody documented for no success", function()
+    local value, message, err = deploy { unknown_words = true }
+    err = failure("cancelled", value, message, err) -- it says "cancelled"
+    assert.equal(3, err.exit_code)
+    local stack, world = begin()
+    local odd = world:add_deployment("staging", { outcome = "skipped", finished_time = world:now() })
+    failure("unknown_outcome", stack:wait(odd.id))
+  end)
+
+  it("sees the end where is_deploying is behind", function()
+    local deployment = deploy { stale = true }
+    assert.is_true(deployment.is_success)
+    assert.is_true(deployment.is_deploying)
+  end)
+
+  it("does not take an end beside 'pending' for one", function()
+    local stack, world = begin()
+    local behind = world:add_deployment("staging", { finished_time = world:now() })
+    local value, message, err = clock.run(world, function()
+      return stack:wait(behind.id, { timeout = 60, interval = 5 })
+    end)
+    failure("timeout", value, message, err)
+  end)
+
+  it("reads both forms of finished_success", function()
+    assert.is_true(deploy({ success_as = "text" }).is_success)
+    failure("deploy_failed", deploy { success_as = "text", action_ends = "failed" })
+  end)
+
+  it("goes by bare bodies, string codes and other dates as well", function()
+    for _, scenario in ipairs { { wrap = "no" }, { codes = "string" }, { codes = "word" }, { dates = "utc" } } do
+      assert.is_true(deploy(scenario).is_success)
+    end
+  end)
+
+  it("waits in the queue behind another deployment", function()
+    local stack, world = begin()
+    local other = world:add_deployment("staging", { blocks = true })
+    local phases = {}
+    local deployment, info = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      assert.is_true(result.queued)
+      return stack:wait(result, { interval = 10, on_change = function(_, phase) phases[#phases + 1] = phase end })
+    end, at { [300] = function() world:change(other, { finished_time = world:now(), outcome = "success" }) end })
+    assert.are_not.equal(other.id, deployment.id)
+    assert.equal("exact", info.match)
+    assert.is_true(info.elapsed > 300)
+    assert.equal("queued", phases[1])
+  end)
+
+  it("does not report another person's deployment, though it started in the same second", function()
+    for _, rival in ipairs {
+      { triggered_via = "web" }, { triggered_via = "hook" }, { triggered_via = "api" },
+      { triggered_via = "api", outcome = "failed", deploy_type = "redeploy" },
+    } do
+      local stack, world = begin { queue = 60 }
+      local deployment, info = clock.run(world, function()
+        local result = assert(stack:redeploy { git_ref = "main" })
+        rival.started_time = world:now()
+        if rival.outcome == "failed" then
+          rival.finished_time = world:now() + 10
+        end
+        rival.id = world:add_deployment("staging", rival).id
+        world:add_action("staging", { user = "somebody@awesome.example" })
+        return stack:wait(result, { interval = 5 })
+      end)
+      assert.are_not.equal(rival.id, deployment.id)
+      assert.equal("ci@awesome.example", deployment.triggered_by)
+      assert.equal("exact", info.match)
+    end
+  end)
+
+  it("tells two of the same user apart", function()
+    local stack, world = begin()
+    local first, second, infos = nil, nil, {}
+    clock.run(world, function()
+      local a = assert(stack:redeploy { git_ref = "main" })
+      local b = assert(with(world, { takes = 100 }):redeploy { git_ref = "main" })
+      second, infos[2] = stack:wait(b, { interval = 5 })
+      first, infos[1] = stack:wait(a, { interval = 5 })
+    end)
+    assert.is_true(first.started_time < second.started_time)
+    assert.equal(60, first.duration)
+    assert.equal(100, second.duration)
+    assert.equal("exact", infos[2].match)
+  end)
+
+  it("says unmatched where it cannot tell which one it was", function()
+    local stack, world = begin { ends = "none" }
+    local value, message, err = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      for _ = 1, 2 do
+        world:add_deployment("staging", { triggered_by = "ci@awesome.example", triggered_via = "api",
+          outcome = "success", finished_time = world:now() + 60 })
+      end
+      return stack:wait(result, { interval = 5 })
+    end)
+    failure("unmatched", value, message, err)
+    assert.matches("which of 2", message)
+  end)
+
+  it("says unmatched where an action ends without a deployment", function()
+    local value, message, err = deploy { ends = "none" }
+    err = failure("unmatched", value, message, err)
+    assert.matches("succeeded", message)
+    assert.is_nil(err.last)
+    assert.equal(1, err.exit_code)
+    value, message, err = deploy { ends = "none", action_ends = "failed", action_message = "No such branch" }
+    failure("unmatched", value, message, err)
+    assert.matches("failed: No such branch", message)
+  end)
+
+  it("finds it on a list that shifts, some pages down", function()
+    local stack, world = begin { page_size = 3 }
+    local deployment = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      world:advance(30)
+      for _ = 1, 7 do
+        world:add_deployment("staging", { outcome = "success", finished_time = world:now() + 1 })
+      end
+      return stack:wait(result, { interval = 5 })
+    end)
+    assert.equal("ci@awesome.example", deployment.triggered_by)
+  end)
+
+  it("goes by the reference where the answer named no action", function()
+    local deployment, info = deploy { redeploy = "old" }
+    assert.is_true(deployment.is_success)
+    assert.equal("exact", info.match)
+  end)
+
+  it("goes by the server's clock where there is no action to go by, and says so", function()
+    local deployment, info = deploy { redeploy = "old", metadata = "no" }
+    assert.is_true(deployment.is_success)
+    assert.equal("likely", info.match)
+  end)
+
+  it("names the approval that may be missing", function()
+    local value, message, err = deploy({ redeploy = "approval" }, { timeout = 300 })
+    failure("timeout", value, message, err)
+    assert.matches("approval", message)
+  end)
+
+  it("notices an action that fails while its deployment hangs", function()
+    local stack, world = begin { ends = "never", action_ends = "early" }
+    local value, message, err = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      stack = with(world, {})
+      return stack:wait(result, { interval = 5, timeout = 3600 })
+    end)
+    failure("deploy_failed", value, message, err)
+  end)
+
+  it("ends at its time, and goes on from there", function()
+    local stack, world = begin { takes = 600 }
+    local result, deployment
+    local value, message, err = clock.run(world, function()
+      result = assert(stack:redeploy { git_ref = "main" })
+      return stack:wait(result, { timeout = 100, interval = 10 })
+    end)
+    err = failure("timeout", value, message, err)
+    assert.equal(2, err.exit_code)
+    assert.is_true(err.last.is_running)
+    assert.matches("wait%(%) again", message)
+    result = cjson.decode(cjson.encode(result)) -- as a script would store it
+    deployment = clock.run(world, function()
+      return stack:wait(result)
+    end)
+    assert.is_true(deployment.is_success)
+    assert.equal(err.last.id, deployment.id)
+  end)
+
+  it("never goes beyond its time, whatever the interval", function()
+    local began = os.time()
+    local stack = begin { ends = "never" }
+    local value, message, err = stack:wait(assert(stack:redeploy { git_ref = "main" }), { timeout = 0.5, interval = 60 })
+    failure("timeout", value, message, err)
+    stack = begin { delay = 5, on = "actions" }
+    failure("timeout", stack:wait({ user_reference = "x" }, { timeout = 0.5 }))
+    assert.is_true(os.time() - began <= 3)
+  end)
+
+  it("waits out what passes", function()
+    for _, fault in ipairs {
+      { error = "bad_gateway", error_body = "html" }, { error = "time_out" }, { cut = "body" }, { body = "html" },
+    } do
+      local stack, world = begin()
+      local heard = 0
+      local deployment = clock.run(world, function()
+        local result = assert(stack:redeploy { git_ref = "main" })
+        fault.times, fault.tag = 3, fake.fresh_tag()
+        return with(world, fault):wait(result, { interval = 5, on_poll = function(info)
+          heard = heard + (info.err and 1 or 0)
+        end })
+      end)
+      assert.is_true(deployment.is_success)
+      assert.equal(3, heard)
+    end
+  end)
+
+  it("waits out an hour of 503 throttled, without asking often", function()
+    local stack, world = begin()
+    local tag = fake.fresh_tag()
+    local deployment, info = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      return with(world, { error = "throttled", times = 18, tag = tag }):wait(result, { interval = 5 })
+    end)
+    assert.is_true(deployment.is_success)
+    assert.is_true(info.elapsed > 3600, info.elapsed)
+    assert.is_true(#fake.requests(tag) < 30)
+  end)
+
+  it("ends when the token is refused in the middle, and for what is not there", function()
+    for id, kind in pairs { unauthenticated = "auth", forbidden = "forbidden", not_found = "not_found" } do
+      local stack, world = begin()
+      local value, message, err = clock.run(world, function()
+        local result = assert(stack:redeploy { git_ref = "main" })
+        world:advance(10)
+        return with(world, { error = id, on = "deployment" }):wait(result, { interval = 5 })
+      end)
+      err = failure(kind, value, message, err)
+      assert.is_true(err.last.is_running)
+    end
+  end)
+
+  it("ends when another API answers", function()
+    local stack, world = begin { body = "html" }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(fake.data.deployments("staging")[1].id)
+    end)
+    failure("decode", value, message, err)
+  end)
+
+  it("is told to stop, soon", function()
+    local calls = 0
+    local value, message, err, world = deploy({}, { interval = 600, stop = function()
+      calls = calls + 1
+      return calls > 20
+    end })
+    failure("aborted", value, message, err)
+    assert.is_true(world.settings.offset < 25)
+  end)
+
+  it("ends with its client", function()
+    local client = expect.connect { world = fake.world().name }
+    local stack = client:stack(fake.stacks.staging)
+    local value, message, err = stack:wait(assert(stack:redeploy { git_ref = "main" }), {
+      interval = 60, on_poll = function() client:close() end,
+    })
+    failure("aborted", value, message, err)
+  end)
+
+  it("waits for a deployment, or its id", function()
+    local stack, world = begin()
+    local other = world:add_deployment("staging")
+    local moments = { [60] = function() world:change(other, { finished_time = world:now(), outcome = "success" }) end }
+    local deployment, info = clock.run(world, function()
+      return stack:wait(stack:deployment(other.id))
+    end, at(moments))
+    assert.equal(other.id, deployment.id)
+    assert.equal("exact", info.match)
+    assert.is_nil(info.action)
+    assert.equal(other.id, stack:wait(tostring(other.id)).id)
+  end)
+
+  it("waits until it is live, where asked", function()
+    local stack, world = begin()
+    local done = world:add_deployment("staging", { finished_time = world:now() + 5, outcome = "success" })
+    local newer = world:add_deployment("staging", { finished_time = world:now() + 6, outcome = "success" })
+    assert.is_true(stack:wait(newer.id, { require_live = true }).is_live)
+    local value, message, err = clock.run(world, function()
+      return stack:wait(done.id, { require_live = true, timeout = 60 })
+    end)
+    failure("timeout", value, message, err)
+    assert.matches("not live", message)
+  end)
+
+  it("asks ten times in the stack's usual duration, at most once a minute", function()
+    local _, info = deploy { takes = 300 }
+    assert.is_true(info.polls >= 5 and info.polls <= 10, info.polls)
+  end)
+
+  it("has a heartbeat", function()
+    local beats = {}
+    deploy({ takes = 300 }, { interval = 10, on_poll = function(info) beats[#beats + 1] = info end })
+    assert.equal("queued", beats[1].phase)
+    assert.equal(1, beats[1].polls)
+    assert.is_number(beats[1].next_poll)
+    local middle = beats[math.floor(#beats / 2)]
+    assert.equal("deploying", middle.phase)
+    assert.is_true(middle.deployment.is_running)
+    assert.is_nil(beats[#beats].next_poll)
+  end)
+
+  it("passes on what a function of the caller's raises", function()
+    raises("my bug", function()
+      deploy({}, { on_poll = function() error "my bug" end })
+    end)
+  end)
+
+  it("refuses what cannot be meant", function()
+    local stack = begin()
+    raises("got nil: see what the call", function() stack:wait() end)
+    raises("got nil", function() stack:wait(stack:deployment(12345)) end) -- and its message, and err
+    each_raises("needs a deployment", { {}, true, print }, function(what) stack:wait(what) end)
+    each_raises("deployment id", { "", "main", 1.5 }, function(what) stack:wait(what) end)
+    each_raises("option", {
+      { timeout = 0 }, { timeout = "5" }, { interval = -1 }, { on_poll = 1 }, { stop = true }, { require_live = 1 }, { intervall = 5 },
+    }, function(options) stack:wait(1, options) end)
+    raises("redeploy is of stack", function()
+      stack:wait { async_action_id = 1, stack_uid = fake.stacks.api }
+    end)
+  end)
+
+  it("waits for ten stacks at once with one poll each per interval", function()
+    if not at_once then
+      return
+    end
+    local world, tag = fake.world(), fake.fresh_tag()
+    local client = expect.connect({ world = world.name, tag = tag }, { concurrency = 10 })
+    local ids = {}
+    for i = 1, 10 do
+      ids[i] = world:add_deployment("staging").id
+    end
+    local moments = { [100] = function()
+      for _, model in ipairs(world.settings.deployments.staging) do
+        world:change(model, { finished_time = world:now(), outcome = "success" })
+      end
+    end }
+    local results = clock.run(world, function()
+      return client:map(ids, function(id)
+        local deployment, info, err = client:stack(fake.stacks.staging):wait(id, { interval = 10 })
+        if not deployment then
+          return nil, info, err
+        end
+        return info.polls
+      end)
+    end, at(moments))
+    assert.equal(0, results.failed)
+    local polls = 0
+    for _, result in ipairs(results) do
+      assert.is_true(result.value >= 9 and result.value <= 13, result.value)
+      polls = polls + result.value
+    end
+    assert.equal(polls + 10, #fake.requests(tag)) -- and once the list each, for the usual duration
+  end)
+
+  it("is interrupted at once, and cancels nothing", function()
+    if not child.is_interruptible then
+      return
+    end
+    local world = fake.world()
+    local out, errors, status = child.run(([[
+      local cloud66 = require "cloud66"
+      local stack = assert(cloud66.new { base_url = %q, token = %q }):stack(%q)
+      local result = assert(stack:redeploy { git_ref = "main" })
+      io.popen("sleep 0.5; kill -INT $PPID; sleep 0.1"):close()
+      io.stdout:setvbuf "no"
+      print(result.async_action_id)
+      print(pcall(stack.wait, stack, result, { interval = 60 }))
+    ]]):format(fake.url { world = world.name, ends = "never" }, fake.token, fake.stacks.staging), "timeout 20")
+    assert.is_string(out .. errors)
+    assert.is_number(status)
+  end)
+end)
+
+describe("ensure", function()
+  local function ensure(world, hash, scenario, options)
+    local tag = fake.fresh_tag()
+    scenario = scenario or {}
+    scenario.tag = tag
+    local stack = with(world, scenario)
+    local deployment, info, err = clock.run(world, function()
+      return stack:ensure(hash, options)
+    end)
+    local posts = 0
+    for _, request in ipairs(fake.requests(tag)) do
+      posts = posts + (request.method == "POST" and 1 or 0)
+    end
+    return posts, deployment, info, err
+  end
+
+  local hash = ("abc1234"):rep(6):sub(1, 40)
+
+  it("does nothing when the commit is live", function()
+    local world = fake.world()
+    local live = assert(with(world):live())
+    local posts, deployment, info = ensure(world, live.git_hash)
+    assert.equal(0, posts)
+    assert.equal(live.id, deployment.id)
+    assert.equal("live", info.ensured)
+  end)
+
+  it("deploys it otherwise, once", function()
+    local world = fake.world()
+    local posts, deployment, info = ensure(world, hash)
+    assert.equal(1, posts)
+    assert.equal(hash, deployment.git_hash)
+    assert.is_true(deployment.is_success)
+    assert.equal("deployed", info.ensured)
+    posts, deployment, info = ensure(world, hash:sub(1, 8):upper())
+    assert.equal(0, posts)
+    assert.equal(hash, deployment.git_hash)
+    assert.equal("live", info.ensured)
+  end)
+
+  it("joins a deployment of it that runs, whoever started it", function()
+    local world = fake.world()
+    local other = world:add_deployment("staging", { git_hash = hash })
+    local stack = with(world)
+    local deployment, info = clock.run(world, function()
+      return stack:ensure(hash)
+    end, at { [100] = function() world:change(other, { finished_time = world:now(), outcome = "success" }) end })
+    assert.equal(other.id, deployment.id)
+    assert.equal("joined", info.ensured)
+  end)
+
+  it("joins one of its own that still waits in the queue: a job that was killed and runs again", function()
+    local world = fake.world()
+    local blocker = world:add_deployment("staging", { blocks = true })
+    local posts, value, message, err = ensure(world, hash, nil, { timeout = 60 })
+    assert.equal(1, posts)
+    failure("timeout", value, message, err)
+    world:change(blocker, { finished_time = world:now(), outcome = "success" })
+    local deployment, info
+    posts, deployment, info = ensure(world, hash)
+    assert.equal(0, posts)
+    assert.equal(hash, deployment.git_hash)
+    assert.equal("joined", info.ensured)
+  end)
+
+  it("tells a failure, and does nothing when it cannot ask", function()
+    local world = fake.world()
+    local posts, value, message, err = ensure(world, hash, { ends = "failed" })
+    assert.equal(1, posts)
+    failure("deploy_failed", value, message, err)
+    posts, value, message, err = ensure(world, hash, { error = "server", on = "deployments" })
+    assert.equal(0, posts)
+    failure("server", value, message, err)
+    posts, value, message, err = ensure(world, hash, { error = "server", on = "actions" })
+    assert.equal(0, posts)
+    failure("server", value, message, err)
+  end)
+
+  it("refuses what is no commit", function()
+    local stack = begin()
+    each_raises("git_hash", { "", "main", "abc", 1234567 }, function(wrong) stack:ensure(wrong) end)
+    raises("git_hash", function() stack:ensure() end)
+    each_raises("unknown option", { { git_ref = "x" }, { current = true } }, function(options) stack:ensure(hash, options) end)
+  end)
+end)
+
+describe("cancel", function()
+  local function running(scenario)
+    local stack, world, tag = begin(scenario)
+    assert(stack:redeploy { git_ref = "main" })
+    world:advance(6)
+    return stack, world, stack:latest(), tag
+  end
+
+  it("asks for it", function()
+    local stack, _, deployment, tag = running()
+    local ok, state = stack:cancel(deployment)
+    assert.is_true(ok)
+    assert.equal("cancelling", state)
+    local list = fake.requests(tag)
+    assert.equal("DELETE", list[#list].method)
+  end)
+
+  it("waits for the end, where told so", function()
+    for _, outcome in ipairs { "failed", "cancelled" } do
+      local stack, world, deployment = running { cancel_as = outcome }
+      local ok, state, ended = clock.run(world, function()
+        return stack:cancel(deployment.id, { wait = true, interval = 1 })
+      end)
+      assert.is_true(ok)
+      assert.equal("cancelled", state)
+      assert.equal(outcome, ended.outcome)
+    end
+  end)
+
+  it("has a wait() for it end as cancelled", function()
+    local stack, world = begin()
+    local value, message, err = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      world:advance(10)
+      assert(stack:cancel(stack:latest()))
+      return stack:wait(result)
+    end)
+    err = failure("cancelled", value, message, err)
+    assert.equal(3, err.exit_code)
+  end)
+
+  it("takes one that has ended for no error", function()
+    local stack, _, tag = begin()
+    local ok, state, ended = stack:cancel(stack:live())
+    assert.is_true(ok)
+    assert.equal("finished", state)
+    assert.is_true(ended.is_finished)
+    for _, request in ipairs(fake.requests(tag)) do
+      assert.equal("GET", request.method)
+    end
+  end)
+
+  it("sends it once, and tells what went wrong", function()
+    for id, kind in pairs { bad_gateway = "server", throttled = "throttled", forbidden = "forbidden" } do
+      local stack, _, deployment, tag = running { error = id, on = "cancel" }
+      failure(kind, stack:cancel(deployment))
+      local count = 0
+      for _, request in ipairs(fake.requests(tag)) do
+        count = count + (request.method == "DELETE" and 1 or 0)
+      end
+      assert.equal(1, count)
+    end
+    local stack = begin()
+    failure("not_found", stack:cancel(12345))
+  end)
+
+  it("refuses what cannot be meant", function()
+    local stack = begin()
+    each_raises("cancel%(%) needs", { {}, { async_action_id = 5 } }, function(what) stack:cancel(what) end)
+    each_raises("deployment id", { "", "main" }, function(what) stack:cancel(what) end)
+    raises("unset variable", function() stack:cancel() end)
+    each_raises("option", { { wait = 1 }, { timeout = 5 }, { wait = true, timeout = 0 } }, function(options) stack:cancel(1, options) end)
+  end)
+end)
+
+describe("eta", function()
+  it("goes by the stack's own median and ninth tenth for that type", function()
+    local stack, world = begin()
+    local durations = {}
+    for _, d in ipairs(fake.data.deployments "staging") do
+      if #durations < 30 and d.deploy_type == "build" and d.outcome == "success" and d.started_time >=
+        fake.data.deployments("staging")[29].started_time then
+        durations[#durations + 1] = d.duration
+      end
+    end
+    table.sort(durations)
+    local p50, p90 = durations[math.ceil(0.5 * #durations)], durations[math.ceil(0.9 * #durations)]
+    local running = world:add_deployment("staging", { started_time = os.time() - 60 })
+    local expected, overdue = stack:eta(stack:deployment(running.id))
+    assert.equal(running.started_time + p50, expected)
+    assert.is_false(overdue)
+    local late = world:add_deployment("staging", { started_time = os.time() - p90 - 60 })
+    expected, overdue = stack:eta(stack:deployment(late.id))
+    assert.equal(late.started_time + p50, expected)
+    assert.is_true(overdue)
+  end)
+
+  it("gives the end of one that has ended, and none where nothing is known", function()
+    local stack, world = begin()
+    local live = assert(stack:live())
+    assert.same({ live.finished_time, false }, { stack:eta(live) })
+    local odd = world:add_deployment("staging", { deploy_type = "first_build" })
+    failure("none", stack:eta(stack:deployment(odd.id)))
+    raises("eta%(%) needs a deployment", function() stack:eta(1) end)
+  end)
+end)
