@@ -1,0 +1,251 @@
+-- stack:poll and stack:watch: what happens to a stack's deployments, each thing told once.
+local cjson = require "cjson"
+local clock = require "spec.support.clock"
+local expect = require "spec.support.expect"
+local fake = require "spec.support.fake"
+
+local failure, raises, each_raises = expect.failure, expect.raises, expect.each_raises
+
+local function begin(scenario, name)
+  local world = fake.world()
+  scenario = scenario or {}
+  scenario.world = world.name
+  return expect.connect(scenario):stack(fake.stacks[name or "staging"]), world
+end
+
+-- The events as short texts: "started 800001", "changed 800001 is_live+outcome".
+local function shown(events)
+  local list = {}
+  for i, event in ipairs(events) do
+    local names = event.changed or {}
+    table.sort(names)
+    list[i] = ("%s %s %s"):format(event.type, tostring(event.deployment.id), table.concat(names, "+")):gsub(" +$", "")
+  end
+  return list
+end
+
+-- As a script would keep it from one run to the next.
+local function stored(cursor)
+  return cjson.decode(cjson.encode(cursor))
+end
+
+describe("poll", function()
+  it("begins with what runs, and tells nothing of what is over", function()
+    local stack = begin({}, "awesome_app")
+    local events, cursor = assert(stack:poll())
+    local newest = fake.data.deployments("awesome_app")[1]
+    assert.same({ "started " .. newest.id }, shown(events))
+    assert.same({}, (stack:poll(cursor)))
+    assert.same({}, (begin():poll()))
+  end)
+
+  it("tells a start, what changes, and the end, once each, with a stored cursor", function()
+    local stack, world = begin()
+    local _, cursor = stack:poll()
+    local d = world:add_deployment("staging", { git_hash = nil })
+    local events
+    events, cursor = stack:poll(stored(cursor))
+    assert.same({ "started " .. d.id, "changed " .. fake.data.deployments("staging")[1].id .. " is_head" },
+      { shown(events)[2], shown(events)[1] })
+    events, cursor = stack:poll(stored(cursor))
+    assert.same({}, events)
+    world:change(d, { git_ref = "hotfix" })
+    events, cursor = stack:poll(stored(cursor))
+    assert.same({ ("changed %d git_ref"):format(d.id) }, shown(events))
+    world:change(d, { finished_time = world:now(), outcome = "success" })
+    events, cursor = stack:poll(stored(cursor))
+    assert.same({
+      ("changed %d is_live"):format(fake.data.deployments("staging")[1].id),
+      ("finished %d finished_at+is_deploying+is_live+outcome"):format(d.id),
+    }, shown(events))
+    assert.is_true(events[2].deployment.is_success)
+    assert.same({}, (stack:poll(stored(cursor))))
+  end)
+
+  it("does not change the cursor it is given", function()
+    local stack, world = begin()
+    local _, cursor = stack:poll()
+    local before = cjson.encode(cursor.entries[1])
+    world:add_deployment("staging")
+    local first = shown((stack:poll(cursor)))
+    assert.equal(before, cjson.encode(cursor.entries[1]))
+    assert.same(first, shown((stack:poll(cursor)))) -- the same cursor, the same answer
+  end)
+
+  it("tells both of one that began and ended in between", function()
+    local stack, world = begin()
+    local _, cursor = stack:poll()
+    local d = world:add_deployment("staging", { finished_time = world:now() + 1, outcome = "failed" })
+    local list = shown((stack:poll(cursor)))
+    assert.same({ "started " .. d.id, "finished " .. d.id }, { list[#list - 1], list[#list] })
+  end)
+
+  it("misses none, however many began in between", function()
+    local stack, world = begin { page_size = 3 }
+    local _, cursor = stack:poll()
+    local want = {}
+    for i = 1, 20 do
+      world:advance(1)
+      want[i] = "started " .. world:add_deployment("staging").id
+    end
+    local got = {}
+    for _, text in ipairs(shown((stack:poll(stored(cursor))))) do
+      got[#got + 1] = text:match "^started.*"
+    end
+    assert.same(want, got) -- the oldest first
+  end)
+
+  it("does not take what moves up from an older page for new", function()
+    local stack, world = begin { page_size = 3 }
+    local d = world:add_deployment("staging")
+    local _, cursor = stack:poll()
+    world:remove("staging", d)
+    for _, text in ipairs(shown((stack:poll(cursor)))) do
+      assert.is_nil(text:match "^started", text)
+    end
+  end)
+
+  it("follows one that runs, and the live one, off the first page", function()
+    local stack, world = begin { page_size = 3 }
+    local slow = world:add_deployment("staging")
+    local _, cursor = stack:poll()
+    for _ = 1, 8 do
+      world:advance(1)
+      world:add_deployment("staging", { finished_time = world:now(), outcome = "failed" })
+    end
+    _, cursor = stack:poll(cursor)
+    world:change(slow, { finished_time = world:now(), outcome = "failed" })
+    local events = stack:poll(stored(cursor))
+    assert.same({ ("finished %d finished_at+is_deploying+outcome"):format(slow.id) }, shown(events))
+  end)
+
+  it("begins on a stack that was never deployed", function()
+    local stack, world = begin({}, "brand_new")
+    local events, cursor = stack:poll()
+    assert.same({}, events)
+    local d = world:add_deployment("brand_new")
+    assert.same({ "started " .. d.id }, shown((stack:poll(stored(cursor)))))
+  end)
+
+  it("keeps its cursor small", function()
+    local stack, world = begin()
+    local _, cursor = stack:poll()
+    for _ = 1, 150 do
+      world:advance(1)
+      world:add_deployment("staging", { finished_time = world:now(), outcome = "failed" })
+    end
+    _, cursor = stack:poll(cursor)
+    assert.is_true(#cursor.entries <= 101)
+    assert.same({}, (stack:poll(stored(cursor))))
+    assert.is_true(#cjson.encode(cursor) < 65536)
+  end)
+
+  it("keeps exact ids on every Lua", function()
+    local stack = begin({ ids = "big" }, "awesome_app")
+    local events, cursor = stack:poll()
+    assert.equal(1, #events)
+    assert.same({}, (stack:poll(stored(cursor))))
+  end)
+
+  it("leaves the cursor as it was when it fails", function()
+    local stack, world = begin()
+    local _, cursor = stack:poll()
+    local d = world:add_deployment("staging")
+    local broken = expect.connect({ world = world.name, error = "server" }):stack(fake.stacks.staging)
+    failure("server", broken:poll(cursor))
+    local list = shown((stack:poll(cursor)))
+    assert.equal("started " .. d.id, list[#list])
+  end)
+
+  it("refuses what is no cursor", function()
+    local stack = begin()
+    each_raises("no cursor", { 1, "x", {}, { version = 99, entries = {} }, { version = 1, entries = { 1 } } }, function(wrong)
+      stack:poll(wrong)
+    end)
+  end)
+end)
+
+describe("watch", function()
+  it("tells the same again and again, until its time is over", function()
+    local stack, world = begin { takes = 100 }
+    local types = {}
+    clock.run(world, function()
+      assert(stack:redeploy { git_ref = "main" })
+      for event in stack:watch { interval = 5, timeout = 300 } do
+        if event.deployment.triggered_by == "ci@awesome.example" then
+          types[#types + 1] = event.type
+        end
+      end
+    end)
+    assert.same({ "started", "finished" }, types)
+  end)
+
+  it("goes on from a stored cursor: nothing twice, nothing missed, wherever it was left", function()
+    local stack, world = begin()
+    local _, cursor = stack:poll()
+    local want = {}
+    for _ = 1, 4 do
+      world:advance(1)
+      local d = world:add_deployment("staging", { finished_time = world:now(), outcome = "failed" })
+      want[#want + 1] = "started " .. d.id
+      want[#want + 1] = "finished " .. d.id
+    end
+    local got = {}
+    for _ = 1, 40 do -- a program that dies after each event, and is started again
+      local watch = stack:watch { cursor = cursor, interval = 0.01, timeout = 0.005 }
+      local event = watch()
+      if not event then
+        break
+      end
+      cursor = stored(watch:cursor())
+      if event.type ~= "changed" then
+        got[#got + 1] = shown({ event })[1]
+      end
+    end
+    assert.same(want, got)
+  end)
+
+  it("survives what passes, and raises what does not", function()
+    local stack, world = begin()
+    local d = world:add_deployment("staging")
+    local tag = fake.fresh_tag()
+    local flaky = expect.connect({ world = world.name, error = "bad_gateway", times = 3, tag = tag }):stack(stack.uid)
+    local first = clock.run(world, function()
+      return flaky:watch { interval = 5 }()
+    end)
+    assert.equal("started " .. d.id, shown({ first })[1])
+    assert.equal(4, #fake.requests(tag))
+    local refused = expect.connect({ world = world.name, error = "forbidden" }):stack(stack.uid)
+    local ok, err = pcall(function()
+      for _ in refused:watch() do
+        error "no event can come"
+      end
+    end)
+    assert.is_false(ok)
+    assert.equal("forbidden", err.kind)
+  end)
+
+  it("stops when it is told to", function()
+    local stack, world = begin()
+    local calls = 0
+    clock.run(world, function()
+      for _ in stack:watch { interval = 60, stop = function()
+        calls = calls + 1
+        return calls > 5
+      end } do
+        error "nothing happens here"
+      end
+    end)
+    assert.equal(6, calls)
+  end)
+
+  it("refuses what cannot be meant", function()
+    local stack = begin()
+    each_raises("option", { { interval = 0 }, { timeout = "1" }, { stop = 1 }, { every = 5 } }, function(options)
+      stack:watch(options)
+    end)
+    raises("no cursor", function() stack:watch { cursor = {} } end)
+    raises("a watch has no 'events'", function() return stack:watch().events end)
+    raises("read%-only", function() stack:watch().x = 1 end)
+  end)
+end)
