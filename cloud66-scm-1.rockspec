@@ -5,9 +5,10 @@ source = {
   url = "git+https://example.org/cloud66-lua.git",
 }
 description = {
-  summary = "Deployment history of Cloud 66 stacks",
+  summary = "Deployments of Cloud 66 stacks: history, redeploy, wait",
   detailed = [[
-    Lists and filters the deployments of Cloud 66 stacks: what is live, what failed, who or what did it.
+    Lists and filters the deployments of Cloud 66 stacks: what is live, what failed, who or what did it. Starts one
+    exactly once, and waits for its end. Installs the command cloud66-deploy.
     A C core does HTTP with libcurl and decodes deployments; a thin Lua layer adds the client,
     lazy sequences and filters. For Lua 5.1 to 5.4 and LuaJIT.
   ]],
@@ -24,6 +25,7 @@ external_dependencies = {
 }
 build = {
   type = "builtin",
+  install = { bin = { ["cloud66-deploy"] = "examples/deploy.lua" } },
   modules = {
     ["cloud66.core"] = {
       "src/buffer.c",

@@ -28,7 +28,7 @@ local function plain(value)
 end
 
 local function usage(problem)
-  io.stderr:write("cloud66-deploy: ", plain(problem), "\n", USAGE)
+  io.stderr:write("cloud66-deploy: ", plain(problem), "\n", "(cloud66-deploy --help says more)\n")
   os.exit(64)
 end
 

@@ -124,8 +124,8 @@ describe("a request", function()
     for _, method in ipairs { "POST", "PUT", "PATCH", "DELETE" } do
       local tag = fake.fresh_tag()
       local body = { name = "a \"b\"\n\195\188", list = { 1, 2 }, deep = { yes = true, nothing = cloud66.null }, n = 99999999999999 }
-      local value, message, err = connect({ tag = tag }):request(method, "/stacks/x/deployments", { body = body })
-      failure("bad_request", value, message, err) -- the fake is read-only
+      local value, message, err = connect({ tag = tag }):request(method, "/stacks", { body = body })
+      failure("bad_request", value, message, err) -- which only reads
       local sent = fake.requests(tag)
       assert.equal(1, #sent)
       assert.equal(method, sent[1].method)

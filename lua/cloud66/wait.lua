@@ -15,6 +15,7 @@ local wait = {}
 local TIMEOUT = 7200 -- seconds
 local MOST_PAGES = 5 -- of deployments, looking for one that started long ago
 local MOST_MISSES = 3 -- looks at the list after the action has ended: the list may be behind
+local QUEUE, QUEUE_INTERVAL, SHORTEST = 120, 15, 1 -- seconds
 local ACTION_EVERY = 4 -- looks at a deployment that runs: its action may have failed without it
 
 ---Options of stack:wait().
@@ -354,6 +355,23 @@ local function report(self, err, seconds)
   end
 end
 
+-- Seconds until the next look. A queue is short as a rule, and an action ends soon after its deployment: both are looked
+-- at more often to begin with.
+local function interval_of(self)
+  if self.interval then
+    return self.interval
+  end
+  local seconds, now = usual.interval(self.durations), scheduler.now()
+  local phase = phase_of(self)
+  if phase == "queued" and now - self.started < QUEUE then
+    return math.min(seconds, QUEUE_INTERVAL)
+  elseif phase == "finishing" then
+    self.ended = self.ended or now
+    return math.min(seconds, math.max(SHORTEST, now - self.ended))
+  end
+  return seconds
+end
+
 -- Looks, and pauses, until it is over.
 local function run(self)
   while true do
@@ -374,7 +392,7 @@ local function run(self)
       err.last, err.action, err.user_reference = self.deployment, self.action, self.user_reference
       return nil, message, err
     end
-    local seconds = self.patience:length(self.interval or usual.interval(self.durations), err)
+    local seconds = self.patience:length(interval_of(self), err)
     report(self, err, seconds)
     local reason = self.patience:pause(seconds)
     if reason == "late" then

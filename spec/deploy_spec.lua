@@ -1,0 +1,167 @@
+-- examples/deploy.lua, which the rock installs as cloud66-deploy: what it does, says and ends with.
+local cjson = require "cjson"
+local child = require "spec.support.child"
+local fake = require "spec.support.fake"
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- Runs it in a world; gives its standard output, its standard error, its exit status.
+local function deploy(scenario, arguments, prefix)
+  local errors = os.tmpname()
+  local environment = ("CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(quote(fake.url(scenario)), quote(fake.token))
+  local pipe = io.popen(("%s %s %s examples/deploy.lua %s 2>%s; echo status $?"):format(
+    environment, prefix or "", quote(os.getenv "C66_LUA"), arguments, quote(errors)))
+  local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
+  pipe:close()
+  local file = io.open(errors)
+  local said = file:read "*a"
+  file:close()
+  os.remove(errors)
+  return output, said, tonumber(status)
+end
+
+local function posts(tag)
+  local count = 0
+  for _, request in ipairs(fake.requests(tag)) do
+    count = count + (request.method == "POST" and 1 or 0)
+  end
+  return count
+end
+
+-- A world in which a deployment begins and ends at once, so that no spec has to wait.
+local function quick(scenario)
+  local made = { world = fake.world().name, tag = fake.fresh_tag(), queue = 0, takes = 0 }
+  for name, value in pairs(scenario or {}) do
+    made[name] = value
+  end
+  return made
+end
+
+local UID = fake.stacks.staging
+
+describe("cloud66-deploy", function()
+  it("asks for what is missing, and sends nothing", function()
+    local tag = fake.fresh_tag()
+    for _, case in ipairs {
+      { "", "no STACK: an unset variable" },
+      { "''", "an unset variable" },
+      { UID, "what to deploy" },
+      { UID .. " --ref ''", "%-%-ref needs a value: an unset variable" },
+      { UID .. " --ref --timeout 5", "%-%-ref needs a value" },
+      { UID .. " --ref main --reference ''", "%-%-reference needs a value" },
+      { UID .. " --ref", "%-%-ref needs a value" },
+      { UID .. " --ref main --ref other", "twice" },
+      { UID .. " --ref main other", "one stack at a time" },
+      { UID .. " --ref main --current", "goes with neither" },
+      { UID .. " --ensure abcdef1 --ref main", "goes with none" },
+      { UID .. " --ref main --timeout soon", "number of seconds" },
+      { UID .. " --reff main", "unknown option" },
+    } do
+      local output, said, status = deploy({ tag = tag }, case[1])
+      assert.equal(64, status, case[1])
+      assert.matches(case[2], said)
+      assert.equal("", output)
+    end
+    for _, arguments in ipairs { UID .. " --ensure main", UID .. " --service web:" } do
+      local _, said, status = deploy({}, arguments)
+      assert.equal(64, status, said)
+    end
+    assert.same({}, fake.requests(tag))
+  end)
+
+  it("deploys, waits and says so", function()
+    local scenario = quick()
+    local output, said, status = deploy(scenario, UID .. " --ref main")
+    assert.equal(0, status, said)
+    assert.equal("", output)
+    assert.matches("reference lua%-cloud66%-%x+", said)
+    assert.matches("has succeeded", said)
+    assert.is_nil(said:find("\27", 1, true)) -- nobody watches
+    assert.equal(1, posts(scenario.tag))
+  end)
+
+  it("does not deploy twice for the same reference: killed, and run again", function()
+    local scenario = quick { takes = 3 }
+    local _, said, status = deploy(scenario, UID .. " --ref main --reference job-17 --timeout 0.3")
+    assert.equal(2, status, said)
+    assert.matches("to wait on, run it again with %-%-reference job%-17", said)
+    deploy(scenario, "awesome-app-staging --ref main --reference job-17", "timeout -s KILL 1")
+    os.execute "sleep 4"
+    _, said, status = deploy(scenario, "awesome-app-staging --ref main --reference job-17")
+    assert.equal(0, status, said)
+    assert.matches("joined action", said)
+    assert.equal(1, posts(scenario.tag))
+  end)
+
+  it("says what the action says when it fails", function()
+    local _, said, status = deploy(quick { ends = "failed", action_message = "Migration 42 failed" }, UID .. " --current")
+    assert.equal(1, status)
+    assert.matches("deploy_failed: .*Migration 42 failed", said)
+  end)
+
+  it("has an exit status for each end", function()
+    for want, scenario in pairs {
+      [3] = { ends = "cancelled" }, [4] = { error = "forbidden" }, [1] = { redeploy = "refused" },
+    } do
+      local _, said, status = deploy(quick(scenario), UID .. " --ref main")
+      assert.equal(want, status, said)
+    end
+    local _, said, status = deploy({}, "no-such-stack --ref main")
+    assert.equal(4, status)
+    assert.matches("no stack is called no%-such%-stack; there are", said)
+  end)
+
+  it("says that the network is gone", function()
+    local _, said, status = deploy(quick { cut = "head", on = "stacks" }, UID .. " --ref main")
+    assert.equal(4, status)
+    assert.matches("^network", said)
+  end)
+
+  it("prints the result as JSON", function()
+    local output, said, status = deploy(quick(), UID .. " --service web:v2 --service api:v1 --reference r1 --json")
+    assert.equal(0, status, said)
+    local result = cjson.decode(output)
+    assert.is_true(result.ok)
+    assert.equal("r1", result.user_reference)
+    assert.equal("exact", result.match)
+    assert.equal("api", result.deployment.triggered_via.meaning)
+    output, said, status = deploy(quick { ends = "failed" }, UID .. " --ref main --json")
+    assert.equal(1, status, said)
+    result = cjson.decode(output)
+    assert.is_false(result.ok)
+    assert.equal("deploy_failed", result.kind)
+    assert.is_number(result.action_id)
+  end)
+
+  it("makes a commit live, and does nothing when it is", function()
+    local scenario = quick()
+    local hash = ("0123abc"):rep(6):sub(1, 40)
+    local _, said, status = deploy(scenario, UID .. " --ensure " .. hash)
+    assert.equal(0, status, said)
+    _, said, status = deploy(scenario, UID .. " --ensure " .. hash:sub(1, 10))
+    assert.equal(0, status, said)
+    assert.matches("is live already", said)
+    assert.equal(1, posts(scenario.tag))
+  end)
+
+  it("is interrupted without cancelling anything, and says how to wait on", function()
+    if not child.is_interruptible then
+      return
+    end
+    local scenario = quick { ends = "never" }
+    local _, said, status = deploy(scenario, UID .. " --ref main --reference job-9",
+      "timeout --preserve-status -s INT 2")
+    assert.equal(130, status, said)
+    assert.matches("interrupted: what was started goes on; to wait on, run it again with %-%-reference job%-9", said)
+    for _, request in ipairs(fake.requests(scenario.tag)) do
+      assert.are_not.equal("DELETE", request.method)
+    end
+  end)
+
+  it("shows no byte of other people's as a command to the terminal", function()
+    local _, said = deploy(quick { hostile = true }, UID .. " --ref main")
+    assert.is_nil(said:find("\27", 1, true))
+  end)
+end)
