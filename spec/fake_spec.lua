@@ -105,8 +105,62 @@ describe("the fake API", function()
     assert.are.equal(200, (get(fake.url() .. "/stacks/%73tack-550e8400-e29b-41d4-a716", "-H", bearer)))
   end)
 
-  it("refuses to write", function()
+  it("refuses what the API does not know", function()
     assert.are.equal(405, (get(fake.url() .. big, "-H", bearer, "-X", "PUT")))
+    assert.are.equal(404, (get(fake.url() .. "/stacks/nobody/deployments", "-H", bearer, "-X", "POST")))
+    assert.are.equal(404, (get(fake.url() .. big .. "/1", "-H", bearer, "-X", "DELETE")))
+    assert.are.equal(403, (get(fake.url() .. big, "-H", "Authorization: Bearer " .. fake.tokens.without_scope, "-X", "POST")))
+    assert.are.equal(404, (get(fake.url() .. "/stacks/" .. fake.stacks.api .. "/actions/1", "-H", bearer)))
+  end)
+
+  it("deploys, by a clock that the spec owns", function()
+    for _, body in ipairs { '{"git_ref":"release/2.4","user_reference":"r 1"}', "git_ref=release%2F2.4&user_reference=r%201" } do
+      local world = fake.world()
+      local root = fake.url { world = world.name, takes = 60, queue = 5 } .. "/stacks/" .. fake.stacks.staging
+      local status, text = get(root .. "/deployments", "-H", bearer, "-d", body)
+      assert.are.equal(200, status)
+      local accepted = cjson.decode(text).response
+      assert.is_true(accepted.ok)
+      assert.is_nil(accepted.id)
+      local function newest()
+        return get_json(root .. "/deployments").response[1]
+      end
+      local function action()
+        return get_json(("%s/actions/%d"):format(root, accepted.async_action_id)).response
+      end
+      assert.are_not.equal("api", newest().triggered_via.meaning)
+      assert.are.equal(5, get_json(root).response.status)
+      world:advance(6)
+      assert.are.same({ "pending", true, "release/2.4" }, { newest().outcome.meaning, newest().is_deploying, newest().git_ref })
+      assert.are.equal(6, get_json(root).response.status)
+      assert.are.equal("r 1", action().metadata.user_reference)
+      assert.are.equal(cjson.null, action().finished_at)
+      world:advance(62)
+      assert.are.same({ "success", true, true }, { newest().outcome.meaning, newest().is_live, newest().is_head })
+      assert.is_false(get_json(root .. "/deployments").response[2].is_live)
+      assert.is_true(action().finished_success)
+      assert.are.equal(1, get_json(root).response.status)
+      assert.are.equal(1, #get_json(root .. "/actions?user_reference=r+1").response)
+      assert.are.equal(0, #get_json(root .. "/actions?user_reference=r").response)
+    end
+  end)
+
+  it("cancels what runs", function()
+    local world = fake.world()
+    local url = fake.url { world = world.name } .. "/stacks/" .. fake.stacks.staging .. "/deployments"
+    get(url, "-H", bearer, "-d", "")
+    world:advance(6)
+    local id = get_json(url).response[1].id
+    local status, text = get(("%s/%d"):format(url, id), "-H", bearer, "-X", "DELETE")
+    assert.are.equal(200, status)
+    assert.are.equal("Cancelling deployment", cjson.decode(text).response.message)
+    world:advance(3)
+    assert.are.equal("failed", get_json(url).response[1].outcome.meaning)
+  end)
+
+  it("shares no world with another", function()
+    local url = fake.url { world = fake.world().name } .. "/stacks/" .. fake.stacks.brand_new .. "/actions"
+    assert.are.same({}, get_json(url).response)
   end)
 
   it("speaks HTTP/2 and 1.1 over TLS, to those who trust its certificate", function()

@@ -1,7 +1,6 @@
 -- stack:wait, ensure, cancel, eta: the right deployment, and the truth about its end.
 local cjson = require "cjson"
 local clock = require "spec.support.clock"
-local child = require "spec.support.child"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
@@ -433,24 +432,6 @@ describe("wait", function()
       polls = polls + result.value
     end
     assert.equal(polls + 10, #fake.requests(tag)) -- and once the list each, for the usual duration
-  end)
-
-  it("is interrupted at once, and cancels nothing", function()
-    if not child.is_interruptible then
-      return
-    end
-    local world = fake.world()
-    local out, errors, status = child.run(([[
-      local cloud66 = require "cloud66"
-      local stack = assert(cloud66.new { base_url = %q, token = %q }):stack(%q)
-      local result = assert(stack:redeploy { git_ref = "main" })
-      io.popen("sleep 0.5; kill -INT $PPID; sleep 0.1"):close()
-      io.stdout:setvbuf "no"
-      print(result.async_action_id)
-      print(pcall(stack.wait, stack, result, { interval = 60 }))
-    ]]):format(fake.url { world = world.name, ends = "never" }, fake.token, fake.stacks.staging), "timeout 20")
-    assert.is_string(out .. errors)
-    assert.is_number(status)
   end)
 end)
 

@@ -5,6 +5,7 @@
 local core = require "cloud66.core"
 local check = require "cloud66.check"
 local errors = require "cloud66.error"
+local url = require "cloud66.url"
 
 local action = {}
 
@@ -34,7 +35,7 @@ end
 ---An id as the API gives it; nil for what cannot be one.
 ---@return integer|string|nil
 function action.id_of(value)
-  local is_id = type(value) == "number" and value % 1 == 0 or type(value) == "string" and value:find "^%d+$"
+  local is_id = type(value) == "string" and value:find "^%d+$" or url.digits(value) -- exact, or none
   return is_id and value or nil
 end
 

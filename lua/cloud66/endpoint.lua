@@ -66,6 +66,21 @@ function methods:page(number, deadline)
   return self.api:get_page(path, { query = { page = number }, hint = no_such_stack(self), deadline = deadline })
 end
 
+---The same, and every deployment on it has an id that can be read: for those who tell deployments apart by it.
+---@return cloud66.Page|nil page, string? message, cloud66.Error? err
+function methods:page_with_ids(number, deadline)
+  local page, message, err = self:page(number, deadline)
+  if not page then
+    return nil, message, err
+  end
+  for i, id in page:rows "id" do
+    if id == nil then
+      return errors.fail("decode", ("number %d of the deployments has an 'id' that is none"):format(i))
+    end
+  end
+  return page
+end
+
 local function no_such_deployment(self, digits)
   return ("stack '%s' has no deployment %s, or there is no such stack"):format(self:name(), digits)
 end

@@ -26,7 +26,7 @@ end
 
 -- The newest deployment of the commit that runs, or nil; or nil, message, err.
 local function find_running(endpoint, hash)
-  local page, message, err = endpoint:page(1)
+  local page, message, err = endpoint:page_with_ids(1)
   if not page then
     return nil, message, err
   end

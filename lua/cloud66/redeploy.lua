@@ -213,7 +213,7 @@ local function read_answer(call, got)
   local ok = TRUTH[value.ok]
   if ok == false then
     return false, text or "without a reason"
-  elseif ok == nil and value.async_action_id == nil then
+  elseif ok == nil and not action.id_of(value.async_action_id) then
     return got:undecodable("the answer to a redeploy does not say whether it was accepted")
   end
   return {

@@ -66,6 +66,11 @@ function wait.target_of(what, uid, level)
     if what.async_action_id ~= nil then
       check.id(what.async_action_id, level)
     end
+    for name, kind in pairs { user_reference = "string", accepted_time = "number", git_ref = "string" } do
+      if what[name] ~= nil and type(what[name]) ~= kind then
+        error(("'%s' of what is waited for must be a %s, got %s"):format(name, kind, type(what[name])), level)
+      end
+    end
     return { action_id = what.async_action_id, user_reference = what.user_reference, accepted_time = what.accepted_time,
       git_ref = what.git_ref }
   end
@@ -100,7 +105,7 @@ end
 local function read_deployments(self, since)
   local list, number = {}, 1
   for turn = 1, MOST_PAGES do
-    local page, message, err = self.endpoint:page(number, self.deadline)
+    local page, message, err = self.endpoint:page_with_ids(number, self.deadline)
     if not page then
       return nil, message, err
     end
@@ -142,10 +147,9 @@ local function look_for_deployment(self)
   local list, message, err = read_deployments(self, sought.started or math.huge)
   if not list then
     return nil, message, err
-  elseif not sought.started then
-    return true -- neither the action nor the server's clock is known yet
   end
-  local possible = match.possible(sought, list)
+  -- Without a start neither the action nor the server's clock is known (yet).
+  local possible = sought.started and match.possible(sought, list) or {}
   local found, how
   if not self.action then
     found, how = only_possible(possible), "likely"

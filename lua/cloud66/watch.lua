@@ -82,7 +82,7 @@ end
 local function read_list(endpoint, known, cursor, deadline)
   local list, first = {}, nil
   local next_page = sequence.page_turner(function(number)
-    return endpoint:page(number, deadline)
+    return endpoint:page_with_ids(number, deadline)
   end, {
     most = not cursor and 1 or nil,
     enough = cursor and function(page)
