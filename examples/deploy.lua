@@ -103,6 +103,7 @@ end
 
 local LIVE = is_terminal()
 local LINE_EVERY = 60 -- seconds, where nobody watches
+local COLUMNS = 80 -- a longer line would not be drawn over by the next
 
 local function span(seconds)
   seconds = math.max(0, math.floor(seconds + 0.5))
@@ -143,7 +144,11 @@ end
 local function tick()
   local now = os.time()
   if LIVE then
-    io.stderr:write("\r\27[K", plain(describe()):sub(1, 100))
+    local line = plain(describe())
+    if #line >= COLUMNS then
+      line = line:sub(1, COLUMNS - 1):gsub("[\192-\255][\128-\191]*$", "") -- no half character
+    end
+    io.stderr:write("\r\27[K", line)
   elseif now - progress.last_line >= LINE_EVERY then
     progress.last_line = now
     say(describe())
