@@ -96,6 +96,14 @@ describe("wait", function()
     failure("unknown_outcome", stack:wait(odd.id))
   end)
 
+  it("takes one that is not deployed any more for ended, without a date or a known word", function()
+    local stack, world = begin()
+    local odd = world:add_deployment("staging", { outcome = "skipped", is_deploying = false })
+    failure("unknown_outcome", stack:wait(odd.id, { timeout = 5 }))
+    odd = world:add_deployment("staging", { outcome = "cancelled", is_deploying = false })
+    failure("cancelled", stack:wait(odd.id, { timeout = 5 }))
+  end)
+
   it("sees the end where is_deploying is behind", function()
     local deployment = deploy { stale = true }
     assert.is_true(deployment.is_success)

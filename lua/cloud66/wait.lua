@@ -173,9 +173,11 @@ local function look_for_deployment(self)
   return true
 end
 
--- Whether a deployment has come to an end that can be told: one that says "pending" beside its end is behind.
+-- Whether a deployment has come to an end that can be told. One that says "pending" beside its end is behind; one that
+-- is not deployed any more has ended, though its outcome be a word nobody documented.
 local function has_ended(deployment)
-  return deployment.is_finished and not deployment.is_pending
+  local over = deployment.is_finished or (deployment.is_deploying == false and deployment.outcome ~= nil)
+  return over and not deployment.is_pending
 end
 
 local function look_at_deployment(self)
