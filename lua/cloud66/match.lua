@@ -108,22 +108,29 @@ local function is_claimed(deployment, sought, rivals)
   return false
 end
 
+-- The one of a list that a test takes; nil where there is none, or several.
+local function only(list, test)
+  local found
+  for _, item in ipairs(list) do
+    if test(item) then
+      if found then
+        return nil
+      end
+      found = item
+    end
+  end
+  return found
+end
+
 ---The one deployment that nothing else than the action can have made, perhaps while both still run; or nil.
 ---@param possible cloud66.Deployment[]
 ---@param sought cloud66.Sought
 ---@param rivals cloud66.Action[]
 ---@return cloud66.Deployment|nil
 function match.exact(possible, sought, rivals)
-  local found
-  for _, deployment in ipairs(possible) do
-    if is_confirmed(deployment, sought) and not is_claimed(deployment, sought, rivals) then
-      if found then
-        return nil
-      end
-      found = deployment
-    end
-  end
-  return found
+  return only(possible, function(deployment)
+    return is_confirmed(deployment, sought) and not is_claimed(deployment, sought, rivals)
+  end)
 end
 
 -- Seconds between the end of a deployment and that of an action.
@@ -152,17 +159,10 @@ end
 ---@param rivals cloud66.Action[]
 ---@return cloud66.Deployment|nil
 function match.likely(possible, sought, rivals)
-  local found
-  for _, deployment in ipairs(possible) do
-    if distance(deployment, sought.finished) <= CLOSE and ref_fits(deployment, sought.git_ref) ~= false
-      and not is_of_a_rival(deployment, sought, rivals) then
-      if found then
-        return nil
-      end
-      found = deployment
-    end
-  end
-  return found
+  return only(possible, function(deployment)
+    return distance(deployment, sought.finished) <= CLOSE and ref_fits(deployment, sought.git_ref) ~= false
+      and not is_of_a_rival(deployment, sought, rivals)
+  end)
 end
 
 return match
