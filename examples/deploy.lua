@@ -226,16 +226,16 @@ end
 local function print_json(deployment, info, err)
   local action = info and info.action or err and err.action
   local last = deployment or err and err.last
-  print(cjson.encode {
+  local text = cjson.encode {
     ok = deployment ~= nil,
     kind = text_or_null(err and err.kind),
     message = text_or_null(err and err.message),
-    deployment = last and last:to_table(cjson.null) or cjson.null,
-    action_id = text_or_null(action and action.id),
+    action_id = text_or_null(action and tostring(action.id)), -- as text: cjson rounds what is long
     match = text_or_null(info and info.match),
     user_reference = text_or_null(info and info.user_reference or err and err.user_reference),
     elapsed = os.time() - progress.began,
-  })
+  }
+  print(('%s,"deployment":%s}'):format(text:sub(1, -2), last and last:to_json() or "null"))
 end
 
 local function interrupted()

@@ -132,7 +132,7 @@ describe("cloud66-deploy", function()
     result = cjson.decode(output)
     assert.is_false(result.ok)
     assert.equal("deploy_failed", result.kind)
-    assert.is_number(result.action_id)
+    assert.matches("^%d+$", result.action_id)
   end)
 
   it("makes a commit live, and does nothing when it is", function()

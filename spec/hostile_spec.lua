@@ -4,7 +4,7 @@ local cloud66 = require "cloud66"
 
 local VALUES = {
   "null", "true", "false", "0", "-1", "1.5", "1e300", '""', '"x"', "[]", "{}", "[1]", '{"a":1}',
-  "123456789012345678901234567890", '"2026-11-25T10:00:00Z"',
+  "123456789012345678901234567890", "99999999999999999", '"2026-11-25T10:00:00Z"',
 }
 
 -- Field -> JSON, of answers that all agree on a success.
@@ -19,6 +19,7 @@ local ANSWERS = {
     outcome = '{"code":1,"meaning":"success"}', git_hash = '"abcdef1234567"', git_ref = '"main"',
     deploy_type = '{"code":1,"meaning":"redeploy"}', is_live = "true", is_deploying = "false", is_head = "true",
   },
+  pagination = { next = "null" },
   accepted = { ok = "true", message = '"m"', async_action_id = "40", queued = "false" },
 }
 
@@ -41,11 +42,11 @@ local function stack_with(part, field, value)
     if request.method == "POST" then
       body = '{"response":' .. answer "accepted" .. "}"
     elseif path:find "/actions$" then
-      body = '{"response":[' .. answer "action" .. '],"pagination":{"next":null}}'
+      body = '{"response":[' .. answer "action" .. '],"pagination":' .. answer "pagination" .. "}"
     elseif path:find "/actions/" then
       body = answer "action"
     elseif path:find "/deployments$" then
-      body = '{"response":[' .. answer "deployment" .. '],"pagination":{"next":null}}'
+      body = '{"response":[' .. answer "deployment" .. '],"pagination":' .. answer "pagination" .. "}"
     else
       body = '{"response":' .. answer "deployment" .. "}"
     end
@@ -79,6 +80,9 @@ local OPERATIONS = {
   end,
   cancel = function(stack)
     return stack:cancel(7, { wait = true, timeout = 1000 })
+  end,
+  count = function(stack)
+    return stack:deployments():count()
   end,
   poll = function(stack)
     local events, cursor, err = stack:poll()

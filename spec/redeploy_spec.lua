@@ -319,6 +319,16 @@ describe("redeploy, at most once,", function()
       assert.equal(first.async_action_id, second.async_action_id)
     end)
 
+    it("sends nothing where the list of actions does not end: it may be further down", function()
+      local stack, world, tag = begin { metadata = "no", page_size = 1 }
+      for _ = 1, 12 do
+        world:add_action("staging", { started_time = world:now() - 1000, finished_time = world:now() - 900 })
+      end
+      failure("protocol", stack:redeploy { git_ref = "main", user_reference = "job-17" })
+      assert.equal(0, #posts(tag))
+      assert(stack:redeploy { git_ref = "main", user_reference = "job-17", reuse = false })
+    end)
+
     it("does not take one that only begins with it", function()
       local stack, world = begin { unfiltered = true }
       assert(stack:redeploy { git_ref = "main", user_reference = "job-17" })

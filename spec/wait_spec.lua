@@ -88,20 +88,20 @@ describe("wait", function()
   end)
 
   it("takes an outcome nobody documented for no success", function()
-    local value, message, err = deploy { unknown_words = true }
-    err = failure("cancelled", value, message, err) -- it says "cancelled"
+    local value, message, err = deploy { ends = "cancelled", action_ends = "success" }
+    err = failure("cancelled", value, message, err)
     assert.equal(3, err.exit_code)
     local stack, world = begin()
     local odd = world:add_deployment("staging", { outcome = "skipped", finished_time = world:now() })
     failure("unknown_outcome", stack:wait(odd.id))
   end)
 
-  it("takes one that is not deployed any more for ended, without a date or a known word", function()
+  it("takes a word nobody documented for an end only where the rest says so", function()
     local stack, world = begin()
-    local odd = world:add_deployment("staging", { outcome = "skipped", is_deploying = false })
-    failure("unknown_outcome", stack:wait(odd.id, { timeout = 5 }))
-    odd = world:add_deployment("staging", { outcome = "cancelled", is_deploying = false })
+    local odd = world:add_deployment("staging", { outcome = "cancelled", is_deploying = false }) -- no date
     failure("cancelled", stack:wait(odd.id, { timeout = 5 }))
+    odd = world:add_deployment("staging", { outcome = "skipped", is_deploying = false }) -- may not have begun
+    failure("timeout", stack:wait(odd.id, { timeout = 0.2, interval = 0.05 }))
   end)
 
   it("sees the end where is_deploying is behind", function()
@@ -230,6 +230,69 @@ describe("wait", function()
     local deployment, info = deploy { redeploy = "old", metadata = "no" }
     assert.is_true(deployment.is_success)
     assert.equal("likely", info.match)
+  end)
+
+  it("takes no older action that carries the same reference", function()
+    local stack, world = begin()
+    local mine, value, message, err
+    value, message, err = clock.run(world, function()
+      local first = assert(stack:redeploy { git_ref = "main", user_reference = "job-1" })
+      assert(stack:wait(first))
+      mine = with(world, { redeploy = "old", ends = "failed" })
+      return mine:wait(assert(mine:redeploy { git_ref = "main", user_reference = "job-1", reuse = false }))
+    end)
+    failure("deploy_failed", value, message, err)
+  end)
+
+  it("takes no deployment of another ref where no action is known", function()
+    local stack, world = begin { redeploy = "approval" }
+    local value, message, err = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      world:add_deployment("staging", { triggered_via = "api", git_ref = "release", outcome = "success",
+        finished_time = world:now() + 1 })
+      return stack:wait(result, { timeout = 300 })
+    end)
+    failure("timeout", value, message, err)
+  end)
+
+  it("thinks again when the action shows up later", function()
+    local stack, world = begin { redeploy = "old", ends = "failed", queue = 30 }
+    local value, message, err = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      world:add_deployment("staging", { triggered_via = "api" }) -- somebody's, of the same ref
+      local looks = 0
+      return stack:wait(result, { interval = 5, on_poll = function()
+        looks = looks + 1
+      end })
+    end)
+    err = failure("deploy_failed", value, message, err)
+    assert.equal("ci@awesome.example", err.last.triggered_by)
+  end)
+
+  it("takes no deployment of another person for its own where its action made none", function()
+    for _, via in ipairs { "api", "schedule" } do
+      local stack, world = begin { ends = "none" }
+      local value, message, err = clock.run(world, function()
+        local result = assert(stack:redeploy { git_ref = "main" })
+        world:add_deployment("staging", { triggered_via = via, outcome = "success", finished_time = world:now() + 60 })
+        return stack:wait(result, { interval = 5 })
+      end)
+      failure("unmatched", value, message, err)
+    end
+  end)
+
+  it("lets go of a deployment that turns out to be of something else", function()
+    local stack, world = begin { ends = "none", takes = 120 }
+    local value, message, err = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "v1" })
+      local other = world:add_deployment("staging", { triggered_via = "api", triggered_by = "ci@awesome.example", git_ref = "v1" })
+      return stack:wait(result, { interval = 5, on_change = function(deployment)
+        if deployment then
+          world:change(other, { git_ref = "v2", outcome = "success", finished_time = world:now() })
+        end
+      end })
+    end)
+    failure("unmatched", value, message, err)
   end)
 
   it("names the approval that may be missing", function()
@@ -508,6 +571,34 @@ describe("ensure", function()
     assert.equal("joined", info.ensured)
   end)
 
+  it("joins it whatever length of the hash is asked for", function()
+    local world = fake.world()
+    world:add_deployment("staging", { blocks = true })
+    for i, asked in ipairs { hash:sub(1, 8), hash, hash:sub(1, 12):upper() } do
+      local posts, value, message, err = ensure(world, asked, nil, { timeout = 30 })
+      assert.equal(i == 1 and 1 or 0, posts)
+      failure("timeout", value, message, err)
+    end
+  end)
+
+  it("does not take a reference that is over for the commit being live", function()
+    local world = fake.world()
+    local posts = ensure(world, hash, nil, { user_reference = "job-1" })
+    assert.equal(1, posts)
+    assert.equal(1, (ensure(world, ("fedcba9"):rep(6):sub(1, 40))))
+    local value, message, err
+    posts, value, message, err = ensure(world, hash, nil, { user_reference = "job-1" })
+    assert.equal(0, posts)
+    failure("conflict", value, message, err)
+  end)
+
+  it("ends at its time, whatever it is at", function()
+    local world = fake.world()
+    local began = os.time()
+    failure("timeout", with(world, { delay = 0.4 }):ensure(hash, { timeout = 1 }))
+    assert.is_true(os.time() - began <= 2)
+  end)
+
   it("tells a failure, and does nothing when it cannot ask", function()
     local world = fake.world()
     local posts, value, message, err = ensure(world, hash, { ends = "failed" })
@@ -579,6 +670,23 @@ describe("cancel", function()
     for _, request in ipairs(fake.requests(tag)) do
       assert.equal("GET", request.method)
     end
+  end)
+
+  it("takes one that says it was cancelled for ended, without a date", function()
+    local stack, world = begin()
+    local odd = world:add_deployment("staging", { outcome = "cancelled", is_deploying = false })
+    local ok, state = stack:cancel(odd.id)
+    assert.is_true(ok)
+    assert.equal("finished", state)
+  end)
+
+  it("says nothing about the end when its time is over", function()
+    local stack, world = begin()
+    local behind = world:add_deployment("staging", { finished_time = world:now() })
+    local value, message, err = clock.run(world, function()
+      return stack:cancel(behind.id, { wait = true, timeout = 60 })
+    end)
+    failure("timeout", value, message, err)
   end)
 
   it("sends it once, and tells what went wrong", function()

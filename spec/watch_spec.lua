@@ -127,6 +127,24 @@ describe("poll", function()
     assert.same({ "started " .. d.id }, shown((stack:poll(stored(cursor)))))
   end)
 
+  it("tells nothing twice of one that stands on two pages of a list that shifts", function()
+    local stack, world = begin { page_size = 3 }
+    local _, cursor = stack:poll()
+    for _ = 1, 4 do
+      world:advance(1)
+      world:add_deployment("staging", { outcome = "failed", finished_time = world:now() })
+    end
+    local shifting = expect.connect({ world = world.name, page_size = 3, shift = 2 }):stack(stack.uid)
+    local seen = {}
+    local events
+    events, cursor = shifting:poll(cursor)
+    for _, text in ipairs(shown(events)) do
+      assert.is_nil(seen[text], text)
+      seen[text] = true
+    end
+    assert.same({}, (shifting:poll(stored(cursor))))
+  end)
+
   it("keeps its cursor small", function()
     local stack, world = begin()
     local _, cursor = stack:poll()
@@ -159,7 +177,10 @@ describe("poll", function()
 
   it("refuses what is no cursor", function()
     local stack = begin()
-    each_raises("no cursor", { 1, "x", {}, { version = 99, entries = {} }, { version = 1, entries = { 1 } } }, function(wrong)
+    each_raises("no cursor", {
+      1, "x", {}, { version = 99, entries = {}, untold = {} }, { version = 1, entries = { 1 }, untold = {} },
+      { version = 1, entries = {}, untold = {}, horizon = "x" }, { version = 1, entries = {}, untold = { {} } },
+    }, function(wrong)
       stack:poll(wrong)
     end)
   end)
@@ -203,6 +224,34 @@ describe("watch", function()
       end
     end
     assert.same(want, got)
+  end)
+
+  it("misses none of a crowd after a restart, though the cursor keeps the newest alone", function()
+    local stack, world = begin()
+    local _, cursor = stack:poll()
+    for _ = 1, 130 do
+      world:advance(1)
+      world:add_deployment("staging", { finished_time = world:now(), outcome = "failed" })
+    end
+    local watch = stack:watch { cursor = cursor }
+    local seen = { [shown({ watch() })[1]] = true }
+    cursor = stored(watch:cursor()) -- and here it dies
+    local rounds = 0
+    repeat
+      local events
+      events, cursor = stack:poll(stored(cursor))
+      for _, text in ipairs(shown(events)) do
+        assert.is_nil(seen[text], text)
+        seen[text] = true
+      end
+      rounds = rounds + 1
+    until #events == 0
+    assert.is_true(rounds < 12)
+    local started = 0
+    for text in pairs(seen) do
+      started = started + (text:find "^started" and 1 or 0)
+    end
+    assert.equal(130, started)
   end)
 
   it("survives what passes, and raises what does not", function()

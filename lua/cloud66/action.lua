@@ -71,7 +71,10 @@ function action.of(fields)
   end
   fields.finished_success = SUCCESS[success]
   fields.started_time, fields.finished_time = date(fields.started_at), date(fields.finished_at)
-  fields.is_finished = fields.finished_at ~= nil
+  if fields.finished_at ~= nil and not fields.finished_time then
+    return nil, "an action whose 'finished_at' is no date"
+  end
+  fields.is_finished = fields.finished_time ~= nil
   local metadata = fields.metadata
   local reference = type(metadata) == "table" and metadata.user_reference
   fields.user_reference = type(reference) == "string" and reference or nil

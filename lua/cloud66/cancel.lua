@@ -5,6 +5,7 @@
 local core = require "cloud66.core"
 local check = require "cloud66.check"
 local errors = require "cloud66.error"
+local scheduler = require "cloud66.scheduler"
 local wait = require "cloud66.wait"
 
 local cancel = {}
@@ -14,11 +15,13 @@ local OPTIONS = { wait = true, timeout = true, interval = true, on_change = true
 
 ---@param what any        a deployment or its id
 ---@param options table?  the caller's
----@return string digits, boolean waits, table wait_options
+---@return string|false digits, boolean? waits, table? wait_options  # false: the API sent no id that can be read
 function cancel.check_options(what, options, level)
   level = level + 1
   local id = what
-  if core.is_deployment(what) then
+  if core.is_deployment(what) and what.id == nil then
+    return false
+  elseif core.is_deployment(what) then
     id = what.id
   elseif type(what) == "table" then
     error("cancel() needs a deployment or its id; wait() for what redeploy() gave, or find it in stack:deployments()", level)
@@ -41,7 +44,7 @@ local function has_finished(endpoint, digits)
   local deployment, message, err = endpoint:deployment(digits)
   if not deployment then
     return nil, message, err
-  elseif deployment.is_finished then
+  elseif wait.has_ended(deployment) then
     return true, "finished", deployment
   end
   return false
@@ -74,9 +77,18 @@ local function ask(endpoint, digits)
   return errors.fail("refused", ("the API does not cancel deployment %s: %s"):format(digits, message))
 end
 
+-- How a wait ends for a deployment that has ended without success.
+local ENDED_OTHERWISE = { cancelled = true, deploy_failed = true, unknown_outcome = true }
+
 ---@param endpoint table  of endpoint.new()
 ---@return true|nil ok, string state_or_message, cloud66.Deployment|cloud66.Error|nil  # see stack:cancel()
 function cancel.run(endpoint, digits, waits, options)
+  if not digits then
+    return errors.fail("decode", "the API sent this deployment without an 'id' that can be read: it cannot be cancelled")
+  end
+  if waits then
+    endpoint = endpoint:by(scheduler.now() + (options.timeout or wait.TIMEOUT))
+  end
   local finished, state, deployment = has_finished(endpoint, digits)
   if finished == nil or finished then
     return finished, state, deployment
@@ -95,7 +107,7 @@ function cancel.run(endpoint, digits, waits, options)
   ended, message, err = wait.run(endpoint, { digits = digits }, options)
   if ended then
     return true, "finished", ended -- it was faster
-  elseif err.last and err.last.is_finished and not err.last.is_success then
+  elseif ENDED_OTHERWISE[err.kind] then
     return true, "cancelled", err.last
   end
   return nil, message, err

@@ -1,11 +1,13 @@
 -- endpoint.lua: one stack's part of the API: its paths, what a 404 means there, its answers decoded.
 --
--- Everything here may be given a deadline, by scheduler.now(): no request nor pause goes beyond it.
+-- Everything here may be given a deadline, by scheduler.now(), as an argument or once for all by by(): no request nor pause
+-- goes beyond it.
 
 local action = require "cloud66.action"
 local check = require "cloud66.check"
 local encode = require "cloud66.encode"
 local errors = require "cloud66.error"
+local sequence = require "cloud66.sequence"
 local url = require "cloud66.url"
 
 local endpoint = {}
@@ -28,6 +30,12 @@ local function path_of(self, rest)
   return "/stacks/" .. url.encode(uid) .. (rest or "")
 end
 
+-- Sends what is asked for before the earlier of both deadlines.
+local function options_of(self, options, deadline)
+  options.deadline = math.min(deadline or math.huge, self.deadline)
+  return options
+end
+
 local function no_such_stack(self)
   return ("no stack has the uid '%s', or this account does not see it; if that is a name, use client:find_stack{name=...}")
     :format(self:name())
@@ -41,7 +49,7 @@ function methods:fields()
     return nil, message, err
   end
   local fields, pagination
-  fields, pagination, err = self.api:get_value(path, { hint = no_such_stack(self) })
+  fields, pagination, err = self.api:get_value(path, options_of(self, { hint = no_such_stack(self) }))
   if not fields then
     return nil, pagination, err
   elseif type(fields.uid) ~= "string" then
@@ -63,7 +71,7 @@ function methods:page(number, deadline)
   if not path then
     return nil, message, err
   end
-  return self.api:get_page(path, { query = { page = number }, hint = no_such_stack(self), deadline = deadline })
+  return self.api:get_page(path, options_of(self, { query = { page = number }, hint = no_such_stack(self) }, deadline))
 end
 
 ---The same, and every deployment on it has an id that can be read: for those who tell deployments apart by it.
@@ -94,7 +102,7 @@ function methods:deployment(digits, deadline)
     return nil, message, err
   end
   local page
-  page, message, err = self.api:get_page(path, { hint = no_such_deployment(self, digits), deadline = deadline })
+  page, message, err = self.api:get_page(path, options_of(self, { hint = no_such_deployment(self, digits) }, deadline))
   if not page then
     return nil, message, err
   end
@@ -114,7 +122,7 @@ function methods:redeploy(body)
   if not path then
     return nil, message, err
   end
-  return self.api:send("POST", path, { body = encode.json(body), hint = no_such_stack(self) })
+  return self.api:send("POST", path, options_of(self, { body = encode.json(body), hint = no_such_stack(self) }))
 end
 
 ---Cancels a deployment that runs. Sent once, whatever happens.
@@ -125,7 +133,7 @@ function methods:cancel(digits)
   if not path then
     return nil, message, err
   end
-  return self.api:send("DELETE", path, { hint = no_such_deployment(self, digits) })
+  return self.api:send("DELETE", path, options_of(self, { hint = no_such_deployment(self, digits) }))
 end
 
 -- --- actions ---
@@ -141,9 +149,9 @@ function methods:actions(number, reference, deadline)
     return nil, message, err
   end
   local list, pagination
-  list, pagination, err = self.api:get_value(path, {
-    query = { page = number, user_reference = reference }, list = true, hint = no_such_stack(self), deadline = deadline,
-  })
+  list, pagination, err = self.api:get_value(path, options_of(self, {
+    query = { page = number, user_reference = reference }, list = true, hint = no_such_stack(self),
+  }, deadline))
   if not list then
     return nil, pagination, err
   end
@@ -170,9 +178,9 @@ function methods:action(digits, deadline)
     return nil, message, err
   end
   local fields, pagination
-  fields, pagination, err = self.api:get_value(path, {
-    hint = ("stack '%s' has no action %s, or there is no such stack"):format(self:name(), digits), deadline = deadline,
-  })
+  fields, pagination, err = self.api:get_value(path, options_of(self, {
+    hint = ("stack '%s' has no action %s, or there is no such stack"):format(self:name(), digits),
+  }, deadline))
   if not fields then
     return nil, pagination, err
   end
@@ -185,36 +193,113 @@ function methods:action(digits, deadline)
   return found
 end
 
-local MOST_PAGES = 5 -- of the actions, where the API does not look for a reference itself
+local MOST_PAGES = 10 -- of actions, and of deployments, looking for one that began long ago
+
+-- Goes through the pages of actions; visit(action) returning true ends it. Whether it came to the end of the list, or was
+-- ended; or nil, message, err.
+local function each_action(self, reference, deadline, visit)
+  local last
+  local next_page = sequence.page_turner(function(number)
+    return self:actions(number, reference, deadline)
+  end, { most = MOST_PAGES })
+  while true do
+    local page, message, err = next_page()
+    if not page then
+      if message then
+        return nil, message, err
+      end
+      return not (last and last.next)
+    end
+    last = page
+    for _, candidate in ipairs(page) do
+      if visit(candidate) then
+        return true
+      end
+    end
+  end
+end
 
 ---The actions that carry a reference, newest first as the API gives them.
 ---@param reference string
 ---@param deadline? number
 ---@return cloud66.Action[]|nil found, string? message, cloud66.Error? err
 function methods:actions_with(reference, deadline)
-  local found, number = {}, 1
-  for _ = 1, MOST_PAGES do
-    local page, message, err = self:actions(number, reference, deadline)
-    if not page then
-      return nil, message, err
+  local found = {}
+  local complete, message, err = each_action(self, reference, deadline, function(candidate)
+    if candidate.user_reference == reference then
+      found[#found + 1] = candidate
     end
-    for _, candidate in ipairs(page) do
-      if candidate.user_reference == reference then
-        found[#found + 1] = candidate
-      end
-    end
-    if not page.next or page.next <= number then
-      break
-    end
-    number = page.next
+  end)
+  if complete == nil then
+    return nil, message, err
+  elseif not complete and #found == 0 then
+    return errors.fail("protocol", ("the API does not look for references, and none of the newest actions (%d pages) has "
+      .. "this one: whether there is one cannot be told"):format(MOST_PAGES))
   end
   return found
 end
 
+---The actions that began at a time or after it, and those before them that have not ended.
+---@param since number  Unix seconds
+---@param deadline? number
+---@return cloud66.Action[]|nil found, boolean|string complete_or_message, cloud66.Error? err
+function methods:actions_since(since, deadline)
+  local found = {}
+  local complete, message, err = each_action(self, nil, deadline, function(candidate)
+    found[#found + 1] = candidate
+    return candidate.is_finished and candidate.started_time and candidate.started_time < since
+      and candidate.finished_time < since
+  end)
+  if complete == nil then
+    return nil, message, err
+  end
+  return found, complete
+end
+
+---The stack's deployments, newest first, down to the page that holds one which started before a time; each of them once,
+---as it was read last.
+---@param since number  Unix seconds
+---@param deadline? number
+---@return cloud66.Deployment[]|nil list, cloud66.Page|string first_or_message, cloud66.Error? err  # first: the first page
+function methods:deployments_since(since, deadline)
+  local list, places, first = {}, {}, nil
+  local next_page = sequence.page_turner(function(number)
+    return self:page_with_ids(number, deadline)
+  end, { most = MOST_PAGES, enough = function(page)
+    for _, started in page:rows "started_time" do
+      if started and started < since then
+        return true
+      end
+    end
+    return false
+  end })
+  while true do
+    local page, message, err = next_page()
+    if not page then
+      if message then
+        return nil, message, err
+      end
+      return list, first
+    end
+    first = first or page
+    for deployment in page:each() do
+      local place = places[deployment.id] or #list + 1
+      places[deployment.id], list[place] = place, deployment
+    end
+  end
+end
+
+---The same endpoint, with a deadline for everything that is asked of it.
+---@param deadline number  by scheduler.now()
+function methods:by(deadline)
+  return endpoint.new(self.api, self.uid, math.min(self.deadline, deadline))
+end
+
 ---@param api table   of request.new()
 ---@param uid string
-function endpoint.new(api, uid)
-  return setmetatable({ api = api, uid = uid }, endpoint_mt)
+---@param deadline? number
+function endpoint.new(api, uid, deadline)
+  return setmetatable({ api = api, uid = uid, deadline = deadline or math.huge }, endpoint_mt)
 end
 
 return endpoint

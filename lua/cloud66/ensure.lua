@@ -5,6 +5,7 @@ local commit = require "cloud66.commit"
 local errors = require "cloud66.error"
 local live = require "cloud66.live"
 local redeploy = require "cloud66.redeploy"
+local scheduler = require "cloud66.scheduler"
 local wait = require "cloud66.wait"
 
 local ensure = {}
@@ -20,44 +21,84 @@ end
 
 -- What the reference of a redeploy that ensure() asked for begins with: while it waits in the queue, nothing else tells
 -- which commit it is for.
-local function prefix_of(hash)
-  return "ensure-" .. hash .. "-"
+local LONGEST_QUEUE = 24 * 3600 -- seconds
+local PREFIX = "ensure-%s-"
+local PREFIX_PATTERN = "^ensure%-(%x+)%-"
+
+local function is_of(deployment, hash)
+  local found = deployment.git_hash or deployment.git_ref
+  return found ~= nil and not found:find "%X" and commit.same(found, hash)
 end
 
--- The newest deployment of the commit that runs, or nil; or nil, message, err.
+-- The newest deployment of the commit that runs; false when there is none; or nil, message, err.
 local function find_running(endpoint, hash)
   local page, message, err = endpoint:page_with_ids(1)
   if not page then
     return nil, message, err
   end
   for deployment in page:each() do
-    if deployment.is_running and deployment.git_hash and commit.same(deployment.git_hash, hash) then
+    if deployment.is_running and is_of(deployment, hash) then
       return deployment
     end
   end
-  return nil
+  return false
 end
 
--- What of the same hash an earlier ensure() asked for and has not ended.
+-- What of the same commit an earlier ensure() asked for and has not ended: as redeploy() gives it; false; or nil, message,
+-- err.
 local function find_queued(endpoint, hash)
-  local actions, message, err = endpoint:actions(1)
+  local actions, message, err = endpoint:actions_since(os.time() - LONGEST_QUEUE)
   if not actions then
     return nil, message, err
   end
-  local prefix = prefix_of(hash)
   for _, action in ipairs(actions) do
-    local reference = action.user_reference
-    if not action.is_finished and reference and reference:sub(1, #prefix) == prefix then
-      return redeploy.joined({ endpoint = endpoint, reference = reference, body = { git_ref = hash } }, action)
+    local asked = not action.is_finished and action.user_reference and action.user_reference:match(PREFIX_PATTERN)
+    if asked and commit.same(asked, hash) then
+      return redeploy.joined({ endpoint = endpoint, reference = action.user_reference, body = { git_ref = asked } }, action)
     end
   end
-  return nil
+  return false
 end
 
-local function wait_for(endpoint, what, how, options)
-  local deployment, info, err = wait.run(endpoint, wait.target_of(what, endpoint.uid, 1), options)
+-- The live deployment if it is of the commit; false if another one is; or nil, message, err.
+local function find_live(endpoint, hash)
+  local is_live, message, err = live.is(endpoint, hash)
+  if not is_live then
+    return is_live, message, err
+  end
+  local deployment
+  deployment, message, err = live.current(endpoint)
+  if not deployment then
+    return nil, message, err
+  elseif not is_of(deployment, hash) then
+    return errors.fail("conflict", ("%s has just become live"):format(tostring(deployment)))
+  elseif not deployment.is_success then
+    return errors.fail("unknown_outcome", ("%s is live, though it is no success: redeploy() it"):format(tostring(deployment)),
+      { last = deployment })
+  end
+  return deployment
+end
+
+-- Waits, and takes nothing but the commit for it.
+local function wait_for(endpoint, what, how, hash, options)
+  local was_over = type(what) == "table" and what.joined and not what.queued
+  local target = wait.target_of(what, endpoint.uid, 1)
+  target.git_hash = hash
+  local deployment, info, err = wait.run(endpoint, target, options)
   if not deployment then
     return nil, info, err
+  elseif not deployment.git_hash or not commit.same(deployment.git_hash, hash) then
+    return errors.fail("unmatched", ("%s has succeeded, but the API does not say that it is of commit %s"):format(
+      tostring(deployment), hash), { last = deployment, action = info.action })
+  elseif was_over then
+    local still, message
+    still, message, err = find_live(endpoint, hash)
+    if still == false then
+      return errors.fail("conflict", ("what carries this user_reference (%s) is over, and another commit is live: use "
+        .. "another user_reference"):format(tostring(deployment)), { last = deployment })
+    elseif not still then
+      return nil, message, err
+    end
   end
   info.ensured = how
   return deployment, info
@@ -78,42 +119,53 @@ function ensure.check_options(options, hash, level)
   return asked, body, waited
 end
 
+-- What is there of the commit already: deployment or redeploy's result, and how; false; or nil, message, err.
+--
+-- A deployment goes from the queue to running to live. Read in this order, one that moves on meanwhile is not missed.
+local function find(endpoint, hash)
+  local queued, message, err = find_queued(endpoint, hash)
+  if queued == nil then
+    return nil, message, err
+  end
+  local running
+  running, message, err = find_running(endpoint, hash)
+  if running == nil then
+    return nil, message, err
+  end
+  local current
+  current, message, err = find_live(endpoint, hash)
+  if current == nil then
+    return nil, message, err
+  elseif current then
+    return current, "live"
+  end
+  return running or queued, "joined"
+end
+
 ---@param endpoint table  of endpoint.new()
 ---@param hash string     of check.git_hash()
+---@param asked table, body table, options table  of ensure.check_options()
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
 function ensure.run(endpoint, hash, asked, body, options)
-  local is_live, message, err = live.is(endpoint, hash)
-  if is_live == nil then
-    return nil, message, err
-  elseif is_live then
-    local deployment
-    deployment, message, err = live.current(endpoint)
-    if not deployment then
-      return nil, message, err
-    elseif deployment.git_hash and commit.same(deployment.git_hash, hash) then
-      return deployment, { ensured = "live", match = "exact", polls = 0, elapsed = 0 }
+  endpoint = endpoint:by(scheduler.now() + (options.timeout or wait.TIMEOUT))
+  local what, how, err = find(endpoint, hash)
+  if what == nil then
+    return nil, how, err
+  elseif how == "live" then
+    return what, { ensured = "live", match = "exact", polls = 0, elapsed = 0 }
+  elseif not what then
+    if not asked.user_reference then
+      asked.user_reference = redeploy.new_reference(PREFIX:format(hash))
     end
-    return errors.fail("conflict", ("%s has just become live"):format(tostring(deployment)))
+    what, how, err = redeploy.run(endpoint, asked, body)
+    if not what then
+      return nil, how, err
+    end
+    how = what.joined and "joined" or "deployed"
   end
-  local what
-  what, message, err = find_running(endpoint, hash)
-  if not what and not message then
-    what, message, err = find_queued(endpoint, hash)
-  end
-  if what then
-    return wait_for(endpoint, what, "joined", options)
-  elseif message then
-    return nil, message, err
-  end
-  if not asked.user_reference then
-    asked.user_reference = redeploy.new_reference(prefix_of(hash))
-    asked.reuse = nil
-  end
-  what, message, err = redeploy.run(endpoint, asked, body)
-  if not what then
-    return nil, message, err
-  end
-  return wait_for(endpoint, what, what.joined and "joined" or "deployed", options)
+  local deployment, info
+  deployment, info, err = wait_for(endpoint, what, how, hash, options)
+  return deployment, info, err
 end
 
 return ensure

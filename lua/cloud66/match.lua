@@ -10,7 +10,6 @@ local match = {}
 local SLACK = 2 -- seconds: two dates of one moment, each rounded, perhaps by two machines
 
 -- What a POST to the API does not make. A word nobody documented may be anything.
-local OTHER_TRIGGERS = { web = true, hook = true }
 local OTHER_TYPES = { scale = true, revert = true }
 
 -- Whether the deployment can be of the ref that was asked for: true or false; nil where it does not say.
@@ -27,17 +26,24 @@ local function ref_fits(deployment, ref)
 end
 
 -- A commit that was asked for, and another that was deployed.
-local function is_another_commit(deployment, ref)
-  return ref ~= nil and #ref == 40 and commit.looks_like_hash(ref) and deployment.git_hash ~= nil
-    and not commit.same(deployment.git_hash, ref)
+local function is_another_commit(deployment, sought)
+  local ref = sought.git_ref
+  local hash = sought.git_hash or (ref and #ref == 40 and commit.looks_like_hash(ref) and ref)
+  return hash and deployment.git_hash ~= nil and not commit.same(deployment.git_hash, hash)
+end
+
+-- An e-mail address is nobody else's; other names may be written in two ways.
+local function is_another_person(a, b)
+  return type(a) == "string" and type(b) == "string" and a:find("@", 1, true) and b:find("@", 1, true)
+    and a:lower() ~= b:lower()
 end
 
 local function is_possible(deployment, sought)
   local started = deployment.started_time
   return started ~= nil and started >= sought.started - SLACK
     and (not sought.finished or started <= sought.finished + SLACK)
-    and not OTHER_TRIGGERS[deployment.triggered_via] and not OTHER_TYPES[deployment.deploy_type]
-    and not is_another_commit(deployment, sought.git_ref)
+    and (deployment.triggered_via == nil or deployment.triggered_via == "api")
+    and not OTHER_TYPES[deployment.deploy_type] and not is_another_commit(deployment, sought)
 end
 
 local function same_person(a, b)
@@ -64,6 +70,24 @@ function match.possible(sought, deployments)
   return found
 end
 
+---The one that may have come of a redeploy of which no action is known: nobody says who asked, nor that it has ended, so
+---only what is of the ref that was asked for, and of the API alone, counts.
+---@param possible cloud66.Deployment[]
+---@param sought cloud66.Sought
+---@return cloud66.Deployment|nil
+function match.lonely(possible, sought)
+  local found = #possible == 1 and possible[1]
+  return found and found.triggered_via == "api" and sought.git_ref and ref_fits(found, sought.git_ref) and found or nil
+end
+
+---Whether what was taken for the action's deployment still can be, now that more of it is known.
+---@param deployment cloud66.Deployment
+---@param sought cloud66.Sought
+---@return boolean
+function match.still_fits(deployment, sought)
+  return is_possible(deployment, sought) and ref_fits(deployment, sought.git_ref) ~= false
+end
+
 ---Other actions that ran at the same time: what may have made one of the deployments.
 ---@param sought cloud66.Sought
 ---@param actions cloud66.Action[]
@@ -73,7 +97,7 @@ function match.rivals(sought, actions)
   for _, action in ipairs(actions) do
     local over = action.is_finished and action.finished_time and action.finished_time < sought.started - SLACK
     local later = sought.finished and action.started_time and action.started_time > sought.finished + SLACK
-    if action.id ~= sought.action_id and not over and not later then
+    if tostring(action.id) ~= tostring(sought.action_id) and not over and not later then
       found[#found + 1] = action
     end
   end
@@ -86,11 +110,12 @@ end
 ---@field finished? number   of the action
 ---@field user? string
 ---@field git_ref? string    as asked for
+---@field git_hash? string   as asked for, where it is certainly a commit
 
 -- Whether another action can have made a deployment that is confirmed to be of our user: it began before it, and did not
 -- end before it.
 local function may_be_of(rival, deployment, sought)
-  if rival.user and sought.user and not same_person(rival.user, sought.user) then
+  if type(rival.user) == "string" and type(sought.user) == "string" and not same_person(rival.user, sought.user) then
     return false
   elseif rival.started_time and rival.started_time > deployment.started_time + SLACK then
     return false
@@ -161,7 +186,7 @@ end
 function match.likely(possible, sought, rivals)
   return only(possible, function(deployment)
     return distance(deployment, sought.finished) <= CLOSE and ref_fits(deployment, sought.git_ref) ~= false
-      and not is_of_a_rival(deployment, sought, rivals)
+      and not is_another_person(deployment.triggered_by, sought.user) and not is_of_a_rival(deployment, sought, rivals)
   end)
 end
 

@@ -244,7 +244,7 @@ local SETTLE = 45 -- seconds for all of them
 -- it cannot be found, though it may come to be.
 local function settle(call, lost)
   local problem = lost
-  local latest = math.min(scheduler.deadline(), scheduler.now() + SETTLE)
+  local latest = math.min(scheduler.deadline(), call.endpoint.deadline, scheduler.now() + SETTLE)
   for _, seconds in ipairs(LOOKS) do
     if scheduler.now() + seconds >= latest or call.endpoint.api.closed then
       break
@@ -277,9 +277,10 @@ end
 -- The actions that carry the caller's own reference already: true, or a result to return instead of a request.
 local function look_before(call, reuse)
   local found, message, err = call.endpoint:actions_with(call.reference)
-  if not found then
+  if not found and (reuse or err.kind ~= "protocol") then
     return nil, message, err
   end
+  found = found or {} -- none of the newest, and the older ones are no matter
   local made = newest(found)
   if made and reuse then
     return redeploy.joined(call, made)

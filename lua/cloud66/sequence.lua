@@ -6,6 +6,7 @@ local core = require "cloud66.core"
 local check = require "cloud66.check"
 local criteria = require "cloud66.criteria"
 local errors = require "cloud66.error"
+local url = require "cloud66.url"
 
 local sequence = {}
 
@@ -359,7 +360,10 @@ function sequence.page_turner(fetch, options)
     if not page then
       return nil, message, err
     end
-    number, following, fetched = following, page.next, fetched + 1
+    number, following, fetched = following, url.page_number(page.next), fetched + 1
+    if following == false then
+      return errors.fail("decode", ("the 'next' of page %d is not a page number"):format(number))
+    end
     if options.enough and options.enough(page) then
       following = nil
     end

@@ -12,11 +12,12 @@ local usual = require "cloud66.usual"
 
 local wait = {}
 
-local TIMEOUT = 7200 -- seconds
-local MOST_PAGES = 5 -- of deployments, looking for one that started long ago
 local MOST_MISSES = 3 -- looks at the list after the action has ended: the list may be behind
 local QUEUE, QUEUE_INTERVAL, SHORTEST = 120, 15, 1 -- seconds
 local ACTION_EVERY = 4 -- looks at a deployment that runs: its action may have failed without it
+
+---How long to wait at the most, seconds, where nothing else is asked for.
+wait.TIMEOUT = 7200
 
 ---Options of stack:wait().
 wait.OPTIONS = { timeout = true, interval = true, require_live = true, on_change = true, on_poll = true, stop = true }
@@ -54,7 +55,7 @@ end
 function wait.target_of(what, uid, level)
   level = level + 1
   if core.is_deployment(what) then
-    return { digits = check.id(what.id, level) }
+    return { digits = what.id ~= nil and check.id(what.id, level) or false }
   elseif type(what) == "number" or type(what) == "string" then
     return { digits = check.id(what, level) }
   elseif action.is(what) then
@@ -66,19 +67,41 @@ function wait.target_of(what, uid, level)
     if what.async_action_id ~= nil then
       check.id(what.async_action_id, level)
     end
-    for name, kind in pairs { user_reference = "string", accepted_time = "number", git_ref = "string" } do
+    if what.user_reference ~= nil then
+      check.text(what.user_reference, "user_reference", level)
+    end
+    for name, kind in pairs { accepted_time = "number", git_ref = "string", git_hash = "string" } do
       if what[name] ~= nil and type(what[name]) ~= kind then
         error(("'%s' of what is waited for must be a %s, got %s"):format(name, kind, type(what[name])), level)
       end
     end
     return { action_id = what.async_action_id, user_reference = what.user_reference, accepted_time = what.accepted_time,
-      git_ref = what.git_ref }
+      git_ref = what.git_ref, git_hash = what.git_hash }
   end
   error(("wait() needs a deployment, its id, or what redeploy() gave, got %s%s"):format(type(what),
     what == nil and ": see what the call that should have given it returned beside nil" or ""), level)
 end
 
 -- --- one look: reads what is new; true, or nil, message, err ---
+
+local SLACK = 2 -- seconds: the dates of an answer and of its action, each rounded
+
+-- Of the actions with our reference the one that began last, and not before our request was accepted: a reference may be
+-- used again.
+local function newest_of(self, list)
+  local best
+  for _, candidate in ipairs(list) do
+    local started = candidate.started_time or 0
+    if started >= (self.accepted_time or 0) - SLACK and (not best or started > (best.started_time or 0)) then
+      best = candidate
+    end
+  end
+  return best
+end
+
+local function forget_deployment(self)
+  self.digits, self.deployment, self.match = nil, nil, nil
+end
 
 local function look_at_action(self)
   local found, message, err
@@ -87,7 +110,7 @@ local function look_at_action(self)
   elseif self.user_reference then
     local list
     list, message, err = self.endpoint:actions_with(self.user_reference, self.deadline)
-    found = list and list[1]
+    found = list and newest_of(self, list)
     if list and not found then
       return true -- not there yet, or an API without references
     end
@@ -97,32 +120,11 @@ local function look_at_action(self)
   if not found then
     return nil, message, err
   end
+  if not self.action and self.digits then
+    forget_deployment(self) -- it was taken without knowing whose it is
+  end
   self.action, self.action_id = found, found.id
   return true
-end
-
--- The stack's deployments back to when the action began; at least a page, from which the usual durations come.
-local function read_deployments(self, since)
-  local list, number = {}, 1
-  for turn = 1, MOST_PAGES do
-    local page, message, err = self.endpoint:page_with_ids(number, self.deadline)
-    if not page then
-      return nil, message, err
-    end
-    if turn == 1 then
-      self.durations = usual.durations(page)
-    end
-    local oldest
-    for deployment in page:each() do
-      list[#list + 1] = deployment
-      oldest = deployment.started_time or oldest
-    end
-    if not page.next or page.next <= number or not oldest or oldest < since then
-      break
-    end
-    number = page.next
-  end
-  return list
 end
 
 local function sought_of(self)
@@ -130,42 +132,47 @@ local function sought_of(self)
   return {
     action_id = self.action_id,
     started = made and made.started_time or self.accepted_time,
-    finished = made and made.is_finished and made.finished_time or nil,
+    finished = made and made.finished_time,
     user = made and made.user,
     git_ref = self.git_ref,
+    git_hash = self.git_hash,
   }
 end
 
--- Without an action nobody says who asked, nor that it has ended: only what the API alone can have started counts, and
--- only if there is no other.
-local function only_possible(possible)
-  return #possible == 1 and possible[1].triggered_via == "api" and possible[1] or nil
+-- Which of those that may be of the action is: deployment, "exact" or "likely"; nil where that cannot be told (yet); or
+-- false, message, err.
+local function choose(self, sought, possible)
+  if not self.action then
+    return match.lonely(possible, sought), "likely"
+  elseif #possible == 0 then
+    return nil
+  end
+  local others, complete, err = self.endpoint:actions_since(sought.started - SLACK, self.deadline)
+  if not others then
+    return false, complete, err
+  end
+  local rivals = match.rivals(sought, others)
+  local exact = complete and match.exact(possible, sought, rivals)
+  if exact then
+    return exact, "exact"
+  end
+  return sought.finished and match.likely(possible, sought, rivals) or nil, "likely"
 end
 
 local function look_for_deployment(self)
   local sought = sought_of(self)
-  local list, message, err = read_deployments(self, sought.started or math.huge)
+  local list, first, err = self.endpoint:deployments_since(sought.started or math.huge, self.deadline)
   if not list then
-    return nil, message, err
+    return nil, first, err
   end
+  self.durations = usual.durations(first)
   -- Without a start neither the action nor the server's clock is known (yet).
   local possible = sought.started and match.possible(sought, list) or {}
   local found, how
-  if not self.action then
-    found, how = only_possible(possible), "likely"
-  elseif #possible > 0 then
-    local others
-    others, message, err = self.endpoint:actions(1, nil, self.deadline)
-    if not others then
-      return nil, message, err
-    end
-    local rivals = match.rivals(sought, others)
-    found, how = match.exact(possible, sought, rivals), "exact"
-    if not found and sought.finished then
-      found, how = match.likely(possible, sought, rivals), "likely"
-    end
-  end
-  if found then
+  found, how, err = choose(self, sought, possible)
+  if found == false then
+    return nil, how, err
+  elseif found then
     self.deployment, self.match, self.digits = found, how, check.id(found.id)
   elseif self.action and self.action.is_finished then
     self.misses, self.candidates = self.misses + 1, #possible
@@ -173,17 +180,32 @@ local function look_for_deployment(self)
   return true
 end
 
--- Whether a deployment has come to an end that can be told. One that says "pending" beside its end is behind; one that
--- is not deployed any more has ended, though its outcome be a word nobody documented.
-local function has_ended(deployment)
-  local over = deployment.is_finished or (deployment.is_deploying == false and deployment.outcome ~= nil)
+local function sounds_cancelled(text)
+  return type(text) == "string" and text:lower():find("cancel", 1, true) ~= nil
+end
+
+---Whether a deployment has come to an end that can be told. One that says "pending" beside its end is behind; one whose
+---outcome is a word nobody documented may have no date of its end.
+---@param deployment cloud66.Deployment
+---@param made? cloud66.Action  of it
+---@return boolean
+function wait.has_ended(deployment, made)
+  local over = deployment.is_finished or (deployment.is_deploying == false
+    and (sounds_cancelled(deployment.outcome) or (deployment.outcome ~= nil and made ~= nil and made.is_finished)))
   return over and not deployment.is_pending
+end
+
+local function has_ended(self)
+  return wait.has_ended(self.deployment, self.action or nil)
 end
 
 local function look_at_deployment(self)
   local found, message, err = self.endpoint:deployment(self.digits, self.deadline)
   if not found then
     return nil, message, err
+  elseif self.of_action and not match.still_fits(found, sought_of(self)) then
+    forget_deployment(self)
+    return true
   end
   self.deployment = found
   if not self.durations then -- once: for the interval
@@ -202,12 +224,12 @@ local function action_is_due(self)
   if not self.of_action or (self.action and self.action.is_finished) then
     return false
   end
-  return not self.digits or has_ended(self.deployment) or self.polls % ACTION_EVERY == ACTION_EVERY - 1
+  return not self.digits or has_ended(self) or self.polls % ACTION_EVERY == ACTION_EVERY - 1
 end
 
 local function look(self)
   local ok, message, err = true, nil, nil
-  if self.digits and not (self.deployment and has_ended(self.deployment) and not self.require_live) then
+  if self.digits and not (self.deployment and has_ended(self) and not self.require_live) then
     ok, message, err = look_at_deployment(self)
   end
   if ok and action_is_due(self) then
@@ -215,7 +237,7 @@ local function look(self)
   end
   if ok and not self.digits then
     ok, message, err = look_for_deployment(self)
-  elseif ok and self.action and self.action.is_finished and not has_ended(self.deployment) then
+  elseif ok and self.action and self.action.is_finished and not has_ended(self) then
     self.misses = self.misses + 1
   end
   if not ok then
@@ -229,7 +251,7 @@ end
 local function phase_of(self)
   if not self.deployment then
     return "queued"
-  elseif not has_ended(self.deployment) then
+  elseif not has_ended(self) then
     return "deploying"
   end
   return self.of_action and not (self.action and self.action.is_finished) and self.action_id ~= nil and "finishing" or "finished"
@@ -253,10 +275,6 @@ end
 local function words_of(made)
   local text = made and made.finished_message
   return type(text) == "string" and text ~= "" and ": " .. text or ""
-end
-
-local function sounds_cancelled(text)
-  return type(text) == "string" and text:lower():find("cancel", 1, true) ~= nil
 end
 
 local function unmatched(self)
@@ -303,7 +321,7 @@ local function is_over(self)
       return true, unmatched(self)
     end
     return false
-  elseif not has_ended(self.deployment) then
+  elseif not has_ended(self) then
     if made and made.finished_success == false and self.misses >= MOST_MISSES then
       return true, fail(self, "deploy_failed", ("action %s has failed, though its deployment never ended (%s)%s"):format(
         tostring(made.id), tostring(self.deployment), words_of(made)))
@@ -416,11 +434,14 @@ end
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
 function wait.run(endpoint, target, options)
   local self = target
+  if self.digits == false then
+    return errors.fail("decode", "the API sent this deployment without an 'id' that can be read: it cannot be asked for")
+  end
   self.of_action = self.digits == nil
   self.match = not self.of_action and "exact" or nil
   self.endpoint = endpoint
   self.started = scheduler.now()
-  self.deadline = math.min(self.started + (options.timeout or TIMEOUT), scheduler.deadline())
+  self.deadline = math.min(self.started + (options.timeout or wait.TIMEOUT), scheduler.deadline(), endpoint.deadline)
   self.patience = patience.new(endpoint.api, self.deadline, options.stop)
   self.interval, self.require_live = options.interval, options.require_live
   self.on_change, self.on_poll = options.on_change, options.on_poll

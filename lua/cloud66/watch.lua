@@ -1,9 +1,9 @@
 -- watch.lua: what happens to a stack's deployments: poll() compares the list with what a cursor remembers of it; watch()
 -- does so again and again.
 --
--- A cursor is { version, horizon, entries = { { id, finished, values }, ... } }, plain values that survive JSON: what was
--- told of each deployment, newest first. Whatever started up to `horizon` (Unix seconds; false: nothing) and has no entry
--- is old.
+-- A cursor is { version, horizon, entries = { { id, finished, values }, ... }, untold = { id, ... } }, plain values that
+-- survive JSON: what was told of each deployment, newest first. Whatever started up to `horizon` (Unix seconds; false:
+-- nothing) and has no entry is old, but for what is `untold`. An entry that is `pending` has changes which are untold.
 
 local core = require "cloud66.core"
 local check = require "cloud66.check"
@@ -35,17 +35,31 @@ local function bad_cursor(level)
   error("this is no cursor of stack:poll() (of this version): leave it out to begin anew", level + 1)
 end
 
+local function is_id(value)
+  return type(value) == "string" and value:find "^%-?%d+$" ~= nil
+end
+
 ---@param cursor any  the caller's
 function watch.check_cursor(cursor, level)
   level = level + 1
   if cursor == nil then
     return nil
-  elseif type(cursor) ~= "table" or cursor.version ~= VERSION or type(cursor.entries) ~= "table" then
+  elseif type(cursor) ~= "table" or cursor.version ~= VERSION or type(cursor.entries) ~= "table"
+    or type(cursor.untold) ~= "table" or (cursor.horizon and type(cursor.horizon) ~= "number") then
     bad_cursor(level)
   end
   for _, entry in ipairs(cursor.entries) do
-    if type(entry) ~= "table" or type(entry.id) ~= "string" or type(entry.values) ~= "table"
-      or #entry.values ~= #FIELDS then
+    if type(entry) ~= "table" or not is_id(entry.id) or type(entry.values) ~= "table" or #entry.values ~= #FIELDS then
+      bad_cursor(level)
+    end
+    for _, value in ipairs(entry.values) do
+      if type(value) ~= "string" and type(value) ~= "boolean" then
+        bad_cursor(level)
+      end
+    end
+  end
+  for _, id in ipairs(cursor.untold) do
+    if not is_id(id) then
       bad_cursor(level)
     end
   end
@@ -66,6 +80,15 @@ end
 
 local function started_of(entry)
   return entry.values[STARTED] and core.timestamp(entry.values[STARTED]) or nil
+end
+
+local function is_untold(id, cursor)
+  for _, untold in ipairs(cursor.untold) do
+    if untold == id then
+      return true
+    end
+  end
+  return false
 end
 
 local function by_id(cursor)
@@ -95,6 +118,7 @@ local function read_list(endpoint, known, cursor, deadline)
       return false
     end or nil,
   })
+  local places = {} -- a list that shifts has one of them twice: as it was read last
   while true do
     local page, message, err = next_page()
     if not page then
@@ -105,31 +129,47 @@ local function read_list(endpoint, known, cursor, deadline)
     end
     first = first or page
     for deployment in page:each() do
-      list[#list + 1] = deployment
+      local place = places[deployment.id] or #list + 1
+      places[deployment.id], list[place] = place, deployment
     end
   end
 end
 
--- Those that may still change and stand further down than was read. One that is not found any more has left the list.
-local function read_lost(endpoint, list, cursor, deadline)
-  local seen, asked = {}, 0
+-- The ids of those that may still change, or of which something is untold, and that stand further down than was read.
+local function lost_of(list, cursor)
+  local seen, lost = {}, {}
   for _, deployment in ipairs(list) do
     seen[check.id(deployment.id)] = true
   end
-  for _, entry in ipairs(cursor and cursor.entries or {}) do
-    if not seen[entry.id] and (not entry.finished or entry.values[LIVE]) and asked < MOST_LOST then
-      asked = asked + 1
-      local deployment, message, err = endpoint:deployment(entry.id, deadline)
-      if deployment then
-        list[#list + 1] = deployment
-      elseif err.kind ~= "not_found" then
-        return nil, message, err
-      else
-        seen[entry.id] = "gone"
-      end
+  for _, entry in ipairs(cursor.entries) do
+    if not seen[entry.id] and (not entry.finished or entry.values[LIVE] or entry.pending) then
+      lost[#lost + 1] = entry.id
     end
   end
-  return true, seen
+  for _, id in ipairs(cursor.untold) do
+    if not seen[id] then
+      lost[#lost + 1] = id
+    end
+  end
+  return lost
+end
+
+-- Adds them to the list. Gives the ids that are not found any more; or nil, message, err.
+local function read_lost(endpoint, list, cursor, deadline)
+  local gone, lost = {}, cursor and lost_of(list, cursor) or {}
+  local first = #lost > MOST_LOST and math.random(#lost) or 1 -- each has its turn
+  for i = 1, math.min(#lost, MOST_LOST) do
+    local id = lost[(first + i - 2) % #lost + 1]
+    local deployment, message, err = endpoint:deployment(id, deadline)
+    if deployment then
+      list[#list + 1] = deployment
+    elseif err.kind ~= "not_found" then
+      return nil, message, err
+    else
+      gone[id] = true
+    end
+  end
+  return gone
 end
 
 local function changes(before, after)
@@ -147,7 +187,7 @@ local function is_new(deployment, cursor)
     return deployment.is_running -- what was over before the first poll is history
   end
   local started = deployment.started_time
-  return not cursor.horizon or not started or started > cursor.horizon
+  return not cursor.horizon or not started or started > cursor.horizon or is_untold(check.id(deployment.id), cursor)
 end
 
 -- Adds the events of one deployment: each with what the cursor said of it before, for cursors in between.
@@ -205,8 +245,9 @@ local function next_cursor(list, cursor, known, gone, page)
     end
   end
   for _, entry in ipairs(cursor and cursor.entries or {}) do
-    if not seen[entry.id] and gone[entry.id] ~= "gone" then
+    if not seen[entry.id] and not gone[entry.id] then
       entries[#entries + 1] = copy_entry(entry)
+      entries[#entries].pending = entry.pending
     end
   end
   local horizon = cursor and cursor.horizon
@@ -215,7 +256,13 @@ local function next_cursor(list, cursor, known, gone, page)
   end
   local kept
   kept, horizon = prune(entries, horizon)
-  return { version = VERSION, horizon = horizon or false, entries = kept }
+  local untold = {}
+  for _, id in ipairs(cursor and cursor.untold or {}) do
+    if not seen[id] and not gone[id] then
+      untold[#untold + 1] = id
+    end
+  end
+  return { version = VERSION, horizon = horizon or false, entries = kept, untold = untold }
 end
 
 ---What has happened since the cursor was made.
@@ -229,18 +276,15 @@ function watch.poll(endpoint, cursor, deadline)
   if not list then
     return nil, page, err
   end
-  local ok, gone
-  ok, gone, err = read_lost(endpoint, list, cursor, deadline)
-  if not ok then
-    return nil, gone, err
+  local gone, message
+  gone, message, err = read_lost(endpoint, list, cursor, deadline)
+  if not gone then
+    return nil, message, err
   end
-  local events, told = {}, {}
+  local events = {}
   for i = #list, 1, -1 do -- oldest first
     local after = entry_of(list[i])
-    if not told[after.id] then
-      told[after.id] = true
-      compare(events, list[i], known[after.id], after, cursor)
-    end
+    compare(events, list[i], known[after.id], after, cursor)
   end
   return events, next_cursor(list, cursor, known, gone, page), usual.durations(page) -- the last for watch()
 end
@@ -314,18 +358,26 @@ function methods:cursor()
   if not cursor then
     return nil
   end
-  local before = {}
-  for i = #state.events, state.at, -1 do -- not given out yet
+  local before = {} -- id -> what was told of it, or false: events that were not given out yet
+  for i = #state.events, state.at, -1 do
     before[state.events[i].id] = state.events[i].before
   end
-  local entries = {}
+  local entries, untold = {}, { unpack(cursor.untold) }
   for _, entry in ipairs(cursor.entries) do
-    local earlier = before[entry.id]
-    if earlier ~= false then
-      entries[#entries + 1] = copy_entry(earlier or entry)
+    if before[entry.id] == nil then
+      entries[#entries + 1] = copy_entry(entry)
+      entries[#entries].pending = entry.pending
     end
   end
-  return { version = cursor.version, horizon = cursor.horizon, entries = entries }
+  for id, earlier in pairs(before) do
+    if earlier then
+      entries[#entries + 1] = copy_entry(earlier)
+      entries[#entries].pending = true
+    else
+      untold[#untold + 1] = id
+    end
+  end
+  return { version = cursor.version, horizon = cursor.horizon, entries = entries, untold = untold }
 end
 
 local OPTIONS = { interval = true, timeout = true, stop = true, cursor = true }
