@@ -38,6 +38,17 @@ local function get_json(url)
   return cjson.decode(body)
 end
 
+local staging = "/stacks/" .. fake.stacks.staging
+
+-- What a POST to staging is told.
+local function post(world, options, body)
+  options = options or {}
+  options.world = world.name
+  local status, text = get(fake.url(options) .. staging .. "/deployments", "-H", bearer, "-d", body or "")
+  assert.are.equal(200, status, text)
+  return cjson.decode(text).response
+end
+
 describe("the fake API", function()
   local it = has_curl and it or pending
 
@@ -156,6 +167,74 @@ describe("the fake API", function()
     assert.are.equal("Cancelling deployment", cjson.decode(text).response.message)
     world:advance(3)
     assert.are.equal("failed", get_json(url).response[1].outcome.meaning)
+  end)
+
+  it("cancels what somebody else started, by a big id too", function()
+    local world = fake.world()
+    local id = world:add_deployment("staging").id
+    local url = fake.url { world = world.name, ids = "big", cancel_as = "cancelled" } .. staging
+    assert.are.equal(200, (get(url .. "/deployments/" .. fake.data.big_id(id), "-H", bearer, "-X", "DELETE")))
+    world:advance(1)
+    assert.are.equal("pending", get_json(url .. "/deployments").response[1].outcome.meaning)
+    assert.are.equal(6, get_json(url).response.status)
+    world:advance(1)
+    local d = get_json(url .. "/deployments").response[1]
+    assert.are.same({ "cancelled", false }, { d.outcome.meaning, d.is_deploying })
+    assert.are.equal(2, get_json(url).response.status)
+  end)
+
+  it("has a POST wait for what runs, and for nothing else", function()
+    local world = fake.world()
+    assert.is_false(post(world, { late = 1000 }).queued)
+    assert.is_false(post(world).queued) -- not behind one that is not accepted yet
+    assert.is_true(post(world).queued)
+    world:advance(900)
+    assert.is_false(post(world).queued) -- nobody looked while the others ended
+    local url = fake.url { world = world.name } .. staging
+    world:advance(10)
+    assert.are.equal(6, get_json(url).response.status)
+    post(world)
+    assert.are.equal(6, get_json(url).response.status) -- one waits, but one runs
+  end)
+
+  it("starts what was held up when that goes away, and not before", function()
+    local world = fake.world()
+    local other = world:add_deployment("staging", { blocks = true })
+    assert.is_true(post(world).queued)
+    local url = fake.url { world = world.name } .. staging .. "/deployments"
+    world:advance(300)
+    assert.are.equal(other.id, get_json(url).response[1].id)
+    world:remove("staging", other)
+    world:advance(1)
+    local d = get_json(url).response[1]
+    assert.are.same({ "api", "pending" }, { d.triggered_via.meaning, d.outcome.meaning })
+  end)
+
+  it("reads any text in a POST, and gives it back", function()
+    local world = fake.world()
+    local text = 'a "b" \\\\ /\n\194\169 u0041'
+    local body = cjson.encode { user_reference = text, git_ref = cjson.null }
+    post(world, { action_message = "null", queue = 0, takes = 0 }, body)
+    world:advance(5)
+    local actions = get_json(fake.url { world = world.name } .. staging .. "/actions").response
+    assert.are.equal(text, actions[1].metadata.user_reference)
+    assert.is_true(actions[1].finished_success)
+    assert.are.equal(cjson.null, actions[1].finished_message)
+  end)
+
+  it("carries out a POST that an error answers, where told so, for those who may", function()
+    local world = fake.world()
+    local options = { world = world.name, error = "server", on = "redeploy" }
+    local count = {}
+    for i, case in ipairs { { nil, fake.token }, { true, fake.tokens.without_scope }, { true, fake.token } } do
+      options.accepted = case[1]
+      local url = fake.url(options) .. staging
+      assert.are.equal(500, (get(url .. "/deployments", "-H", "Authorization: Bearer " .. case[2], "-d", "")))
+      count[i] = #get_json(url .. "/actions").response
+    end
+    assert.are.same({ 0, 0, 1 }, count)
+    options.accepted, options.on = true, nil
+    assert.are.equal(500, (get(fake.url(options) .. staging .. "/deployments", "-H", bearer, "-X", "PUT")))
   end)
 
   it("shares no world with another", function()

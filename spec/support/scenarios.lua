@@ -154,7 +154,7 @@ return {
     one_of("as_deployment", "success", "failed", "missing", "never", "early"),
     "how its action ends, a second later; missing: with finished_success null; early: when the deployment starts",
   },
-  { "action_message", text, "finished_message of its action" },
+  { "action_message", text, "finished_message of its action; null: it has none" },
   { "late", seconds, "a POST is accepted only so many seconds after it came" },
   {
     "success_as",
@@ -184,7 +184,11 @@ return {
       return d.world and object:set("is_deploying", true) or nil
     end,
   },
-  { "cancel_as", one_of("failed", "cancelled"), "the outcome of the deployment of a POST that is cancelled" },
+  {
+    "cancel_as",
+    one_of("failed", "cancelled"),
+    "the outcome of a deployment that is cancelled, two seconds later (default failed)",
+  },
   {
     "cancel_finished",
     one_of("ok", "refused", "conflict", "not_found"),

@@ -1,5 +1,5 @@
 -- The API itself: paths, and the objects they answer with.
--- luacheck: globals ngx
+local asked = require "spec.support.fake.asked"
 local calendar = require "spec.support.fake.calendar"
 local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
@@ -127,17 +127,6 @@ end
 
 -- --- writing ---
 
--- What a POST asks for: JSON, a form or nothing. No decoder is at hand here, and the few texts wanted are easily found.
-local function asked_of(x)
-  local body, asked = x.body or "", {}
-  for _, name in ipairs { "git_ref", "user_reference" } do
-    local text = body:match('"' .. name .. '"%s*:%s*"([^"]*)"')
-    local form = not body:find "^%s*{" and ("&" .. body):match("&" .. name .. "=([^&]*)")
-    asked[name] = text and text:gsub("\\/", "/") or form and ngx.unescape_uri(form) or nil
-  end
-  return asked
-end
-
 local function answer_redeploy(x, job, waits)
   local form = x.values.redeploy or "new"
   local object = json.object { { "ok", true }, { "message", "Stack queued for redeployment" } }
@@ -161,14 +150,14 @@ local function redeploy(x, uid)
   end
   local form, job, waits = x.values.redeploy, nil, nil
   if form ~= "refused" and form ~= "approval" then
-    job, waits = world.redeploy(x, name, asked_of(x))
+    job, waits = world.redeploy(x, name, asked.read(x.body or ""))
   end
   return answer_redeploy(x, job, waits)
 end
 
 local function cancel(x, uid, id)
   local name = name_of(uid)
-  local state = name and world.cancel(x.world, name, id)
+  local state = name and world.cancel(x, name, id)
   local form = x.values.cancel_finished or "ok"
   if not state then
     return nil
@@ -185,9 +174,9 @@ local function action(x, a)
   local object = json.object {
     { "id", a.id },
     { "user", a.user },
-    { "resource_type", "stack" },
+    { "resource_type", a.resource_type or "stack" },
     { "action", a.action or "application_deployment" },
-    { "resource_id", "84195" },
+    { "resource_id", a.resource_id or "84195" },
     { "started_via", a.started_via or "api" },
     { "started_at", calendar.text(a.started_time) },
     { "finished_at", a.finished_time and calendar.text(a.finished_time) or nil },

@@ -37,7 +37,7 @@ local function answer(x)
   end
   local reply = scenario.apply("answer", x.values, nil, x)
   if reply then
-    if x.values.accepted and x.kind == "redeploy" then
+    if x.values.accepted and x.kind == "redeploy" and handler and not access.check(x) then
       handler() -- carried out all the same
     end
     return reply

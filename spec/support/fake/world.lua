@@ -24,17 +24,50 @@ local function settings_of(name)
   return chunk and chunk() or {}
 end
 
----The world of a request. Sets x.world {name, now, jobs, settings}.
+---The world of a request. Sets x.world {now, offset, settings, jobs and cancelled (both by stack)}.
 function world.enter(x)
   local name = x.values.world or ""
-  worlds[name] = worlds[name] or {}
+  worlds[name] = worlds[name] or { jobs = {}, cancelled = {} }
   local settings = settings_of(name)
   x.world = {
-    jobs = worlds[name],
+    jobs = worlds[name].jobs,
+    cancelled = worlds[name].cancelled,
     settings = settings,
     offset = settings.offset or 0,
     now = math.floor(ngx.time() + (settings.offset or 0)),
   }
+end
+
+local function copy(model)
+  local made = {}
+  for key, value in pairs(model) do
+    made[key] = value
+  end
+  return made
+end
+
+-- When the deployment ends that was cancelled, and how: {at, as}.
+local function cancellation(w, stack, id)
+  return (w.cancelled[stack] or {})[id]
+end
+
+-- A copy of a deployment that no POST made, as cancelling has left it.
+local function as_cancelled(w, stack, model)
+  local made, stop = copy(model), cancellation(w, stack, model.id)
+  if stop and stop.at <= w.now and not made.finished_time then
+    made.world, made.is_deploying, made.outcome = true, false, stop.as or "failed"
+    made.finished_time, made.finished_at = stop.at, calendar.text(stop.at)
+  end
+  return made
+end
+
+local function extras_of(w, stack)
+  local list = {}
+  for i, extra in ipairs((w.settings.deployments or {})[stack] or {}) do
+    list[i] = as_cancelled(w, stack, extra)
+    list[i].world = true
+  end
+  return list
 end
 
 -- --- a job: what one POST started ---
@@ -52,7 +85,7 @@ end
 
 local function blocked_until(w, stack, job)
   local latest = previous_end(w.jobs[stack], job)
-  for _, extra in ipairs((w.settings.deployments or {})[stack] or {}) do
+  for _, extra in ipairs(extras_of(w, stack)) do
     if extra.blocks then
       latest = math.max(latest, extra.finished_time or math.huge)
     end
@@ -68,20 +101,23 @@ local function advance(w, stack, job)
     return
   end
   if not job.started then
-    local start = math.max(usual, blocked_until(w, stack, job))
+    local start = math.max(usual, blocked_until(w, stack, job), job.waited_at or 0)
     if start > w.now then
+      job.waited_at = w.now -- who has been told that it waits is not told later that it had started by then
       return
     end
     job.started = start
   end
   if not job.ended then
     local ended = job.ends == "never" and math.huge or job.started + job.takes
-    if job.cancelled and job.cancelled + CANCEL_TAKES < ended then
-      ended, job.ends = job.cancelled + CANCEL_TAKES, job.cancel_as
-      job.message = "Deployment was cancelled"
+    local ends, message = job.ends, job.message
+    local stop = cancellation(w, stack, job.id)
+    if stop and stop.at < ended then
+      ended, ends, message = stop.at, stop.as or job.cancel_as, "Deployment was cancelled"
     end
     if ended <= w.now then
       job.ended, job.action_ended = ended, ended + ACTION_AFTER
+      job.ends, job.message = ends, message
     end
   end
   if job.action_ends == "early" then
@@ -130,14 +166,6 @@ local function newer(a, b)
   return a.id > b.id
 end
 
-local function copy(model)
-  local made = {}
-  for key, value in pairs(model) do
-    made[key] = value
-  end
-  return made
-end
-
 local function live_of(list)
   local live
   for _, model in ipairs(list) do
@@ -157,18 +185,16 @@ function world.deployments(w, stack)
       added[#added + 1] = model_of(job)
     end
   end
-  for _, extra in ipairs((w.settings.deployments or {})[stack] or {}) do
-    local model = copy(extra)
-    model.world = true
-    added[#added + 1] = model
+  for _, extra in ipairs(extras_of(w, stack)) do
+    added[#added + 1] = extra
   end
   local history = data.deployments(stack)
-  if #added == 0 then
+  if #added == 0 and not w.cancelled[stack] then
     return history
   end
   table.sort(added, newer)
-  for _, model in ipairs(history) do
-    added[#added + 1] = copy(model)
+  for _, model in ipairs(history) do -- below what is new in this world, also where the clock is behind the data
+    added[#added + 1] = as_cancelled(w, stack, model)
   end
   local live = live_of(added)
   for i, model in ipairs(added) do
@@ -182,21 +208,32 @@ end
 
 ---The stack's status once something was deployed in this world, or nil.
 function world.status(w, stack)
-  local jobs = jobs_of(w, stack)
-  local job = jobs[#jobs]
-  if not job then
-    return nil
-  elseif not job.started then
-    return 5
-  elseif not job.ended then
-    return 6
+  local status
+  for _, model in ipairs(world.deployments(w, stack)) do
+    if model.world and model.is_deploying then
+      return 6
+    elseif model.world then
+      status = status or model.outcome == "success" and 1 or 2
+    end
   end
-  return job.ends == "success" and 1 or 2
+  for _, job in ipairs(jobs_of(w, stack)) do
+    if not job.started and (job.ends ~= "none" or job.action_ended > w.now) then
+      return 5
+    end
+  end
+  return status
 end
 
 -- --- as actions ---
 
 local MESSAGES = { [true] = "Completed successfully", [false] = "Deployment failed: could not build the image" }
+
+local function message_of(job, success)
+  if job.message == nil then
+    return MESSAGES[success]
+  end
+  return job.message
+end
 
 local function action_of(w, job)
   local ended = job.action_ended and job.action_ended <= w.now and job.action_ends ~= "never"
@@ -213,7 +250,7 @@ local function action_of(w, job)
     started_time = job.accepted,
     finished_time = ended and job.action_ended or nil,
     finished_success = success,
-    finished_message = ended and (job.message or MESSAGES[success]) or nil,
+    finished_message = ended and message_of(job, success) or nil,
     user_reference = job.user_reference,
   }
 end
@@ -241,6 +278,18 @@ local function hash_of(ref)
   return dice.hex(40)
 end
 
+-- In the order in which they are accepted: what comes late is behind what came later and was accepted at once.
+local function enqueue(w, stack, job)
+  jobs_of(w, stack) -- else what has ended by now, unseen, would still be waited for
+  local list = w.jobs[stack] or {}
+  local place = #list + 1
+  while place > 1 and list[place - 1].accepted > job.accepted do
+    place = place - 1
+  end
+  table.insert(list, place, job)
+  w.jobs[stack] = list
+end
+
 ---Starts a deployment. asked: what the POST said {git_ref, user_reference}.
 ---@return table job, boolean waits  # whether it has to wait for another one
 function world.redeploy(x, stack, asked)
@@ -253,31 +302,31 @@ function world.redeploy(x, stack, asked)
     takes = values.takes or 60,
     ends = values.ends or "success",
     action_ends = values.action_ends or "as_deployment",
-    message = values.action_message ~= "null" and values.action_message or nil,
+    message = values.action_message,
     cancel_as = values.cancel_as or "failed",
     git_ref = asked.git_ref or "main",
     git_hash = hash_of(asked.git_ref),
     user_reference = asked.user_reference,
   }
-  w.jobs[stack] = w.jobs[stack] or {}
-  table.insert(w.jobs[stack], job)
+  if job.message == "null" then
+    job.message = false
+  end
+  enqueue(w, stack, job)
   return job, blocked_until(w, stack, job) > w.now
 end
 
----Cancels a deployment: "running", "finished", or nil where there is none.
-function world.cancel(w, stack, id)
-  for _, job in ipairs(jobs_of(w, stack)) do
-    if tostring(job.id) == id and job.started then
-      if job.ended then
-        return "finished"
-      end
-      job.cancelled = job.cancelled or w.now
-      return "running"
-    end
-  end
+---Cancels a deployment, whoever made it: "running", "finished", or nil where there is none.
+function world.cancel(x, stack, id)
+  local w = x.world
   for _, model in ipairs(world.deployments(w, stack)) do
-    if tostring(model.id) == id then
-      return model.finished_at and "finished" or "running"
+    if (x.id_text or tostring)(model.id) == id then
+      if model.finished_at then
+        return "finished"
+      elseif not cancellation(w, stack, model.id) then
+        w.cancelled[stack] = w.cancelled[stack] or {}
+        w.cancelled[stack][model.id] = { at = w.now + CANCEL_TAKES, as = x.values.cancel_as }
+      end
+      return "running"
     end
   end
 end
