@@ -68,6 +68,7 @@ build = {
     ["cloud66.map"] = "lua/cloud66/map.lua",
     ["cloud66.match"] = "lua/cloud66/match.lua",
     ["cloud66.patience"] = "lua/cloud66/patience.lua",
+    ["cloud66.poll"] = "lua/cloud66/poll.lua",
     ["cloud66.redeploy"] = "lua/cloud66/redeploy.lua",
     ["cloud66.reply"] = "lua/cloud66/reply.lua",
     ["cloud66.request"] = "lua/cloud66/request.lua",

@@ -256,23 +256,16 @@ function methods:actions_since(since, deadline)
   return found, complete
 end
 
----The stack's deployments, newest first, down to the page that holds one which started before a time; each of them once,
----as it was read last.
----@param since number  Unix seconds
+---The stack's deployments, newest first, down to a page that is enough; each of them once, as it was read last: a list that
+---shifts meanwhile has one of them twice.
+---@param enough fun(page): boolean
 ---@param deadline? number
 ---@return cloud66.Deployment[]|nil list, cloud66.Page|string first_or_message, cloud66.Error? err  # first: the first page
-function methods:deployments_since(since, deadline)
+function methods:deployments_until(enough, deadline)
   local list, places, first = {}, {}, nil
   local next_page = sequence.page_turner(function(number)
     return self:page_with_ids(number, deadline)
-  end, { most = MOST_PAGES, enough = function(page)
-    for _, started in page:rows "started_time" do
-      if started and started < since then
-        return true
-      end
-    end
-    return false
-  end })
+  end, { enough = enough })
   while true do
     local page, message, err = next_page()
     if not page then
@@ -287,6 +280,24 @@ function methods:deployments_since(since, deadline)
       places[deployment.id], list[place] = place, deployment
     end
   end
+end
+
+---The same down to the page that holds one which started before a time, or so many pages.
+---@param since number  Unix seconds
+---@param deadline? number
+---@return cloud66.Deployment[]|nil list, cloud66.Page|string first_or_message, cloud66.Error? err
+function methods:deployments_since(since, deadline)
+  local pages = 0
+  local list, first, err = self:deployments_until(function(page)
+    pages = pages + 1
+    for _, started in page:rows "started_time" do
+      if started and started < since then
+        return true
+      end
+    end
+    return pages == MOST_PAGES
+  end, deadline)
+  return list, first, err
 end
 
 ---The same endpoint, with a deadline for everything that is asked of it.

@@ -8,6 +8,7 @@ local endpoint = require "cloud66.endpoint"
 local ensure = require "cloud66.ensure"
 local errors = require "cloud66.error"
 local live = require "cloud66.live"
+local poll = require "cloud66.poll"
 local redeploy = require "cloud66.redeploy"
 local sequence = require "cloud66.sequence"
 local url = require "cloud66.url"
@@ -374,8 +375,8 @@ end
 ---@return table[]|nil events, table|string cursor_or_message, cloud66.Error? err
 function methods:poll(cursor, ...)
   check.no_more("poll()", 1, select("#", ...) + 1)
-  watch.check_cursor(cursor, 2)
-  local events, next_cursor, err = watch.poll(state_of(self).endpoint, cursor)
+  poll.check_cursor(cursor, 2)
+  local events, next_cursor, err = poll.run(state_of(self).endpoint, cursor)
   if not events then
     return nil, next_cursor, err
   end
