@@ -80,6 +80,7 @@ build = {
     ["cloud66.usual"] = "lua/cloud66/usual.lua",
     ["cloud66.wait"] = "lua/cloud66/wait.lua",
     ["cloud66.watch"] = "lua/cloud66/watch.lua",
+    ["cloud66.webhook"] = "lua/cloud66/webhook.lua",
     ["cloud66.transport.curl"] = "lua/cloud66/transport/curl.lua",
   },
 }

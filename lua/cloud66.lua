@@ -28,6 +28,7 @@ local criteria = require "cloud66.criteria"
 local errors = require "cloud66.error"
 local redeploy = require "cloud66.redeploy"
 local sequence = require "cloud66.sequence"
+local webhook = require "cloud66.webhook"
 
 ---What stands for JSON null where nil cannot: in arrays, and in criteria. The same value as cjson.null.
 cloud66.null = core.null
@@ -66,6 +67,14 @@ end
 ---@return string
 function cloud66.reference()
   return redeploy.new_reference("lua-cloud66-")
+end
+
+---Reads the body of a webhook: {event, stack_uid, stack_name, outcome, started_time, finished_time}. Anybody can send one:
+---believe it only after asking the API.
+---@param body string|nil
+---@return cloud66.Webhook|nil webhook, string? message, cloud66.Error? err
+function cloud66.webhook(body)
+  return webhook.read(body)
 end
 
 -- What the C methods cannot do without knowing the Lua layer.
