@@ -32,7 +32,7 @@ local function object(fields, field, value)
 end
 
 -- A stack of an API that answers so, with one value in one field.
-local function stack_with(part, field, value)
+local function stack_with(part, field, value, token)
   local function answer(name)
     return object(ANSWERS[name], name == part and field, value)
   end
@@ -53,7 +53,7 @@ local function stack_with(part, field, value)
     return { status = request.method == "DELETE" and 409 or 200, body = body,
       headers = { date = "Wed, 25 Nov 2026 10:00:00 GMT" } }
   end
-  return cloud66.new({ token = "x", retries = false, transport = transport }):stack "u"
+  return cloud66.new({ token = token or "x", retries = false, transport = transport }):stack "u"
 end
 
 local OPTIONS = { timeout = 1000 }
@@ -124,6 +124,25 @@ describe("an operation", function()
       end
     end)
   end
+
+  it("shows no token that an answer repeats", function()
+    local token = "secret-token-of-mine"
+    for _, field in ipairs { "finished_message", "action", "user" } do
+      local stack = stack_with("action", field, ('"it was %s\\u001b[31m"'):format(token), token)
+      ANSWERS.action.finished_success = "false"
+      local ok, value, message, err = pcall(clock.run, nil, function()
+        return stack:wait({ async_action_id = 40 }, OPTIONS)
+      end)
+      ANSWERS.action.finished_success = "true"
+      assert.is_true(ok)
+      assert.is_nil(value)
+      assert.is_nil(message:find(token, 1, true), field)
+      assert.is_nil(message:find("%c"))
+      assert.is_nil(tostring(err.action or ""):find(token, 1, true))
+      local joined = assert(stack:redeploy { git_ref = "main", user_reference = "r" })
+      assert.is_nil(joined.message:find(token, 1, true))
+    end
+  end)
 
   it("succeeds with the answers as they are", function()
     for name, operation in pairs(OPERATIONS) do

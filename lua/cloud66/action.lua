@@ -60,8 +60,9 @@ end
 ---@field user_reference? string  of its metadata
 
 ---@param fields any  decoded JSON; kept
+---@param show fun(text: string): string  makes a text fit for messages: these two get into them, and may hold anything
 ---@return cloud66.Action|nil action, string? reason
-function action.of(fields)
+function action.of(fields, show)
   if type(fields) ~= "table" or not action.id_of(fields.id) then
     return nil, "no action: it has no id"
   end
@@ -75,6 +76,11 @@ function action.of(fields)
     return nil, "an action whose 'finished_at' is no date"
   end
   fields.is_finished = fields.finished_time ~= nil
+  for _, name in ipairs { "action", "finished_message" } do
+    if type(fields[name]) == "string" then
+      fields[name] = show(fields[name])
+    end
+  end
   local metadata = fields.metadata
   local reference = type(metadata) == "table" and metadata.user_reference
   fields.user_reference = type(reference) == "string" and reference or nil

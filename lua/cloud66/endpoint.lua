@@ -148,12 +148,12 @@ function methods:actions(number, reference, deadline)
   if not path then
     return nil, message, err
   end
-  local list, pagination
-  list, pagination, err = self.api:get_value(path, options_of(self, {
+  local list, pagination, show
+  list, pagination, show = self.api:get_value(path, options_of(self, {
     query = { page = number, user_reference = reference }, list = true, hint = no_such_stack(self),
   }, deadline))
   if not list then
-    return nil, pagination, err
+    return nil, pagination, show
   end
   local page = { next = url.page_number(pagination and pagination.next) }
   if page.next == false then
@@ -161,7 +161,7 @@ function methods:actions(number, reference, deadline)
   end
   for i, fields in ipairs(list) do
     local reason
-    page[i], reason = action.of(fields)
+    page[i], reason = action.of(fields, show)
     if not page[i] then
       return errors.fail("decode", ("number %d of the actions is %s"):format(i, reason))
     end
@@ -177,14 +177,14 @@ function methods:action(digits, deadline)
   if not path then
     return nil, message, err
   end
-  local fields, pagination
-  fields, pagination, err = self.api:get_value(path, options_of(self, {
+  local fields, pagination, show
+  fields, pagination, show = self.api:get_value(path, options_of(self, {
     hint = ("stack '%s' has no action %s, or there is no such stack"):format(self:name(), digits),
   }, deadline))
   if not fields then
-    return nil, pagination, err
+    return nil, pagination, show
   end
-  local found, reason = action.of(fields)
+  local found, reason = action.of(fields, show)
   if not found then
     return errors.fail("decode", "the answer is " .. reason)
   elseif check.id(found.id) ~= digits then

@@ -323,13 +323,19 @@ function methods:get_page(path, options)
 end
 
 ---GETs a path that answers with an object, or with a list (`options.list`), wrapped in `response` or bare.
----@return table|nil value, table|string|nil pagination_or_message, cloud66.Error? err
+---@return table|nil value, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
+---show: of reply.new(), for texts of the value that go into messages
 function methods:get_value(path, options)
   local got, message, err = self:send("GET", path, options)
   if not got then
     return nil, message, err
   end
-  return got:value(options.list)
+  local value, more
+  value, more, err = got:value(options.list)
+  if not value then
+    return nil, more, err
+  end
+  return value, more, got.show
 end
 
 ---@param settings table  of config.settings()
