@@ -144,6 +144,23 @@ describe("an operation", function()
     end
   end)
 
+  it("shows no token that a deployment repeats", function()
+    local token, success = "secret-token-of-mine", ANSWERS.deployment.outcome
+    ANSWERS.deployment.outcome = '{"code":2,"meaning":"failed"}'
+    local messages = {}
+    for _, field in ipairs { "git_ref", "outcome", "git_hash" } do
+      local stack = stack_with("deployment", field, ('"it was %s"'):format(token), token)
+      local _, message = clock.run(nil, function()
+        return stack:wait(7, OPTIONS)
+      end)
+      messages[#messages + 1] = message
+    end
+    ANSWERS.deployment.outcome = success
+    assert.equal(3, #messages) -- each of them failed
+    assert.matches("[token]", messages[1], 1, true)
+    assert.is_nil(table.concat(messages):find(token, 1, true))
+  end)
+
   it("succeeds with the answers as they are", function()
     for name, operation in pairs(OPERATIONS) do
       if name ~= "ensure" then

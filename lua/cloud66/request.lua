@@ -195,6 +195,7 @@ local function attempt(self, call)
     return nil, sent, err
   end
   local got = reply.new(response, sent.token, source_name(self.settings), call.hint)
+  self.show = got.show
   if not got:is_success() then
     return got:failure()
   end
@@ -338,11 +339,13 @@ function methods:get_value(path, options)
   return value, more, got.show
 end
 
+-- api.show makes a text of the last answer fit for a message: see reply.new().
+
 ---@param settings table  of config.settings()
 ---@param transport fun(request: table): table|nil, string?, string?
 ---@param limits table    of limits.new()
 function request.new(settings, transport, limits)
-  return setmetatable({ settings = settings, transport = transport, limits = limits, closed = false }, request_mt)
+  return setmetatable({ settings = settings, transport = transport, limits = limits, closed = false, show = errors.clean }, request_mt)
 end
 
 return request

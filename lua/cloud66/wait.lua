@@ -268,7 +268,7 @@ local function fail(self, kind, text, fields)
   fields = fields or {}
   fields.last, fields.action, fields.match = self.deployment, self.action, self.match
   fields.user_reference = self.user_reference
-  return errors.fail(kind, text, fields)
+  return errors.fail(kind, self.endpoint.api.show(text), fields)
 end
 
 -- What the action says in its own words, for a message.
