@@ -235,7 +235,13 @@ local function print_json(deployment, info, err)
     user_reference = text_or_null(info and info.user_reference or err and err.user_reference),
     elapsed = os.time() - progress.began,
   }
-  print(('%s,"deployment":%s}'):format(text:sub(1, -2), last and last:to_json() or "null"))
+  local written, reason = io.stdout:write(text:sub(1, -2), ',"deployment":', last and last:to_json() or "null", "}\n")
+  if written then
+    written, reason = io.stdout:flush()
+  end
+  if not written then -- the exit status is still the deployment's: it must not be started again for that
+    say("the result could not be written: " .. tostring(reason))
+  end
 end
 
 local function interrupted()

@@ -135,6 +135,17 @@ describe("cloud66-deploy", function()
     assert.matches("^%d+$", result.action_id)
   end)
 
+  it("says that the result could not be written", function()
+    local full = io.open("/dev/full", "w")
+    if not full then
+      return
+    end
+    full:close()
+    local _, said, status = deploy(quick(), UID .. " --ref main --json >/dev/full")
+    assert.equal(0, status, said)
+    assert.matches("the result could not be written: No space left", said)
+  end)
+
   it("makes a commit live, and does nothing when it is", function()
     local scenario = quick()
     local hash = ("0123abc"):rep(6):sub(1, 40)
