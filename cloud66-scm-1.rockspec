@@ -45,7 +45,7 @@ build = {
       "src/core.c",
     },
     ["cloud66.curl"] = {
-      sources = { "src/buffer.c", "src/http_failure.c", "src/http_transfer.c", "src/http.c", "src/curl.c" },
+      sources = { "src/buffer.c", "src/http_failure.c", "src/http_transfer.c", "src/http_queue.c", "src/http.c", "src/curl.c" },
       libraries = { "curl" },
       incdirs = { "$(CURL_INCDIR)" },
       libdirs = { "$(CURL_LIBDIR)" },
@@ -67,6 +67,7 @@ build = {
     ["cloud66.live"] = "lua/cloud66/live.lua",
     ["cloud66.map"] = "lua/cloud66/map.lua",
     ["cloud66.match"] = "lua/cloud66/match.lua",
+    ["cloud66.nginx"] = "lua/cloud66/nginx.lua",
     ["cloud66.patience"] = "lua/cloud66/patience.lua",
     ["cloud66.poll"] = "lua/cloud66/poll.lua",
     ["cloud66.redeploy"] = "lua/cloud66/redeploy.lua",

@@ -65,6 +65,18 @@ static inline void c66_setfuncs(lua_State *L, const luaL_Reg *funcs, int nup) {
 }
 #endif
 
+/*
+ * lua_isyieldable: Lua 5.3 and LuaJIT have it. A module built for PUC Lua 5.1 may run in LuaJIT, so it
+ * is looked for when the module is loaded: NULL where there is none.
+ */
+#if LUA_VERSION_NUM < 503 && defined(__GNUC__)
+LUA_API int lua_isyieldable(lua_State *L);
+#pragma weak lua_isyieldable
+#define C66_HAS_ISYIELDABLE (lua_isyieldable != NULL)
+#else
+#define C66_HAS_ISYIELDABLE (LUA_VERSION_NUM >= 503)
+#endif
+
 /* Largest whole number a double prints and holds without loss in Lua's own "%.14g". */
 #define C66_EXACT_DOUBLE 100000000000000LL /* 1e14 */
 

@@ -34,6 +34,7 @@ static const luaL_Reg functions[] = {{"json", c66_lua_json},
                                      {"monotonic", c66_lua_monotonic},
                                      {"sleep", c66_lua_sleep},
                                      {"random", c66_lua_random},
+                                     {"is_yieldable", c66_lua_is_yieldable},
                                      {NULL, NULL}};
 
 /* [-0, +1] Each field that holds a word -> the list of the words the API documents for it. */

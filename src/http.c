@@ -1,5 +1,5 @@
 /* http.c - floor 1: the engine that drives transfers: libcurl's multi interface over epoll, or over
- * poll. */
+ * poll. Which of them libcurl has is http_queue.c's. */
 #include "http.h"
 
 #include <errno.h>
@@ -18,11 +18,18 @@
 #endif
 
 enum {
-  KEPT_CONNECTIONS = 64,
-  BATCH = 8, /* sockets served between two looks at the clock */
-  RUN_BUDGET =
-      2, /* milliseconds: a burst of TLS handshakes must not hold up an event loop that calls us */
+  KEPT_CONNECTIONS = 256,
+  BATCH = 16,        /* sockets that one look at epoll may find */
+  RUN_BUDGET = 2000, /* microseconds: a burst must not hold up an event loop that calls us */
 };
+
+int64_t c66_http_now(void) {
+  struct timespec now = {0, 0};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+bool c66_engine_is_spent(const c66_engine *e) { return e->spent >= RUN_BUDGET; }
 
 /* --- libcurl, once per process ---------------------------------------------------------------- */
 
@@ -117,12 +124,6 @@ static void release_sigpipe(const pipe_guard *guard) { (void)guard; }
 
 #if C66_EPOLL
 
-static int64_t monotonic_ms(void) {
-  struct timespec now = {0, 0};
-  (void)clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* A descriptor closed and used again behind our back is new to epoll, or known to it after all. */
 static bool watch(int epoll, int operation, int fd, struct epoll_event *event) {
   if (epoll_ctl(epoll, operation, fd, event) == 0)
@@ -162,7 +163,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *k
 static int on_timer(CURLM *multi, long timeout_ms, void *user) {
   c66_engine *e = user;
   (void)multi;
-  e->deadline = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
+  e->deadline = timeout_ms < 0 ? -1 : c66_http_now() + (int64_t)timeout_ms * 1000;
   return 0;
 }
 
@@ -196,31 +197,40 @@ static int until_deadline(const c66_engine *e, int wait_ms) {
   int64_t left;
   if (e->deadline < 0 || wait_ms <= 0)
     return wait_ms;
-  left = e->deadline - monotonic_ms();
+  left = e->deadline - c66_http_now();
   if (left <= 0)
     return 0;
+  left = (left + 999) / 1000; /* whole milliseconds, not too early */
   return left < wait_ms ? (int)left : wait_ms;
 }
 
-/* What is left when the budget is spent stays at the head of epoll's queue: nobody starves. */
+static CURLMcode serve_timers(c66_engine *e) {
+  int running;
+  if (e->deadline < 0 || c66_http_now() < e->deadline)
+    return CURLM_OK;
+  e->deadline = -1;
+  return curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+/*
+ * The clock is asked after each socket, for a step of a TLS handshake takes up to a millisecond. What
+ * is left when the time is spent stays in epoll's queue, ahead of what was found now: nobody starves.
+ */
 static CURLMcode turn(c66_engine *e, int wait_ms) {
   struct epoll_event events[BATCH];
   CURLMcode rc = CURLM_OK;
-  int64_t stop_at = 0;
-  int running, found, i;
+  int found, i;
   do {
+    int64_t began;
     found = epoll_wait(e->epoll, events, BATCH, until_deadline(e, wait_ms));
-    for (i = 0; i < found && rc == CURLM_OK; i++)
-      rc = serve_socket(e, &events[i]);
     wait_ms = 0;
-    if (stop_at == 0)
-      stop_at = monotonic_ms() + RUN_BUDGET;
-  } while (found == BATCH && rc == CURLM_OK && monotonic_ms() < stop_at);
-  if (rc == CURLM_OK && e->deadline >= 0 && monotonic_ms() >= e->deadline) {
-    e->deadline = -1;
-    rc = curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-  }
-  return rc;
+    began = c66_http_now() - e->spent;
+    for (i = 0; i < found && rc == CURLM_OK && !c66_engine_is_spent(e); i++) {
+      rc = serve_socket(e, &events[i]);
+      e->spent = c66_http_now() - began;
+    }
+  } while (found == BATCH && rc == CURLM_OK && !c66_engine_is_spent(e));
+  return rc == CURLM_OK ? serve_timers(e) : rc;
 }
 
 #else
@@ -232,24 +242,32 @@ static CURLMcode open_waiting(c66_engine *e) {
   return CURLM_OK;
 }
 
+static CURLMcode serve_timers(c66_engine *e) {
+  int running;
+  return curl_multi_perform(e->multi, &running);
+}
+
 static CURLMcode turn(c66_engine *e, int wait_ms) {
   CURLMcode rc = CURLM_OK;
-  int running;
   if (wait_ms > 0)
     rc = curl_multi_poll(e->multi, NULL, 0, wait_ms, NULL);
-  if (rc == CURLM_OK)
-    rc = curl_multi_perform(e->multi, &running);
-  return rc;
+  return rc == CURLM_OK ? serve_timers(e) : rc;
 }
 
 #endif
+
+void c66_engine_serve_timers(c66_engine *e) {
+  if (!e->broken && serve_timers(e) != CURLM_OK)
+    e->broken = true;
+}
 
 /* --- engine ----------------------------------------------------------------------------------- */
 
 void c66_engine_init(c66_engine *e) {
   memset(e, 0, sizeof *e);
   e->multi = NULL;
-  e->running = NULL;
+  e->waiting.first = e->waiting.last = NULL;
+  e->running.first = e->running.last = NULL;
   e->deadline = -1;
   e->epoll = -1;
 }
@@ -300,8 +318,8 @@ static size_t collect(c66_engine *e) {
 
 static size_t abort_all(c66_engine *e, const char *kind, const char *why) {
   size_t ended = 0;
-  while (e->running != NULL) {
-    c66_transfer_abort(e->running, kind, why);
+  while (e->count > 0) {
+    c66_transfer_abort(e->running.first != NULL ? e->running.first : e->waiting.first, kind, why);
     ended++;
   }
   return ended;
@@ -313,9 +331,15 @@ size_t c66_engine_run(c66_engine *e, int wait_ms) {
   if (e->multi == NULL || e->pid != getpid())
     return 0;
   hold_sigpipe(&guard);
-  if (!e->broken && turn(e, e->running != NULL ? wait_ms : 0) != CURLM_OK)
+  e->spent = 0;
+  ended = collect(e); /* what ended at its start */
+  if (ended > 0 || e->count == 0)
+    wait_ms = 0;
+  if (!e->broken && turn(e, c66_queue_patience(e, wait_ms)) != CURLM_OK)
     e->broken = true;
-  ended = collect(e);
+  ended += collect(e);
+  ended += c66_queue_admit(e, true);
+  ended += collect(e);
   if (e->broken)
     ended += abort_all(e, "network", "the HTTP engine failed and was given up: try again");
   release_sigpipe(&guard);
@@ -340,40 +364,33 @@ void c66_engine_close(c66_engine *e) {
     (void)close(epoll);
 }
 
-CURLMcode c66_engine_add(c66_engine *e, c66_transfer *t) {
-  CURLMcode rc = curl_multi_add_handle(e->multi, t->easy);
-  if (rc != CURLM_OK)
-    return rc;
+void c66_engine_add(c66_engine *e, c66_transfer *t) {
+  pipe_guard guard;
+  hold_sigpipe(&guard);
   t->engine = e;
-  t->prev = NULL;
-  t->next = e->running;
-  if (t->next != NULL)
-    t->next->prev = t;
-  e->running = t;
+  t->started = c66_http_now();
+  c66_list_append(&e->waiting, t);
   e->count++;
-  return CURLM_OK;
+  (void)c66_queue_admit(e, false);
+  release_sigpipe(&guard);
 }
 
 void c66_engine_remove(c66_transfer *t) {
   c66_engine *e = t->engine;
   CURL *easy = t->easy;
+  bool waits = t->admitted < 0;
   pipe_guard guard;
   if (e == NULL)
     return;
-  if (t->prev != NULL)
-    t->prev->next = t->next;
-  else
-    e->running = t->next;
-  if (t->next != NULL)
-    t->next->prev = t->prev;
-  t->next = t->prev = NULL;
+  c66_list_remove(waits ? &e->waiting : &e->running, t);
   t->engine = NULL;
   t->easy = NULL;
   e->count--;
   if (e->pid != getpid())
     return; /* the handle shares its sockets with the parent process: leaked on purpose */
   hold_sigpipe(&guard);
-  (void)curl_multi_remove_handle(e->multi, easy);
+  if (!waits)
+    (void)curl_multi_remove_handle(e->multi, easy);
   curl_easy_cleanup(easy);
   release_sigpipe(&guard);
 }

@@ -18,6 +18,11 @@ C66_BEGIN_DECLS
 
 typedef struct c66_transfer c66_transfer;
 
+typedef struct c66_transfer_list {
+  c66_transfer *first; /* the oldest */
+  c66_transfer *last;
+} c66_transfer_list;
+
 /*
  * Drives transfers. The caller provides the memory (so that a collector may own it) and must not
  * move it. Belongs to the process that opened it: in a forked child nothing but init and close may
@@ -25,10 +30,12 @@ typedef struct c66_transfer c66_transfer;
  * share the sockets.
  */
 typedef struct c66_engine {
-  CURLM *multi;          /* NULL while closed */
-  c66_transfer *running; /* list through next and prev; the transfers belong to the caller */
-  size_t count;          /* of that list */
-  int64_t deadline;      /* monotonic milliseconds at which libcurl wants to be called; -1: never */
+  CURLM *multi;              /* NULL while closed */
+  c66_transfer_list waiting; /* started, and not yet with libcurl; all belong to the caller */
+  c66_transfer_list running; /* with libcurl */
+  size_t count;              /* of both lists */
+  int64_t deadline;          /* of c66_http_now, at which libcurl wants to be called; -1: never */
+  int64_t spent;             /* microseconds that libcurl has worked since the last run began */
   pid_t pid;
   int epoll; /* -1 where not used */
   bool broken;
@@ -73,18 +80,23 @@ struct c66_transfer {
   c66_transfer *next;
   c66_transfer *prev;
   CURL *easy;                  /* owned */
+  int64_t started;             /* by c66_http_now */
+  int64_t admitted;            /* handed to libcurl; -1 while waiting */
   struct curl_slist *outgoing; /* owned: header lines to send, wiped before they are freed */
   c66_buffer head;  /* "name:value\n" lines of the last response seen, names in lower case */
   c66_buffer body;  /* decompressed */
   size_t head_seen; /* bytes of header lines so far, interim responses included */
   size_t max_head;
-  long connect_timeout, timeout, stall_timeout; /* as in the request, for messages */
-  long status;                                  /* of the final response */
-  long http_version;                            /* CURL_HTTP_VERSION_... */
-  long connects;                                /* new connections made: 0 if one was reused */
+  long connect_timeout, timeout, stall_timeout; /* as in the request */
+  long waited;       /* milliseconds of `timeout` before libcurl had it */
+  long status;       /* of the final response */
+  long http_version; /* CURL_HTTP_VERSION_... */
+  long connects;     /* new connections made: 0 if one was reused */
   c66_phase phase;
   c66_verdict verdict;
   bool in_head;
+  bool shares;  /* over TLS, and content with a connection that another one has made */
+  bool settled; /* has its connection */
   c66_error failure;
   char peer[280];               /* host[:port] for messages */
   char detail[CURL_ERROR_SIZE]; /* libcurl's own words */
@@ -141,11 +153,31 @@ void c66_transfer_close(c66_transfer *t);
 
 /* --- between the files of this floor ---------------------------------------------------------- */
 
-/* Hands the transfer's easy handle to libcurl and enters it into the list. */
-CURLMcode c66_engine_add(c66_engine *e, c66_transfer *t);
+/* Microseconds of a clock that never goes back. */
+int64_t c66_http_now(void);
 
-/* Takes it out of both again and frees the handle. Nothing happens unless it is in the list. */
+/* Enters the transfer into the engine, which hands it to libcurl at once if it may. */
+void c66_engine_add(c66_engine *e, c66_transfer *t);
+
+/* Takes it out of the engine and of libcurl, and frees its handle. Nothing happens unless it is in
+ * there. */
 void c66_engine_remove(c66_transfer *t);
+
+/* Lets libcurl do what it has to do by now, sockets apart. */
+void c66_engine_serve_timers(c66_engine *e);
+
+/* Whether libcurl has worked long enough for one run. */
+bool c66_engine_is_spent(const c66_engine *e);
+
+void c66_list_append(c66_transfer_list *list, c66_transfer *t);
+void c66_list_remove(c66_transfer_list *list, c66_transfer *t);
+
+/* Hands waiting transfers to libcurl, as many as the time allows, one at least if `always`. Returns
+ * how many ended instead. */
+size_t c66_queue_admit(c66_engine *e, bool always);
+
+/* Milliseconds that may pass before that is tried again, `most` at most. */
+int c66_queue_patience(const c66_engine *e, int most);
 
 /* Ends a running transfer with libcurl's result. */
 void c66_transfer_end(c66_transfer *t, CURLcode result);
@@ -153,8 +185,14 @@ void c66_transfer_end(c66_transfer *t, CURLcode result);
 /* Ends a running transfer for a reason of our own; `kind` and `why` are static texts. */
 void c66_transfer_abort(c66_transfer *t, const char *kind, const char *why);
 
+/* Ends one whose time is over before libcurl had it. */
+void c66_transfer_expire(c66_transfer *t);
+
 /* Fills t->failure from libcurl's result, the verdict and the handle, which must still be there. */
 void c66_failure_from_curl(c66_transfer *t, CURLcode result);
+
+/* Fills t->failure: no complete answer within the time that the request gave. */
+void c66_failure_late(c66_transfer *t);
 
 /* Fills t->failure: "peer: what (detail)", cleaned of control characters; detail may be "". */
 void c66_failure_set(c66_transfer *t, const char *kind, const char *what, const char *detail);

@@ -86,21 +86,28 @@ static long elapsed_ms(const c66_transfer *t) {
   return (long)(total / 1000);
 }
 
+void c66_failure_late(c66_transfer *t) {
+  char what[96];
+  (void)snprintf(what, sizeof what, "no complete answer within %g s", (double)t->timeout / 1000.0);
+  c66_failure_set(t, "timeout", what, "");
+}
+
 /* libcurl has one code for three time limits. */
 static void fail_by_time(c66_transfer *t) {
   enum { SLACK = 5 }; /* milliseconds that libcurl may be early */
   char what[96];
   long elapsed = elapsed_ms(t);
-  if (strncmp(t->detail, "Operation too slow", 18) == 0)
+  if (strncmp(t->detail, "Operation too slow", 18) == 0) {
     (void)snprintf(what, sizeof what, "no byte came for %ld s", t->stall_timeout);
-  else if (t->timeout > 0 && elapsed + SLACK >= t->timeout)
-    (void)snprintf(what, sizeof what, "no complete answer within %g s",
-                   (double)t->timeout / 1000.0);
-  else if (t->connect_timeout > 0 && !is_connected(t))
+  } else if (t->timeout > 0 && elapsed + t->waited + SLACK >= t->timeout) {
+    c66_failure_late(t);
+    return;
+  } else if (t->connect_timeout > 0 && !is_connected(t)) {
     (void)snprintf(what, sizeof what, "no connection within %g s",
                    (double)t->connect_timeout / 1000.0);
-  else
+  } else {
     (void)snprintf(what, sizeof what, "gave up after %g s", (double)elapsed / 1000.0);
+  }
   c66_failure_set(t, "timeout", what, "");
 }
 

@@ -288,6 +288,7 @@ void c66_transfer_init(c66_transfer *t) {
   t->engine = NULL;
   t->next = t->prev = NULL;
   t->easy = NULL;
+  t->admitted = -1;
   t->outgoing = NULL;
   c66_buffer_init(&t->head, 0);
   c66_buffer_init(&t->body, 0);
@@ -343,7 +344,6 @@ static void fail(c66_transfer *t, const char *kind, const char *what) {
 
 c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request) {
   CURLcode rc;
-  CURLMcode added;
   (void)parse_url(request->url, t->peer, sizeof t->peer);
   t->max_head = request->max_head;
   c66_buffer_init(&t->head,
@@ -358,13 +358,10 @@ c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request 
     fail(t, "connect", rc == CURLE_OUT_OF_MEMORY ? "out of memory" : curl_easy_strerror(rc));
     return C66_FAIL;
   }
-  added = c66_engine_add(e, t);
-  if (added != CURLM_OK) {
-    fail(t, "connect", curl_multi_strerror(added));
-    return C66_FAIL;
-  }
+  t->shares = curl_strnequal(request->url, "https:", 6) != 0 && !request->fresh_connection;
   t->phase = C66_PHASE_RUNNING;
-  return C66_OK;
+  c66_engine_add(e, t);
+  return t->phase == C66_PHASE_FAILED ? C66_FAIL : C66_OK;
 }
 
 void c66_transfer_end(c66_transfer *t, CURLcode result) {
@@ -383,6 +380,13 @@ void c66_transfer_end(c66_transfer *t, CURLcode result) {
 }
 
 void c66_transfer_abort(c66_transfer *t, const char *kind, const char *why) { fail(t, kind, why); }
+
+void c66_transfer_expire(c66_transfer *t) {
+  c66_failure_late(t);
+  t->phase = C66_PHASE_FAILED;
+  stop(t);
+  drop_answer(t);
+}
 
 bool c66_transfer_next_header(const c66_transfer *t, size_t *cursor, const char **name,
                               size_t *name_len, const char **value, size_t *value_len) {

@@ -1,4 +1,5 @@
-/* lua_system.c - floor 3: the clock, sleeping and random bytes as Lua functions. */
+/* lua_system.c - floor 3: the clock, sleeping, random bytes and whether one may yield, as Lua
+ * functions. */
 #include "lua_system.h"
 
 #include "system.h"
@@ -22,5 +23,13 @@ int c66_lua_random(lua_State *L) {
   if (!c66_random(bytes, (size_t)n))
     return luaL_error(L, "the operating system gives no random bytes");
   lua_pushlstring(L, (const char *)bytes, (size_t)n);
+  return 1;
+}
+
+int c66_lua_is_yieldable(lua_State *L) {
+  if (C66_HAS_ISYIELDABLE)
+    lua_pushboolean(L, lua_isyieldable(L));
+  else
+    lua_pushnil(L);
   return 1;
 }

@@ -6,6 +6,7 @@ local core = require "cloud66.core"
 local check = require "cloud66.check"
 local errors = require "cloud66.error"
 local hooks = require "cloud66.hooks"
+local nginx = require "cloud66.nginx"
 local url = require "cloud66.url"
 
 local config = {}
@@ -37,7 +38,7 @@ config.environment = {
     file:close()
     return text
   end,
-  in_nginx = type(package.loaded.ngx or rawget(_G, "ngx")) == "table",
+  in_nginx = nginx.is_here,
 }
 
 -- --- token ---

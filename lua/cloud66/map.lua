@@ -61,6 +61,10 @@ function map.run(source, fn, limit, seconds, level)
   if type(fn) ~= "function" then
     error(("map() needs a function, got %s"):format(type(fn)), level)
   end
+  local problem = scheduler.problem()
+  if problem then
+    return errors.fail("phase", problem)
+  end
   local pull = puller(source, level)
   local results = { failed = 0 }
   local ok, message, err = scheduler.each(pull, function(index, item)

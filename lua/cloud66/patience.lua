@@ -43,9 +43,9 @@ function methods:length(interval, err)
   return seconds
 end
 
----Sleeps, but wakes for stop(), for a client that was closed, and at the deadline.
+---Sleeps, but wakes for stop(), for a client that was closed, for an nginx worker's end, and at the deadline.
 ---@param seconds number
----@return string|nil reason  "stopped", "closed" or "late": what ended it early
+---@return string|nil reason  "stopped", "closed", "exiting" or "late": what ended it early
 function methods:pause(seconds)
   local late = scheduler.now() + seconds >= self.deadline
   local wake = math.min(scheduler.now() + seconds, self.deadline)
@@ -54,6 +54,8 @@ function methods:pause(seconds)
       return "stopped"
     elseif self.api.closed then
       return "closed"
+    elseif scheduler.is_exiting() then
+      return "exiting"
     end
     local left = wake - scheduler.now()
     if left <= 0 then

@@ -71,7 +71,7 @@ local function transport_failure(self, call, sent, kind, text)
     kind, text = "network", text or kind
   end
   local _, message, err = errors.fail(kind, errors.redact(tostring(text or "no reason given"), sent.token),
-    { request_id = sent.id })
+    { request_id = sent.id, unsent = kind == "phase" or nil })
   hooks.call(self.settings.on, "response", facts(call, sent, {
     kind = kind, message = message, elapsed = scheduler.now() - sent.at,
   }))
@@ -215,6 +215,8 @@ local function throttle_pause(self, call, err)
   return pause
 end
 
+local SLICE = 1 -- seconds: how long the end of the client or of the process may go unseen
+
 -- The pause before the next attempt; nil when there is none.
 local function retry_pause(self, call, err)
   local settings = self.settings.retries
@@ -226,6 +228,19 @@ local function retry_pause(self, call, err)
     pause = math.max(pause, err.retry_after)
   end
   return scheduler.now() + pause < call.deadline and pause or nil
+end
+
+-- Whether it slept so long: neither a closed client nor an nginx worker that is to end waits for another attempt.
+local function sleep(self, seconds)
+  local wake = scheduler.now() + seconds
+  while not self.closed and not scheduler.is_exiting() do
+    local left = wake - scheduler.now()
+    if left <= 0 then
+      return true
+    end
+    scheduler.sleep(math.min(left, SLICE))
+  end
+  return self.closed -- which perform() tells
 end
 
 -- Waits for the next attempt, if there is to be one. Whether there is.
@@ -256,10 +271,7 @@ local function wait_for_next(self, call, err)
       hooks.call(on, "retry", told)
     end
   end
-  if pause then
-    scheduler.sleep(pause)
-  end
-  return pause ~= nil
+  return pause ~= nil and sleep(self, pause)
 end
 
 local function perform(self, call)

@@ -1,5 +1,5 @@
--- scheduler.lua: who waits. Everything that waits does it here: a plain script blocks; inside client:map the coroutine
--- that has to wait gives way to the others.
+-- scheduler.lua: who waits. Everything that waits does it here: a plain script blocks; inside nginx the light thread
+-- sleeps; inside client:map the coroutine that has to wait gives way to the others.
 --
 -- What is waited for is a table:
 --   { transfer = and engine = : until the transfer is done,
@@ -8,21 +8,28 @@
 --     attach = : called with the loop that takes the wait over }
 
 local core = require "cloud66.core"
+local nginx = require "cloud66.nginx"
 
 local scheduler = {}
 
--- Milliseconds: how long a wait may last before control is back in Lua, where an interrupt is seen.
-local LONGEST_WAIT = 1000
+-- Seconds: how long a wait may last before control is back in Lua, where an interrupt is seen.
+local LONGEST_WAIT = 1
 
 ---Seconds on a clock that never goes back.
 scheduler.now = core.monotonic
 
--- A task is a coroutine that each() made: { thread, loop, group, wait, owner, holds }. `active` is the one whose code
--- runs now, perhaps in a coroutine of the user's own inside it.
+-- A task is code that may wait: { thread, loop, group, wait, owner, holds }. Most are coroutines that each() made; those
+-- without a loop are calls made outside of map.
+--
+-- All tasks there are; the thread that runs one keeps it, so that one nginx has killed goes by itself.
+local tasks = setmetatable({}, { __mode = "k" })
+
+-- In a script: the task whose code runs now, perhaps in a coroutine of the user's own inside it.
 local active = false
 
--- The loops that run, the outermost first: { tasks, in_flight, limit }.
-local loops = {}
+-- Inside nginx many light threads take turns behind our back: each is known by itself. Both are weak, since a task knows
+-- its thread.
+local by_thread = setmetatable({}, { __mode = "kv" })
 
 local running, create, resume, status = coroutine.running, coroutine.create, coroutine.resume, coroutine.status
 local close = rawget(coroutine, "close") or function() end -- Lua 5.4: for the variables to be closed
@@ -36,7 +43,53 @@ local function can_yield()
   return status(thread) == "suspended"
 end
 
-local CAN_YIELD = can_yield()
+local CAN_YIELD = nginx.is_here or can_yield() -- nginx has LuaJIT, and may load this file where it cannot yield
+
+local function current()
+  if nginx.is_here then
+    return by_thread[running() or false] or false -- in no coroutine: while nginx starts
+  end
+  return active
+end
+
+-- --- time ---
+
+local blocking = { clock = core.monotonic }
+
+function blocking.sleep(seconds)
+  core.sleep(seconds)
+end
+
+function blocking.step(engine)
+  engine:step()
+end
+
+function blocking.turn(engine, seconds)
+  engine:wait(seconds * 1000)
+end
+
+-- How time passes here: in the way of nginx.lua, or blocking.
+local function host()
+  return nginx.is_here and not nginx.is_starting() and nginx or blocking
+end
+
+---Why nothing can be waited for here, which is so in some phases of nginx; nil where it is possible.
+---@return string|nil
+function scheduler.problem()
+  return nginx.is_here and nginx.problem() or nil
+end
+
+---Whether this process is to end soon: an nginx worker after a reload. What waits for long should give up.
+---@return boolean
+function scheduler.is_exiting()
+  return nginx.is_here and nginx.is_exiting()
+end
+
+---Lets time pass, without looking at anything.
+---@param seconds number
+function scheduler.pass(seconds)
+  host().sleep(seconds)
+end
 
 local function is_ready(wait, now)
   if wait.cancelled then
@@ -49,28 +102,45 @@ local function is_ready(wait, now)
   return now >= wait.at
 end
 
--- Milliseconds until a moment, no longer than an interrupt may wait.
-local function milliseconds_until(at, now)
-  return math.max(0, math.min(LONGEST_WAIT, (at - now) * 1000))
+-- Seconds until a moment, no longer than an interrupt may wait.
+local function seconds_until(at, now)
+  return math.max(0, math.min(LONGEST_WAIT, at - now))
 end
 
 local function block(wait)
+  local time = host()
+  local since = time.clock()
   while true do
     local now = scheduler.now()
     if is_ready(wait, now) then
       return
     elseif wait.transfer then
-      wait.engine:wait(LONGEST_WAIT)
+      time.turn(wait.engine, LONGEST_WAIT, since)
     else
-      core.sleep(milliseconds_until(wait.at, now) / 1000)
+      scheduler.pass(seconds_until(wait.at, now))
     end
+  end
+end
+
+-- The same, where cancel() finds it.
+local function block_and_tell(wait)
+  local task = current()
+  if not task then
+    return block(wait)
+  end
+  task.wait = wait
+  local ok, problem = pcall(block, wait)
+  task.wait = false
+  if not ok then
+    error(problem, 0)
   end
 end
 
 -- Yields where that is possible: in a task, in its own coroutine (not in a generator of the user's inside it), and not
 -- below a C function such as table.sort. Whether it did.
 local function give_way(wait)
-  if not (active and running() == active.thread) then
+  local task = current()
+  if not (task and task.loop and running() == task.thread) or core.is_yieldable() == false then
     return false
   end
   return (pcall(coroutine.yield, wait))
@@ -78,9 +148,16 @@ end
 
 -- --- tasks ---
 
+local function new_task(thread, loop, group)
+  local task = { thread = thread, loop = loop, group = group, wait = false, owner = false, holds = false }
+  tasks[task] = true
+  return task
+end
+
 local function spawn(loop, group, fn)
-  local task = { thread = create(fn), loop = loop, group = group, wait = false, owner = false, holds = false }
+  local task = new_task(create(fn), loop, group)
   loop.tasks[#loop.tasks + 1] = task
+  by_thread[task.thread] = task
 end
 
 local function release(task)
@@ -143,30 +220,30 @@ end
 
 -- Runs every task that need not wait any longer. Whether there was one.
 local function step_all(loop)
-  local tasks, kept, stepped = loop.tasks, 0, false
+  local list, kept, stepped = loop.tasks, 0, false
   local now = scheduler.now()
   local i = 1
-  while i <= #tasks do -- tasks that come on the way stand at its end
-    local task = tasks[i]
+  while i <= #list do -- tasks that come on the way stand at its end
+    local task = list[i]
     if not is_over(task) and (not task.wait or is_ready(task.wait, now)) then
       stepped = true
       step(task)
     end
     i = i + 1
   end
-  for place = 1, #tasks do
-    local task = tasks[place]
-    tasks[place] = nil
+  for place = 1, #list do
+    local task = list[place]
+    list[place] = nil
     if not is_over(task) then
       kept = kept + 1
-      tasks[kept] = task
+      list[kept] = task
     end
   end
   return stepped
 end
 
 -- Waits for whatever comes first.
-local function idle(loop)
+local function idle(loop, time, since)
   local engine, at
   for _, task in ipairs(loop.tasks) do
     engine = engine or task.wait.engine
@@ -174,11 +251,11 @@ local function idle(loop)
       at = task.wait.at
     end
   end
-  local span = at and milliseconds_until(at, scheduler.now()) or LONGEST_WAIT
+  local seconds = at and seconds_until(at, scheduler.now()) or LONGEST_WAIT
   if engine then
-    engine:wait(span)
+    time.turn(engine, seconds, since)
   elseif at then
-    core.sleep(span / 1000)
+    scheduler.pass(seconds)
   else
     error("cloud66: a map that waits for nothing", 0)
   end
@@ -193,23 +270,24 @@ local function engine_of(loop)
 end
 
 local function turn(loop)
+  local time = host()
+  local since = time.clock()
   while #loop.tasks > 0 do
     if not step_all(loop) then
-      idle(loop)
+      idle(loop, time, since)
     else
       local engine = engine_of(loop)
       if engine then
-        engine:step() -- those that never wait must not hold up those that do
+        time.step(engine) -- those that never wait must not hold up those that do
       end
+      since = time.clock()
     end
   end
 end
 
 local function run(loop)
   local before = active
-  loops[#loops + 1] = loop
   local ok, problem = pcall(turn, loop)
-  loops[#loops] = nil
   active = before
   if not ok then
     stop_all(loop)
@@ -227,7 +305,7 @@ function scheduler.await(engine, transfer)
   if give_way(wait) then
     return
   end
-  local ok, problem = pcall(block, wait)
+  local ok, problem = pcall(block_and_tell, wait)
   if not ok then
     transfer:cancel()
     error(problem, 0)
@@ -238,14 +316,15 @@ end
 function scheduler.sleep(seconds)
   local wait = { at = scheduler.now() + seconds }
   if not give_way(wait) then
-    block(wait)
+    block_and_tell(wait)
   end
 end
 
 ---When the map that this code runs in must be over, by now(); math.huge where nothing limits it.
 ---@return number
 function scheduler.deadline()
-  return active and active.group.deadline or math.huge
+  local task = current()
+  return task and task.group.deadline or math.huge
 end
 
 -- Whether a task has its turn, or is part of one that has: what a hook or a token's function starts must not wait for
@@ -260,11 +339,37 @@ local function has_turn(task)
   return false
 end
 
+-- Calls fn as the task of that owner, so that cancel() finds what it waits for.
+local function call_as(task, owner, fn, ...)
+  task.holds, task.owner = true, owner
+  local ok, value, message, err = pcall(fn, ...)
+  task.owner = false
+  return ok, value, message, err
+end
+
+-- A call outside of map. In a script nobody else could cancel it.
+local function call_alone(owner, fn, ...)
+  local thread = nginx.is_here and running()
+  if not thread then
+    return fn(...)
+  end
+  local task = new_task(thread, false, { deadline = math.huge })
+  by_thread[thread] = task
+  local ok, value, message, err = call_as(task, owner, fn, ...)
+  by_thread[thread] = nil
+  if not ok then
+    error(value, 0)
+  end
+  return value, message, err
+end
+
 ---Calls fn for an exchange with the API: inside map it takes a turn, as no more may be in flight than was asked for.
 ---@param owner table  for cancel()
 function scheduler.call(owner, fn, ...)
-  local task = active
-  if not task or has_turn(task) then
+  local task = current()
+  if not task then
+    return call_alone(owner, fn, ...)
+  elseif has_turn(task) then
     return fn(...)
   end
   local loop = task.loop
@@ -274,11 +379,9 @@ function scheduler.call(owner, fn, ...)
   if not is_free() then
     give_way { ready = is_free } -- where that is impossible, one too many is in flight
   end
-  task.holds, task.owner = true, owner
   loop.in_flight = loop.in_flight + 1
-  local ok, value, message, err = pcall(fn, ...)
+  local ok, value, message, err = call_as(task, owner, fn, ...)
   release(task)
-  task.owner = false
   if not ok then
     error(value, 0)
   end
@@ -287,15 +390,13 @@ end
 
 ---Ends the waits of this owner's calls; their transfers are cancelled.
 function scheduler.cancel(owner)
-  for _, loop in ipairs(loops) do
-    for _, task in ipairs(loop.tasks) do
-      local wait = task.wait
-      if task.owner == owner and wait and not is_over(task) then
-        if wait.transfer then
-          wait.transfer:cancel()
-        end
-        wait.cancelled = true
+  for task in pairs(tasks) do
+    local wait = task.wait
+    if task.owner == owner and wait and not task.stopped then
+      if wait.transfer then
+        wait.transfer:cancel()
       end
+      wait.cancelled = true
     end
   end
 end
@@ -305,7 +406,8 @@ end
 -- Where no coroutine can give way. The task is there for its deadline alone.
 local function one_after_another(pull, work, deadline)
   local before = active
-  active = { thread = false, loop = false, group = { deadline = deadline }, wait = false, owner = false, holds = true }
+  active = new_task(false, false, { deadline = deadline })
+  active.holds = true
   local function go()
     local index = 0
     while true do
@@ -367,7 +469,7 @@ function scheduler.each(pull, work, limit, deadline)
     return one_after_another(pull, work, deadline)
   end
   local group = {
-    count = 0, limit = limit, deadline = deadline, parent = active, bug = false, failure = false, fed = false,
+    count = 0, limit = limit, deadline = deadline, parent = current(), bug = false, failure = false, fed = false,
   }
   local function start(loop)
     spawn(loop, group, function()

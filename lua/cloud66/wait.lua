@@ -341,6 +341,7 @@ end
 
 local EARLY = {
   stopped = "stop() said so; what was waited for goes on",
+  exiting = "this nginx worker is to end (a reload?); what was waited for goes on: wait() again with the same argument",
   closed = "this client was closed; what was waited for goes on",
 }
 

@@ -1,14 +1,13 @@
 -- Time that passes at once: what the library would sleep, its clock and the fake's world move on by.
-local core = require "cloud66.core"
 local scheduler = require "cloud66.scheduler"
 
 local clock = {}
 
 ---Calls fn with such a clock; gives what it gives. `world` may be nil; on_sleep(seconds) is told of each sleep.
 function clock.run(world, fn, on_sleep)
-  local sleep, now = core.sleep, scheduler.now
+  local pass, now = scheduler.pass, scheduler.now
   local ahead = 0
-  core.sleep = function(seconds)
+  scheduler.pass = function(seconds)
     ahead = ahead + seconds
     if world then
       world:advance(seconds)
@@ -21,7 +20,7 @@ function clock.run(world, fn, on_sleep)
     return now() + ahead
   end
   local results = { pcall(fn) }
-  core.sleep, scheduler.now = sleep, now
+  scheduler.pass, scheduler.now = pass, now
   if not results[1] then
     error(results[2], 0)
   end

@@ -1,6 +1,7 @@
 -- The transport over libcurl: request table -> response table.
 
 local core = require "cloud66.core"
+local nginx = require "cloud66.nginx"
 local scheduler = require "cloud66.scheduler"
 
 local transport = {}
@@ -13,12 +14,9 @@ local function load_curl()
   elseif ok then
     return curl
   end
-  error(
-    "cloud66 cannot load its HTTP module: is libcurl installed, and cloud66 built for this Lua? "
-      .. "Or give a function as option 'transport'.\n"
-      .. tostring(curl),
-    0
-  )
+  error(("cloud66 cannot load its HTTP module: is libcurl installed, and cloud66 built for this Lua? Or set option "
+    .. "'transport' to a function%s.\n%s"):format(
+    nginx.is_here and ", such as require('cloud66.transport.resty').new(require 'resty.http')" or "", tostring(curl)), 0)
 end
 
 -- libcurl repeats a request on its own when a kept-alive connection turns out to be dead, even a POST.
@@ -49,6 +47,8 @@ function transport.new(options)
   local curl = load_curl()
 
   return function(request)
+    local problem = scheduler.problem()
+    if problem then return nil, "phase", problem end
     local engine, kind, message = curl.engine()
     if not engine then return nil, kind, message end
 

@@ -1,0 +1,89 @@
+-- nginx.lua: the way to wait inside nginx (OpenResty, or nginx with its Lua module): no worker ever stands still.
+--
+-- All transfers of a worker are in one engine. Whoever waits for one lets the engine work once per turn of nginx's event
+-- loop, and sleeps in between, for a fiftieth of the time it has waited by then: that is how late an answer may be seen.
+
+local core = require "cloud66.core"
+
+local nginx = {}
+
+local ngx = package.loaded.ngx or rawget(_G, "ngx")
+
+---Whether this is nginx at all.
+nginx.is_here = type(ngx) == "table" and type(ngx.get_phase) == "function" and type(ngx.sleep) == "function"
+  and type(ngx.now) == "function"
+
+-- Seconds. nginx's timers count whole milliseconds, and its sleep(0) comes back at once, again and again.
+local SHORTEST, LONGEST = 0.001, 0.02
+local SHARE = 0.02 -- of the time it has waited
+
+-- The phases in which Lua code may wait.
+local YIELDING = {}
+for phase in ([[rewrite server_rewrite access precontent content timer preread ssl_cert ssl_session_fetch ssl_client_hello
+  proxy_ssl_cert proxy_ssl_verify]]):gmatch("%S+") do
+  YIELDING[phase] = true
+end
+
+---Whether this is code that nginx runs before there are workers. It may block, as a script does.
+---@return boolean
+function nginx.is_starting()
+  return ngx.get_phase() == "init"
+end
+
+---Why it is impossible to wait here; nil where it is possible.
+---@return string|nil
+function nginx.problem()
+  local phase = ngx.get_phase()
+  if phase == "init" then
+    return nil
+  elseif not YIELDING[phase] then
+    return ("nginx cannot wait for anything in its phase '%s': do it in ngx.timer.at(0, function() ... end)"):format(phase)
+  elseif core.is_yieldable() == false then
+    return "nginx cannot wait below require(), table.sort(), string.gsub() or another function written in C: do it outside of them"
+  end
+  return nil
+end
+
+---Whether this worker is to end: nginx was reloaded, or is stopping.
+---@return boolean
+function nginx.is_exiting()
+  return ngx.worker ~= nil and ngx.worker.exiting()
+end
+
+-- nginx's own clock, which moves once per turn of its event loop; in seconds.
+nginx.clock = ngx and ngx.now
+
+---@param seconds number
+function nginx.sleep(seconds)
+  local problem = nginx.problem()
+  if problem then -- ngx.sleep would raise too, but leave a timer behind
+    error("cloud66: " .. problem, 0)
+  end
+  ngx.sleep(math.max(SHORTEST, seconds))
+end
+
+local stepped = false -- the turn of the event loop that the engine worked in last, by clock()
+
+---Lets the engine work, unless it has in this turn of the event loop.
+---@return boolean  whether it did
+function nginx.step(engine)
+  local now = ngx.now()
+  if now == stepped then
+    return false
+  end
+  stepped = now
+  engine:step()
+  return true
+end
+
+---Lets the engine work, or else some time pass. The caller looks whether something has ended, and comes back.
+---@param engine userdata  of cloud66.curl
+---@param seconds number   no longer than that
+---@param since number     by clock(): since when nothing has ended
+function nginx.turn(engine, seconds, since)
+  if not nginx.step(engine) then
+    ngx.sleep(math.max(SHORTEST, math.min(LONGEST, (ngx.now() - since) * SHARE, seconds)))
+  end
+end
+
+return nginx

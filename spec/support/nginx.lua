@@ -1,0 +1,202 @@
+-- An nginx with this library in its workers, as its users would have it: for specs that run outside of it, and ask it.
+local core = require "cloud66.core"
+local curl = require "cloud66.curl"
+
+local nginx = {}
+
+local methods = {}
+local server_mt = { __index = methods }
+
+local function shell(command)
+  local pipe = assert(io.popen(command))
+  local output = pipe:read "*a"
+  pipe:close()
+  return output
+end
+
+local function read(path)
+  local file = io.open(path)
+  local text = file and file:read "*a" or ""
+  if file then
+    file:close()
+  end
+  return text
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+end
+
+-- As root, a worker would be nobody, who may not be allowed to read this tree.
+local function user_line()
+  return shell "id -u" == "0\n" and "user root;" or ""
+end
+
+local function configuration(self)
+  local options = self.options
+  return ([[
+include @fake@/modules.conf;
+@user@
+daemon off;
+worker_processes @workers@;
+pid nginx.pid;
+error_log error.log @level@;
+@main@
+events { worker_connections 1000; }
+http {
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  lua_package_path "@root@/lua/?.lua;@root@/?.lua;;";
+  lua_package_cpath "@build@/?.so;;";
+  @http@
+  server {
+    listen 127.0.0.1:@port@;
+    @server@
+  }
+}
+]]):gsub("@(%w+)@", {
+    fake = os.getenv "C66_FAKE_DIR",
+    user = user_line(),
+    workers = tostring(options.workers or 1),
+    level = options.level or "notice",
+    main = options.main or "",
+    root = self.root,
+    build = os.getenv "C66_BUILD",
+    http = options.http or "",
+    port = tostring(self.port),
+    server = options.server or "",
+  })
+end
+
+-- nginx writes its pid file once it listens; an answer on the port might be somebody else's.
+local function wait_until_ready(self)
+  for _ = 1, 1000 do
+    if read(self.directory .. "/nginx.pid") ~= "" then
+      return true
+    elseif self:log():find("[emerg]", 1, true) then
+      return false
+    end
+    core.sleep(0.01)
+  end
+  return false
+end
+
+-- Below 32768, where no outgoing connection takes ports.
+local function random_port()
+  local high, low = core.random(2):byte(1, 2)
+  return 10000 + (high * 256 + low) % 22700
+end
+
+local function launch(self)
+  self.port = random_port()
+  write(self.directory .. "/nginx.conf", configuration(self))
+  -- It ends with this process, however that one ends: the kernel closes the pipe.
+  self.pipe = assert(io.popen(("cd '%s' && { '%s' -p '%s/' -e error.log -c nginx.conf >output 2>&1 </dev/null & p=$!; "
+    .. "cat >/dev/null; kill -TERM $p 2>/dev/null; wait $p; }"):format(self.directory, os.getenv "C66_NGINX" or "nginx", self.directory), "w"))
+  return wait_until_ready(self)
+end
+
+---Starts one. Options, all texts of nginx.conf but the first: workers (1), main, http, server; level (of the error log,
+---notice). @root@ is this tree.
+function nginx.start(options)
+  local self = setmetatable({ options = options, directory = shell("mktemp -d"):match "%S+", root = shell("pwd"):match "%S+" }, server_mt)
+  for _ = 1, 20 do
+    if launch(self) then
+      return self
+    end
+    local log = self:log() .. read(self.directory .. "/output")
+    self.pipe:close()
+    if not log:find "Address already in use" then
+      error("nginx does not start:\n" .. log, 2)
+    end
+    os.remove(self.directory .. "/error.log")
+  end
+  error("no free port for nginx", 2)
+end
+
+---The error log so far.
+function methods:log()
+  return read(self.directory .. "/error.log")
+end
+
+function methods:pid()
+  return tonumber(read(self.directory .. "/nginx.pid"))
+end
+
+---The workers, those that are shutting down too.
+function methods:workers()
+  local list = {}
+  for pid in shell("pgrep -P " .. self:pid()):gmatch "%d+" do
+    list[#list + 1] = tonumber(pid)
+  end
+  return list
+end
+
+---HUP reloads, QUIT ends gracefully, TERM at once.
+function methods:signal(name, pid)
+  os.execute(("kill -%s %d"):format(name, pid or self:pid()))
+end
+
+---Writes the configuration anew, with other options, and reloads.
+function methods:reload(options)
+  self.options = options or self.options
+  write(self.directory .. "/nginx.conf", configuration(self))
+  self:signal "HUP"
+end
+
+function methods:url(path)
+  return ("http://127.0.0.1:%d%s"):format(self.port, path)
+end
+
+---Starts a GET; a table as for engine:start() can be given instead of the path.
+function methods:start(request)
+  if type(request) == "string" then
+    request = { url = request }
+  end
+  request.url = self:url(request.url)
+  request.timeout = request.timeout or 20000
+  return assert(curl.engine()):start(request)
+end
+
+---Waits for what start() gave: status, body, headers; or nil, kind, message.
+function methods.finish(_, transfer)
+  local engine = curl.engine()
+  while not transfer:done() do
+    engine:wait(1000)
+  end
+  local status, headers, body = transfer:result()
+  if not status then
+    return nil, headers, body
+  end
+  return status, body, headers
+end
+
+---GETs a path: status, body, headers.
+function methods:get(request)
+  return self:finish(self:start(request))
+end
+
+---Waits until fn() gives something, at most so many seconds (5); gives it.
+function nginx.eventually(fn, seconds)
+  local latest = core.monotonic() + (seconds or 5)
+  while true do
+    local value = fn()
+    if value or core.monotonic() > latest then
+      return value
+    end
+    core.sleep(0.02)
+  end
+end
+
+---Ends it at once, and removes its files.
+function methods:stop()
+  if self.pipe then
+    self.pipe:close()
+    self.pipe = nil
+    os.execute(("rm -rf '%s'"):format(self.directory))
+  end
+end
+
+return nginx

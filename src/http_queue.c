@@ -1,0 +1,146 @@
+/* http_queue.c - floor 1: when a started transfer is handed to libcurl.
+ *
+ * Most often at once. But opening a connection costs: the name, the socket, the TLS handshake, which
+ * all happen when libcurl gets the transfer. A hundred at once would hold up an event loop that calls
+ * us, so what does not fit into the time of one run waits for the next. And while the first
+ * connection to a place is being made, the others wait for it: over HTTP/2 they share it. */
+#include "http.h"
+
+#include <string.h>
+
+enum {
+  SCOUT_PATIENCE = 1000000, /* microseconds that others wait for the first connection to a place */
+};
+
+void c66_list_append(c66_transfer_list *list, c66_transfer *t) {
+  t->next = NULL;
+  t->prev = list->last;
+  if (list->last != NULL)
+    list->last->next = t;
+  else
+    list->first = t;
+  list->last = t;
+}
+
+void c66_list_remove(c66_transfer_list *list, c66_transfer *t) {
+  if (t->prev != NULL)
+    t->prev->next = t->next;
+  else
+    list->first = t->next;
+  if (t->next != NULL)
+    t->next->prev = t->prev;
+  else
+    list->last = t->prev;
+  t->next = t->prev = NULL;
+}
+
+static bool is_settled(c66_transfer *t) {
+  curl_off_t since = 0;
+  if (!t->settled)
+    t->settled =
+        curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &since) == CURLE_OK && since > 0;
+  return t->settled;
+}
+
+typedef enum c66_road { C66_ROAD_FREE, C66_ROAD_SCOUTED, C66_ROAD_STUCK } c66_road;
+
+/*
+ * The way to the transfer's place: free to go, being scouted by another transfer, or that one has
+ * taken too long. `since`: when it set out. The newest come first, since they know best.
+ */
+static c66_road look_ahead(const c66_engine *e, const c66_transfer *t, int64_t now,
+                           int64_t *since) {
+  c66_road road = C66_ROAD_FREE;
+  c66_transfer *other;
+  if (!t->shares)
+    return C66_ROAD_FREE;
+  for (other = e->running.last; other != NULL; other = other->prev) {
+    if (!other->shares || strcmp(other->peer, t->peer) != 0)
+      continue;
+    if (is_settled(other))
+      return C66_ROAD_FREE;
+    if (now - other->admitted < SCOUT_PATIENCE) {
+      road = C66_ROAD_SCOUTED;
+      *since = other->admitted;
+    } else if (road == C66_ROAD_FREE) {
+      road = C66_ROAD_STUCK;
+    }
+  }
+  return road;
+}
+
+/* Microseconds until its time is over; a very long one where it has all the time. */
+static int64_t time_left(const c66_transfer *t, int64_t now) {
+  return t->timeout > 0 ? t->started + (int64_t)t->timeout * 1000 - now : INT64_MAX;
+}
+
+static CURLcode set_time_left(c66_transfer *t, int64_t now) {
+  t->waited = (long)((now - t->started) / 1000);
+  if (t->timeout == 0 || t->waited == 0)
+    return CURLE_OK;
+  return curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS,
+                          t->timeout > t->waited ? t->timeout - t->waited : 1L);
+}
+
+/* Whether libcurl took it. */
+static bool hand_over(c66_engine *e, c66_transfer *t, c66_road road, int64_t now) {
+  CURLMcode rc;
+  if (set_time_left(t, now) != CURLE_OK ||
+      (road == C66_ROAD_STUCK && curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, 0L) != CURLE_OK)) {
+    c66_transfer_abort(t, "connect", "out of memory");
+    return false;
+  }
+  rc = curl_multi_add_handle(e->multi, t->easy);
+  if (rc != CURLM_OK) {
+    c66_transfer_abort(t, "connect", curl_multi_strerror(rc));
+    return false;
+  }
+  c66_list_remove(&e->waiting, t);
+  c66_list_append(&e->running, t);
+  t->admitted = now;
+  c66_engine_serve_timers(e); /* a new transfer is due at once */
+  e->spent += c66_http_now() - now;
+  return true;
+}
+
+size_t c66_queue_admit(c66_engine *e, bool always) {
+  c66_transfer *t, *next;
+  size_t ended = 0;
+  for (t = e->waiting.first; t != NULL && !e->broken; t = next) {
+    int64_t now = c66_http_now(), since;
+    c66_road road;
+    next = t->next;
+    if (time_left(t, now) <= 0) {
+      c66_transfer_expire(t);
+      ended++;
+      continue;
+    }
+    if (c66_engine_is_spent(e) && !always)
+      break;
+    road = look_ahead(e, t, now, &since);
+    if (road == C66_ROAD_SCOUTED)
+      continue;
+    if (!hand_over(e, t, road, now))
+      ended++;
+    always = false;
+  }
+  return ended;
+}
+
+int c66_queue_patience(const c66_engine *e, int most) {
+  const c66_transfer *t;
+  int64_t now, left = (int64_t)most * 1000;
+  if (e->waiting.first == NULL || most <= 0)
+    return most;
+  now = c66_http_now();
+  for (t = e->waiting.first; t != NULL; t = t->next) {
+    int64_t since = now, mine = time_left(t, now);
+    if (look_ahead(e, t, now, &since) != C66_ROAD_SCOUTED)
+      return 0;
+    if (since + SCOUT_PATIENCE - now < mine)
+      mine = since + SCOUT_PATIENCE - now;
+    if (mine < left)
+      left = mine;
+  }
+  return left > 0 ? (int)((left + 999) / 1000) : 0;
+}
