@@ -55,6 +55,7 @@ http {
     listen 127.0.0.1:@port@;
     @server@
   }
+  @more@
 }
 ]]):gsub("@(%w+)@", {
     fake = os.getenv "C66_FAKE_DIR",
@@ -67,6 +68,7 @@ http {
     http = options.http or "",
     port = tostring(self.port),
     server = options.server or "",
+    more = options.more and options.more(self.port) or "",
   })
 end
 
@@ -98,8 +100,8 @@ local function launch(self)
   return wait_until_ready(self)
 end
 
----Starts one. Options, all texts of nginx.conf but the first: workers (1), main, http, server; level (of the error log,
----notice). @root@ is this tree.
+---Starts one. Options: workers (1), level of the error log (notice); main, http, server: texts of nginx.conf at these
+---places; more(port): text of http that may use the next few ports, too.
 function nginx.start(options)
   local self = setmetatable({ options = options, directory = shell("mktemp -d"):match "%S+", root = shell("pwd"):match "%S+" }, server_mt)
   for _ = 1, 20 do
