@@ -34,6 +34,7 @@ static const luaL_Reg functions[] = {{"json", c66_lua_json},
                                      {"monotonic", c66_lua_monotonic},
                                      {"sleep", c66_lua_sleep},
                                      {"random", c66_lua_random},
+                                     {"uuid", c66_lua_uuid},
                                      {"is_yieldable", c66_lua_is_yieldable},
                                      {NULL, NULL}};
 

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /*
  * Every function of a class has both metatables as upvalues and knows its objects by them, not by a
@@ -253,8 +252,11 @@ static int transfer_close(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg transfer_methods[] = {
-    {"done", transfer_done}, {"result", transfer_result}, {"cancel", transfer_close}, {NULL, NULL}};
+static const luaL_Reg transfer_methods[] = {{"done", transfer_done},
+
+                                            {"result", transfer_result},
+                                            {"cancel", transfer_close},
+                                            {NULL, NULL}};
 
 static const luaL_Reg transfer_metamethods[] = {
     {"__gc", transfer_close}, {"__close", transfer_close}, {NULL, NULL}};
@@ -263,7 +265,7 @@ static const luaL_Reg transfer_metamethods[] = {
 
 static c66_engine *check_own_engine(lua_State *L) {
   c66_engine *e = check_engine(L);
-  if (e->pid != getpid())
+  if (e->generation != c66_http_generation())
     luaL_error(L, "this engine belongs to the process that forked this one: call engine() again");
   return e;
 }

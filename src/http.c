@@ -29,14 +29,14 @@ int64_t c66_http_now(void) {
   return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-bool c66_engine_is_spent(const c66_engine *e) { return e->spent >= RUN_BUDGET; }
-
 /* --- libcurl, once per process ---------------------------------------------------------------- */
 
 /* Never undone: the module stays mapped, and others in the process may use libcurl too. */
 static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 static CURLcode load_result;
 static bool bundle_suffices;
+static bool spares_sigpipe;
+static unsigned generation;
 
 /*
  * A directory of CAs keeps libcurl from caching what it has parsed: 20 to 35 ms of computing for
@@ -53,10 +53,20 @@ static bool has_bundle(void) {
 #endif
 }
 
+static void count_fork(void) { generation++; }
+
 static void load(void) {
+  const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
   load_result = curl_global_init(CURL_GLOBAL_DEFAULT);
   bundle_suffices = has_bundle();
+  spares_sigpipe = info->version_num >= 0x080000 ||
+                   (info->version_num >= 0x075700 && info->ssl_version != NULL &&
+                    strncmp(info->ssl_version, "OpenSSL", 7) == 0);
+  if (pthread_atfork(NULL, NULL, count_fork) != 0)
+    load_result = CURLE_OUT_OF_MEMORY;
 }
+
+unsigned c66_http_generation(void) { return generation; }
 
 bool c66_http_bundle_suffices(void) { return bundle_suffices; }
 
@@ -78,10 +88,10 @@ c66_status c66_http_load(c66_error *err) {
 /* --- SIGPIPE ---------------------------------------------------------------------------------- */
 
 /*
- * With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE alone, and up to 7.86 OpenSSL writes to sockets
- * without MSG_NOSIGNAL: a peer that hangs up would end the script. So the signal is held back in
- * this thread while libcurl may write, and swallowed if it came. Systems without sigtimedwait have
- * SO_NOSIGPIPE, which libcurl sets.
+ * With CURLOPT_NOSIGNAL libcurl leaves SIGPIPE alone, and up to 7.86 OpenSSL, and others for longer,
+ * write to sockets without MSG_NOSIGNAL: a peer that hangs up would end the script. So there the
+ * signal is held back in this thread while libcurl may write, and swallowed if it came. Systems
+ * without sigtimedwait have SO_NOSIGPIPE, which libcurl sets.
  */
 typedef struct pipe_guard {
   sigset_t before;
@@ -97,6 +107,9 @@ static void only_sigpipe(sigset_t *set) {
 
 static void hold_sigpipe(pipe_guard *guard) {
   sigset_t pending, sigpipe;
+  guard->holds = false;
+  if (spares_sigpipe)
+    return;
   only_sigpipe(&sigpipe);
   guard->holds = sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 0 &&
                  pthread_sigmask(SIG_BLOCK, &sigpipe, &guard->before) == 0;
@@ -219,17 +232,19 @@ static CURLMcode serve_timers(c66_engine *e) {
 static CURLMcode turn(c66_engine *e, int wait_ms) {
   struct epoll_event events[BATCH];
   CURLMcode rc = CURLM_OK;
+  int64_t stop_at = 0;
+  bool in_time = true;
   int found, i;
   do {
-    int64_t began;
     found = epoll_wait(e->epoll, events, BATCH, until_deadline(e, wait_ms));
     wait_ms = 0;
-    began = c66_http_now() - e->spent;
-    for (i = 0; i < found && rc == CURLM_OK && !c66_engine_is_spent(e); i++) {
+    if (stop_at == 0)
+      stop_at = c66_http_now() + RUN_BUDGET;
+    for (i = 0; i < found && rc == CURLM_OK && in_time; i++) {
       rc = serve_socket(e, &events[i]);
-      e->spent = c66_http_now() - began;
+      in_time = c66_http_now() < stop_at;
     }
-  } while (found == BATCH && rc == CURLM_OK && !c66_engine_is_spent(e));
+  } while (found == BATCH && rc == CURLM_OK && in_time);
   return rc == CURLM_OK ? serve_timers(e) : rc;
 }
 
@@ -276,7 +291,7 @@ c66_status c66_engine_open(c66_engine *e, c66_error *err) {
   CURLMcode rc;
   if (c66_http_load(err) != C66_OK)
     return C66_FAIL;
-  e->pid = getpid();
+  e->generation = generation;
   e->multi = curl_multi_init();
   if (e->multi == NULL) {
     describe(err, "no engine for HTTP", "out of memory");
@@ -294,7 +309,7 @@ c66_status c66_engine_open(c66_engine *e, c66_error *err) {
 }
 
 bool c66_engine_usable(const c66_engine *e) {
-  return e->multi != NULL && !e->broken && e->pid == getpid();
+  return e->multi != NULL && !e->broken && e->generation == generation;
 }
 
 /* Collects what libcurl has finished. A message is gone once its handle is removed, so it is read
@@ -328,10 +343,10 @@ static size_t abort_all(c66_engine *e, const char *kind, const char *why) {
 size_t c66_engine_run(c66_engine *e, int wait_ms) {
   pipe_guard guard;
   size_t ended;
-  if (e->multi == NULL || e->pid != getpid())
+  if (e->multi == NULL || e->generation != generation)
     return 0;
   hold_sigpipe(&guard);
-  e->spent = 0;
+  e->opening = 0;
   ended = collect(e); /* what ended at its start */
   if (ended > 0 || e->count == 0)
     wait_ms = 0;
@@ -349,11 +364,13 @@ size_t c66_engine_run(c66_engine *e, int wait_ms) {
 void c66_engine_close(c66_engine *e) {
   CURLM *multi = e->multi;
   int epoll = e->epoll;
-  bool ours = e->pid == getpid();
+  bool ours = e->generation == generation;
   pipe_guard guard;
   if (multi != NULL) {
     hold_sigpipe(&guard);
     (void)abort_all(e, "aborted", "the HTTP engine was closed");
+    while (ours && e->spares > 0)
+      curl_easy_cleanup(e->spare[--e->spares]);
     if (ours)
       (void)curl_multi_cleanup(multi); /* still calls on_socket */
     release_sigpipe(&guard);
@@ -362,6 +379,20 @@ void c66_engine_close(c66_engine *e) {
   e->epoll = -1;
   if (epoll >= 0)
     (void)close(epoll);
+}
+
+/* A new handle costs libcurl some thirty allocations, one of them of 16 KiB. */
+CURL *c66_engine_take_handle(c66_engine *e) {
+  return e->spares > 0 ? e->spare[--e->spares] : curl_easy_init();
+}
+
+void c66_engine_give_back(c66_engine *e, CURL *easy) {
+  if (e->spares == C66_SPARE_HANDLES) {
+    curl_easy_cleanup(easy);
+    return;
+  }
+  curl_easy_reset(easy);
+  e->spare[e->spares++] = easy;
 }
 
 void c66_engine_add(c66_engine *e, c66_transfer *t) {
@@ -386,11 +417,11 @@ void c66_engine_remove(c66_transfer *t) {
   t->engine = NULL;
   t->easy = NULL;
   e->count--;
-  if (e->pid != getpid())
+  if (e->generation != generation)
     return; /* the handle shares its sockets with the parent process: leaked on purpose */
   hold_sigpipe(&guard);
   if (!waits)
     (void)curl_multi_remove_handle(e->multi, easy);
-  curl_easy_cleanup(easy);
+  c66_engine_give_back(e, easy);
   release_sigpipe(&guard);
 }

@@ -8,7 +8,6 @@
 
 #include <curl/curl.h>
 #include <stdbool.h>
-#include <sys/types.h>
 
 #if LIBCURL_VERSION_NUM < 0x074200
 #error "libcurl 7.66 or newer is needed"
@@ -17,6 +16,8 @@
 C66_BEGIN_DECLS
 
 typedef struct c66_transfer c66_transfer;
+
+enum { C66_SPARE_HANDLES = 32 };
 
 typedef struct c66_transfer_list {
   c66_transfer *first; /* the oldest */
@@ -35,9 +36,11 @@ typedef struct c66_engine {
   c66_transfer_list running; /* with libcurl */
   size_t count;              /* of both lists */
   int64_t deadline;          /* of c66_http_now, at which libcurl wants to be called; -1: never */
-  int64_t spent;             /* microseconds that libcurl has worked since the last run began */
-  pid_t pid;
-  int epoll; /* -1 where not used */
+  int64_t opening;           /* microseconds spent on connections since the last run began */
+  CURL *spare[C66_SPARE_HANDLES]; /* owned; reset, for transfers to come */
+  size_t spares;
+  unsigned generation; /* of the process: see c66_http_generation */
+  int epoll;           /* -1 where not used */
   bool broken;
 } c66_engine;
 
@@ -95,6 +98,7 @@ struct c66_transfer {
   c66_phase phase;
   c66_verdict verdict;
   bool in_head;
+  bool tls;
   bool shares;  /* over TLS, and content with a connection that another one has made */
   bool settled; /* has its connection */
   c66_error failure;
@@ -104,6 +108,9 @@ struct c66_transfer {
 
 /* Loads libcurl once per process. Safe to call at any time, from any thread. */
 c66_status c66_http_load(c66_error *err);
+
+/* Another number in a forked process than in its parent, as getpid, but no system call. */
+unsigned c66_http_generation(void);
 
 /* Whether libcurl's own CA bundle is there, so that its directory of CAs can be left out. */
 bool c66_http_bundle_suffices(void);
@@ -159,15 +166,16 @@ int64_t c66_http_now(void);
 /* Enters the transfer into the engine, which hands it to libcurl at once if it may. */
 void c66_engine_add(c66_engine *e, c66_transfer *t);
 
-/* Takes it out of the engine and of libcurl, and frees its handle. Nothing happens unless it is in
+/* A handle without any option set, and the way back; NULL: out of memory. */
+CURL *c66_engine_take_handle(c66_engine *e);
+void c66_engine_give_back(c66_engine *e, CURL *easy);
+
+/* Takes it out of the engine and of libcurl, and its handle from it. Nothing happens unless it is in
  * there. */
 void c66_engine_remove(c66_transfer *t);
 
 /* Lets libcurl do what it has to do by now, sockets apart. */
 void c66_engine_serve_timers(c66_engine *e);
-
-/* Whether libcurl has worked long enough for one run. */
-bool c66_engine_is_spent(const c66_engine *e);
 
 void c66_list_append(c66_transfer_list *list, c66_transfer *t);
 void c66_list_remove(c66_transfer_list *list, c66_transfer *t);

@@ -1,14 +1,15 @@
 /* http_queue.c - floor 1: when a started transfer is handed to libcurl.
  *
- * Most often at once. But opening a connection costs: the name, the socket, the TLS handshake, which
- * all happen when libcurl gets the transfer. A hundred at once would hold up an event loop that calls
- * us, so what does not fit into the time of one run waits for the next. And while the first
- * connection to a place is being made, the others wait for it: over HTTP/2 they share it. */
+ * Most often at once. But opening a connection over TLS costs up to a millisecond, and a hundred at
+ * once would hold up an event loop that calls us: what does not fit into the time of one run waits for
+ * the next. And while the first connection to a place is being made, the others wait for it: over
+ * HTTP/2 they share it. */
 #include "http.h"
 
 #include <string.h>
 
 enum {
+  OPENING_BUDGET = 2000,    /* microseconds, for new connections in one run */
   SCOUT_PATIENCE = 1000000, /* microseconds that others wait for the first connection to a place */
 };
 
@@ -85,8 +86,10 @@ static CURLcode set_time_left(c66_transfer *t, int64_t now) {
 /* Whether libcurl took it. */
 static bool hand_over(c66_engine *e, c66_transfer *t, c66_road road, int64_t now) {
   CURLMcode rc;
+  /* Over plain HTTP it would wait for a whole answer, in vain. */
+  long share = t->shares && road != C66_ROAD_STUCK ? 1 : 0;
   if (set_time_left(t, now) != CURLE_OK ||
-      (road == C66_ROAD_STUCK && curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, 0L) != CURLE_OK)) {
+      curl_easy_setopt(t->easy, CURLOPT_PIPEWAIT, share) != CURLE_OK) {
     c66_transfer_abort(t, "connect", "out of memory");
     return false;
   }
@@ -99,7 +102,8 @@ static bool hand_over(c66_engine *e, c66_transfer *t, c66_road road, int64_t now
   c66_list_append(&e->running, t);
   t->admitted = now;
   c66_engine_serve_timers(e); /* a new transfer is due at once */
-  e->spent += c66_http_now() - now;
+  if (t->tls)
+    e->opening += c66_http_now() - now;
   return true;
 }
 
@@ -115,14 +119,15 @@ size_t c66_queue_admit(c66_engine *e, bool always) {
       ended++;
       continue;
     }
-    if (c66_engine_is_spent(e) && !always)
-      break;
+    if (t->tls && e->opening >= OPENING_BUDGET && !always)
+      continue;
     road = look_ahead(e, t, now, &since);
     if (road == C66_ROAD_SCOUTED)
       continue;
     if (!hand_over(e, t, road, now))
       ended++;
-    always = false;
+    if (t->tls)
+      always = false;
   }
   return ended;
 }

@@ -170,7 +170,6 @@ static const struct {
     {CURLOPT_SSL_VERIFYHOST, 2},
     {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, /* or newer */
     {CURLOPT_HTTP09_ALLOWED, 0},
-    {CURLOPT_PIPEWAIT, 1}, /* many requests to a cold host: one handshake */
     {CURLOPT_TCP_KEEPALIVE, 1},
 #if LIBCURL_VERSION_NUM < 0x075500
     {CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS},
@@ -352,13 +351,14 @@ c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request 
   t->connect_timeout = request->connect_timeout;
   t->timeout = request->timeout;
   t->stall_timeout = request->stall_timeout;
-  t->easy = curl_easy_init();
+  t->easy = c66_engine_take_handle(e);
   rc = t->easy != NULL ? set_up(t, request) : CURLE_OUT_OF_MEMORY;
   if (rc != CURLE_OK) {
     fail(t, "connect", rc == CURLE_OUT_OF_MEMORY ? "out of memory" : curl_easy_strerror(rc));
     return C66_FAIL;
   }
-  t->shares = curl_strnequal(request->url, "https:", 6) != 0 && !request->fresh_connection;
+  t->tls = curl_strnequal(request->url, "https:", 6) != 0;
+  t->shares = t->tls && !request->fresh_connection;
   t->phase = C66_PHASE_RUNNING;
   c66_engine_add(e, t);
   return t->phase == C66_PHASE_FAILED ? C66_FAIL : C66_OK;

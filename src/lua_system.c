@@ -26,6 +26,25 @@ int c66_lua_random(lua_State *L) {
   return 1;
 }
 
+int c66_lua_uuid(lua_State *L) {
+  static const char hex[] = "0123456789abcdef";
+  unsigned char bytes[16];
+  char text[36];
+  size_t i, n = 0;
+  if (!c66_random(bytes, sizeof bytes))
+    return luaL_error(L, "the operating system gives no random bytes");
+  bytes[6] = (unsigned char)(0x40 | (bytes[6] & 0x0f)); /* version */
+  bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3f)); /* variant */
+  for (i = 0; i < sizeof bytes; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10)
+      text[n++] = '-';
+    text[n++] = hex[bytes[i] >> 4];
+    text[n++] = hex[bytes[i] & 0x0f];
+  }
+  lua_pushlstring(L, text, n);
+  return 1;
+}
+
 int c66_lua_is_yieldable(lua_State *L) {
   if (C66_HAS_ISYIELDABLE)
     lua_pushboolean(L, lua_isyieldable(L));

@@ -15,6 +15,9 @@ int c66_lua_sleep(lua_State *L);
 /* random(n) -> n bytes (1 to 256) from the operating system's generator. Raises where there is none. */
 int c66_lua_random(lua_State *L);
 
+/* uuid() -> a random UUID (version 4). Raises where random() does. */
+int c66_lua_uuid(lua_State *L);
+
 /* is_yieldable() -> whether the calling function may yield: not below require or string.gsub, nor
  * outside of coroutines; nil where this Lua does not tell */
 int c66_lua_is_yieldable(lua_State *L);

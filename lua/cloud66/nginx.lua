@@ -2,6 +2,7 @@
 --
 -- All transfers of a worker are in one engine. Whoever waits for one lets the engine work once per turn of nginx's event
 -- loop, and sleeps in between, for a fiftieth of the time it has waited by then: that is how late an answer may be seen.
+-- (A single one who lets it work, and wakes the others through ngx.semaphore, was tried: 1 % faster, not simpler.)
 
 local core = require "cloud66.core"
 

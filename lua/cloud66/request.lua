@@ -11,8 +11,6 @@ local url = require "cloud66.url"
 
 local request = {}
 
-local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
-
 local methods = {}
 local request_mt = { __name = "cloud66.request", __index = methods }
 
@@ -39,15 +37,6 @@ local function check_response(response)
     or type(response.headers) ~= "table" then
     error("the transport must return {status = number, headers = table, body = string}, or nil, kind, message", 0)
   end
-end
-
--- A random UUID (version 4), as the API's own clients send.
-local function new_request_id()
-  local bytes = { core.random(16):byte(1, 16) }
-  bytes[7] = 0x40 + bytes[7] % 0x10
-  bytes[9] = 0x80 + bytes[9] % 0x40
-  return (("%02x"):rep(16):format(unpack(bytes)):gsub("^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)",
-    "%1-%2-%3-%4-"))
 end
 
 local function closed()
@@ -110,7 +99,7 @@ local function exchange(self, call, address)
   if not token then
     return nil, message, err
   end
-  local sent = { url = address, token = token, id = new_request_id() }
+  local sent = { url = address, token = token, id = core.uuid() }
   hooks.call(settings.on, "request", facts(call, sent))
   if self.closed then -- by the token's function or by a hook
     return closed()

@@ -54,6 +54,7 @@ end
 
 -- --- time ---
 
+-- As in nginx.lua, where the process may stand still.
 local blocking = { clock = core.monotonic }
 
 function blocking.sleep(seconds)
@@ -107,18 +108,24 @@ local function seconds_until(at, now)
   return math.max(0, math.min(LONGEST_WAIT, at - now))
 end
 
-local function block(wait)
+local function block_for_transfer(wait)
   local time = host()
   local since = time.clock()
+  while not (wait.cancelled or wait.transfer:done()) do
+    time.turn(wait.engine, LONGEST_WAIT, since)
+  end
+end
+
+local function block(wait)
+  if wait.transfer then
+    return block_for_transfer(wait)
+  end
   while true do
     local now = scheduler.now()
     if is_ready(wait, now) then
       return
-    elseif wait.transfer then
-      time.turn(wait.engine, LONGEST_WAIT, since)
-    else
-      scheduler.pass(seconds_until(wait.at, now))
     end
+    scheduler.pass(seconds_until(wait.at, now))
   end
 end
 
