@@ -83,5 +83,6 @@ build = {
     ["cloud66.watch"] = "lua/cloud66/watch.lua",
     ["cloud66.webhook"] = "lua/cloud66/webhook.lua",
     ["cloud66.transport.curl"] = "lua/cloud66/transport/curl.lua",
+    ["cloud66.transport.resty"] = "lua/cloud66/transport/resty.lua",
   },
 }
