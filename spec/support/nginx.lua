@@ -34,8 +34,27 @@ local function user_line()
   return shell "id -u" == "0\n" and "user root;" or ""
 end
 
+-- A file that a user would start as it is: only its port changes, and where it finds nginx's modules and this library.
+local function adapted(self, path)
+  local text = read(path)
+  local function replace(pattern, replacement)
+    local changed, count = text:gsub(pattern, (replacement:gsub("%%", "%%%%")))
+    assert(count > 0, path .. " holds no " .. pattern)
+    text = changed
+  end
+  replace("load_module [^\n]*ndk[^\n]*\n", "")
+  replace("load_module [^\n]*", ("include %s/modules.conf;"):format(os.getenv "C66_FAKE_DIR"))
+  replace("127%.0%.0%.1:8080", "127.0.0.1:" .. self.port)
+  replace("${prefix}%.%./lua/", self.root .. "/lua/")
+  replace("${prefix}luajit/", os.getenv "C66_BUILD" .. "/")
+  return text
+end
+
 local function configuration(self)
   local options = self.options
+  if options.file then
+    return adapted(self, options.file)
+  end
   return ([[
 include @fake@/modules.conf;
 @user@
@@ -77,7 +96,7 @@ local function wait_until_ready(self)
   for _ = 1, 1000 do
     if read(self.directory .. "/nginx.pid") ~= "" then
       return true
-    elseif self:log():find("[emerg]", 1, true) then
+    elseif self:log():find("[emerg]", 1, true) or self:log():find("init_by_lua error", 1, true) then
       return false
     end
     core.sleep(0.01)
@@ -91,17 +110,33 @@ local function random_port()
   return 10000 + (high * 256 + low) % 22700
 end
 
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- What to put before the command: variables of its environment; false takes one out.
+local function prefix(environment)
+  local parts = { "env" }
+  for name, value in pairs(environment or {}) do
+    table.insert(parts, value and #parts + 1 or 2, value and name .. "=" .. quote(value) or "-u " .. name)
+  end
+  return table.concat(parts, " ")
+end
+
 local function launch(self)
   self.port = random_port()
   write(self.directory .. "/nginx.conf", configuration(self))
   -- It ends with this process, however that one ends: the kernel closes the pipe.
-  self.pipe = assert(io.popen(("cd '%s' && { '%s' -p '%s/' -e error.log -c nginx.conf >output 2>&1 </dev/null & p=$!; "
-    .. "cat >/dev/null; kill -TERM $p 2>/dev/null; wait $p; }"):format(self.directory, os.getenv "C66_NGINX" or "nginx", self.directory), "w"))
+  self.pipe = assert(io.popen(("cd '%s' && { %s '%s' -p '%s/' -e error.log -c nginx.conf %s >output 2>&1 </dev/null & p=$!; "
+    .. "cat >/dev/null; kill -TERM $p 2>/dev/null; wait $p 2>/dev/null; }"):format(self.directory, prefix(self.options.environment),
+    os.getenv "C66_NGINX" or "nginx", self.directory,
+    self.options.file and ("-g 'daemon off; %s'"):format(user_line()) or ""), "w"))
   return wait_until_ready(self)
 end
 
 ---Starts one. Options: workers (1), level of the error log (notice); main, http, server: texts of nginx.conf at these
----places; more(port): text of http that may use the next few ports, too.
+---places; more(port): text of http that may use the next few ports, too. @root@ is this tree. Or instead of them: file, a
+---whole nginx.conf of this tree. Beside either: environment, a table of variables, false where one is not to be set.
 function nginx.start(options)
   local self = setmetatable({ options = options, directory = shell("mktemp -d"):match "%S+", root = shell("pwd"):match "%S+" }, server_mt)
   for _ = 1, 20 do
@@ -109,10 +144,11 @@ function nginx.start(options)
       return self
     end
     local log = self:log() .. read(self.directory .. "/output")
-    self.pipe:close()
     if not log:find "Address already in use" then
+      self:stop()
       error("nginx does not start:\n" .. log, 2)
     end
+    self.pipe:close()
     os.remove(self.directory .. "/error.log")
   end
   error("no free port for nginx", 2)
