@@ -152,12 +152,21 @@ static void read_headers(lua_State *L, c66_transfer *t) {
   lua_pop(L, 1);
 }
 
+/* [-0, +1] */
+static void read_url(lua_State *L, c66_transfer *t, c66_request *request) {
+  const char *reason;
+  request->url = checked_field(L, "url", NULL);
+  if (request->url == NULL)
+    refuse(L, "url", "is missing");
+  reason = c66_transfer_set_peer(t, request->url, c66_rawlen(L, -1));
+  if (reason != NULL)
+    refuse(L, "url", reason);
+}
+
 /* [-0, +5] Leaves the texts on the stack. */
 static void read_request(lua_State *L, c66_transfer *t, c66_request *request) {
   check_fields(L);
-  request->url = checked_field(L, "url", c66_http_refuse_url);
-  if (request->url == NULL)
-    refuse(L, "url", "is missing");
+  read_url(L, t, request);
   request->method = checked_field(L, "method", c66_http_refuse_method);
   if (request->method == NULL)
     request->method = "GET";
@@ -182,6 +191,12 @@ static void read_request(lua_State *L, c66_transfer *t, c66_request *request) {
 /* transfer:done() -> whether result has something to give. */
 static int transfer_done(lua_State *L) {
   lua_pushboolean(L, check_transfer(L)->phase != C66_PHASE_RUNNING);
+  return 1;
+}
+
+/* transfer:is_sent() -> whether its connection stands, so that it only waits for the answer. */
+static int transfer_is_sent(lua_State *L) {
+  lua_pushboolean(L, c66_transfer_is_sent(check_transfer(L)));
   return 1;
 }
 
@@ -253,6 +268,7 @@ static int transfer_close(lua_State *L) {
 }
 
 static const luaL_Reg transfer_methods[] = {{"done", transfer_done},
+                                            {"is_sent", transfer_is_sent},
 
                                             {"result", transfer_result},
                                             {"cancel", transfer_close},

@@ -99,8 +99,8 @@ struct c66_transfer {
   c66_verdict verdict;
   bool in_head;
   bool tls;
-  bool shares;  /* over TLS, and content with a connection that another one has made */
-  bool settled; /* has its connection */
+  bool shares; /* over TLS, and content with a connection that another one has made */
+  bool sent;   /* has its connection */
   c66_error failure;
   char peer[280];               /* host[:port] for messages */
   char detail[CURL_ERROR_SIZE]; /* libcurl's own words */
@@ -116,7 +116,6 @@ unsigned c66_http_generation(void);
 bool c66_http_bundle_suffices(void);
 
 /* Each gives NULL if the text may be sent, else the reason why not, which never quotes the text. */
-const char *c66_http_refuse_url(const char *url, size_t n);
 const char *c66_http_refuse_method(const char *method, size_t n);
 const char *c66_http_refuse_header(const char *line, size_t n);
 const char *c66_http_refuse_proxy(const char *proxy, size_t n);
@@ -138,10 +137,16 @@ void c66_engine_close(c66_engine *e);
 
 void c66_transfer_init(c66_transfer *t);
 
+/* Notes where the URL of the request leads. NULL, or the reason why it may not be asked, as above. */
+const char *c66_transfer_set_peer(c66_transfer *t, const char *url, size_t n);
+
+/* Whether its connection stands, so that it only waits for the answer. */
+bool c66_transfer_is_sent(c66_transfer *t);
+
 /* Adds a line that c66_http_refuse_header has passed. */
 c66_room c66_transfer_add_header(c66_transfer *t, const char *line, size_t n);
 
-/* Starts an initialised transfer, once. On failure `t->failure` says why. */
+/* Starts a transfer that knows its peer, once. On failure `t->failure` says why. */
 c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request);
 
 /*

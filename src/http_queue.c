@@ -35,12 +35,12 @@ void c66_list_remove(c66_transfer_list *list, c66_transfer *t) {
   t->next = t->prev = NULL;
 }
 
-static bool is_settled(c66_transfer *t) {
+bool c66_transfer_is_sent(c66_transfer *t) {
   curl_off_t since = 0;
-  if (!t->settled)
-    t->settled =
+  if (!t->sent && t->admitted >= 0 && t->easy != NULL)
+    t->sent =
         curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &since) == CURLE_OK && since > 0;
-  return t->settled;
+  return t->sent;
 }
 
 typedef enum c66_road { C66_ROAD_FREE, C66_ROAD_SCOUTED, C66_ROAD_STUCK } c66_road;
@@ -58,7 +58,7 @@ static c66_road look_ahead(const c66_engine *e, const c66_transfer *t, int64_t n
   for (other = e->running.last; other != NULL; other = other->prev) {
     if (!other->shares || strcmp(other->peer, t->peer) != 0)
       continue;
-    if (is_settled(other))
+    if (c66_transfer_is_sent(other))
       return C66_ROAD_FREE;
     if (now - other->admitted < SCOUT_PATIENCE) {
       road = C66_ROAD_SCOUTED;

@@ -33,7 +33,7 @@ static size_t skip_blanks(const char *s, size_t from, size_t n) {
   return from;
 }
 
-/* Parses the URL; with `peer`, writes host[:port] there. */
+/* Parses the URL, and writes host[:port]. */
 static CURLUcode parse_url(const char *url, char *peer, size_t size) {
   CURLU *parsed = curl_url();
   char *host = NULL, *port = NULL;
@@ -42,7 +42,7 @@ static CURLUcode parse_url(const char *url, char *peer, size_t size) {
     rc = curl_url_set(parsed, CURLUPART_URL, url, 0);
   if (rc == CURLUE_OK)
     rc = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
-  if (rc == CURLUE_OK && peer != NULL) {
+  if (rc == CURLUE_OK) {
     (void)curl_url_get(parsed, CURLUPART_PORT, &port, 0); /* none is no mistake */
     (void)snprintf(peer, size, "%s%s%s", host, port != NULL ? ":" : "", port != NULL ? port : "");
   }
@@ -52,13 +52,14 @@ static CURLUcode parse_url(const char *url, char *peer, size_t size) {
   return rc;
 }
 
-const char *c66_http_refuse_url(const char *url, size_t n) {
+const char *c66_transfer_set_peer(c66_transfer *t, const char *url, size_t n) {
   CURLUcode rc;
   if (has_control_or_space(url, n))
     return "holds a space or a control character";
-  if (curl_strnequal(url, "https://", 8) == 0 && curl_strnequal(url, "http://", 7) == 0)
+  t->tls = curl_strnequal(url, "https://", 8) != 0;
+  if (!t->tls && curl_strnequal(url, "http://", 7) == 0)
     return "must start with https:// or http://";
-  rc = parse_url(url, NULL, 0);
+  rc = parse_url(url, t->peer, sizeof t->peer);
   /* Out of memory is nobody's mistake: c66_transfer_start will report it. */
   return rc == CURLUE_OK || rc == CURLUE_OUT_OF_MEMORY ? NULL : "is not a valid URL";
 }
@@ -343,7 +344,6 @@ static void fail(c66_transfer *t, const char *kind, const char *what) {
 
 c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request) {
   CURLcode rc;
-  (void)parse_url(request->url, t->peer, sizeof t->peer);
   t->max_head = request->max_head;
   c66_buffer_init(&t->head,
                   request->max_head); /* what is kept is never longer than what was sent */
@@ -357,7 +357,6 @@ c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request 
     fail(t, "connect", rc == CURLE_OUT_OF_MEMORY ? "out of memory" : curl_easy_strerror(rc));
     return C66_FAIL;
   }
-  t->tls = curl_strnequal(request->url, "https:", 6) != 0;
   t->shares = t->tls && !request->fresh_connection;
   t->phase = C66_PHASE_RUNNING;
   c66_engine_add(e, t);

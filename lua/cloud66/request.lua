@@ -82,10 +82,12 @@ end
 local function take_note(self, call, sent, response)
   local on = self.settings.on
   self.limits:read(response.headers, os.time())
-  hooks.call(on, "response", facts(call, sent, {
-    status = response.status, elapsed = scheduler.now() - sent.at, bytes = #response.body,
-    http_version = response.http_version,
-  }))
+  if on.response then
+    hooks.call(on, "response", facts(call, sent, {
+      status = response.status, elapsed = scheduler.now() - sent.at, bytes = #response.body,
+      http_version = response.http_version,
+    }))
+  end
   local warning = response.headers["x-cloud66-warning"]
   if on.warning and type(warning) == "string" and warning ~= "" then
     hooks.call(on, "warning", facts(call, sent, { text = errors.clean(errors.redact(warning, sent.token)) }))
@@ -100,7 +102,9 @@ local function exchange(self, call, address)
     return nil, message, err
   end
   local sent = { url = address, token = token, id = core.uuid() }
-  hooks.call(settings.on, "request", facts(call, sent))
+  if settings.on.request then
+    hooks.call(settings.on, "request", facts(call, sent))
+  end
   if self.closed then -- by the token's function or by a hook
     return closed()
   end

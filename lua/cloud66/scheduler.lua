@@ -69,6 +69,8 @@ function blocking.turn(engine, seconds)
   engine:wait(seconds * 1000)
 end
 
+function blocking.learn() end
+
 -- How time passes here: in the way of nginx.lua, or blocking.
 local function host()
   return nginx.is_here and not nginx.is_starting() and nginx or blocking
@@ -112,8 +114,9 @@ local function block_for_transfer(wait)
   local time = host()
   local since = time.clock()
   while not (wait.cancelled or wait.transfer:done()) do
-    time.turn(wait.engine, LONGEST_WAIT, since)
+    time.turn(wait.engine, LONGEST_WAIT, since, wait.transfer)
   end
+  time.learn(time.clock() - since)
 end
 
 local function block(wait)
