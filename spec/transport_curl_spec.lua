@@ -74,6 +74,24 @@ describe("the curl module", function()
     assert.equal(engine, curl.engine())
   end)
 
+  it("keeps its sockets from the programs that are started", function()
+    local function sockets()
+      local pipe = io.popen "ls -l /proc/self/fd 2>/dev/null | grep -c socket:"
+      local count = pipe:read "*n"
+      pipe:close()
+      return count
+    end
+    local before = sockets()
+    local transfers = {}
+    for i = 1, 5 do
+      transfers[i] = engine:start { url = ping { delay = "0.1" } }
+    end
+    for i = 1, 5 do
+      assert.equal(200, (await(transfers[i])))
+    end
+    assert.equal(before, sockets())
+  end)
+
   it("hides its metatables", function()
     assert.is_false(getmetatable(engine))
     assert.is_false(getmetatable(engine:start { url = ping() }))

@@ -1,6 +1,7 @@
 /* http_transfer.c - floor 1: one exchange: its options, its callbacks, its end. */
 #include "http.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -145,6 +146,15 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
   return t->verdict == C66_VERDICT_NONE ? n : 0;
 }
 
+/* CURLOPT_SOCKOPTFUNCTION: up to 8.9 libcurl leaves its sockets open to the programs that this
+ * process starts. */
+static int on_new_socket(void *user, curl_socket_t fd, curlsocktype purpose) {
+  (void)user;
+  (void)purpose;
+  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return CURL_SOCKOPT_OK;
+}
+
 /* --- options ---------------------------------------------------------------------------------- */
 
 #define TRY_SETOPT(easy, option, value)                                                            \
@@ -201,6 +211,7 @@ static CURLcode set_callbacks(c66_transfer *t) {
   TRY_SETOPT(t->easy, CURLOPT_WRITEDATA, t);
   TRY_SETOPT(t->easy, CURLOPT_HEADERFUNCTION, on_header);
   TRY_SETOPT(t->easy, CURLOPT_HEADERDATA, t);
+  TRY_SETOPT(t->easy, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
   return CURLE_OK;
 }
 
