@@ -20,7 +20,7 @@
 enum {
   KEPT_CONNECTIONS = 256,
   BATCH = 16,        /* sockets that one look at epoll may find */
-  RUN_BUDGET = 2000, /* microseconds: a burst must not hold up an event loop that calls us */
+  RUN_BUDGET = 1000, /* microseconds: a burst must not hold up an event loop that calls us */
 };
 
 int64_t c66_http_now(void) {

@@ -18,7 +18,7 @@ nginx.is_here = type(ngx) == "table" and type(ngx.get_phase) == "function" and t
 -- Seconds. nginx's timers count whole milliseconds, and its sleep(0) comes back at once, again and again.
 local SHORTEST, LONGEST = 0.001, 0.02
 local SHARE = 0.02 -- of the time it has waited
-local HEAD = 0.75 -- of the time that the quickest of the last answers took
+local HEAD = 0.9 -- of the time that the quickest of the last answers took
 
 local quickest = 0 -- seconds that it took
 local FADING = 0.05 -- how fast that is forgotten: the part of the difference to each slower answer
