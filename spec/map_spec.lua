@@ -275,6 +275,7 @@ describe("inside map", function()
   end)
 
   it("a request waits where nothing can yield", function()
+    if os.getenv "C66_INSIDE_NGINX" then pending "it is an error there: see nginx_spec" end -- raises
     local client = connect { delay = "0.01" }
     local results = client:map({ 1, 2 }, function()
       local all = {}
