@@ -60,12 +60,10 @@ static c66_road look_ahead(const c66_engine *e, const c66_transfer *t, int64_t n
       continue;
     if (c66_transfer_is_sent(other))
       return C66_ROAD_FREE;
-    if (now - other->admitted < SCOUT_PATIENCE) {
-      road = C66_ROAD_SCOUTED;
-      *since = other->admitted;
-    } else if (road == C66_ROAD_FREE) {
-      road = C66_ROAD_STUCK;
-    }
+    if (now - other->admitted >= SCOUT_PATIENCE)
+      return C66_ROAD_STUCK;
+    road = C66_ROAD_SCOUTED;
+    *since = other->admitted;
   }
   return road;
 }

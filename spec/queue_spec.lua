@@ -1,0 +1,174 @@
+-- When a started transfer is handed to libcurl: over TLS, others wait for the first connection to a place.
+local core = require "cloud66.core"
+local curl = require "cloud66.curl"
+local fake = require "spec.support.fake"
+local nginx = require "spec.support.nginx"
+
+local engine = curl.engine()
+
+local function start(url, options)
+  local request = { url = url, ca_file = fake.ca, timeout = 20000 }
+  for name, value in pairs(options or {}) do
+    request[name] = value
+  end
+  return assert(engine:start(request))
+end
+
+-- Waits for all of them; gives the new connections that they made.
+local function connections_of(transfers)
+  local made = 0
+  for _, transfer in ipairs(transfers) do
+    while not transfer:done() do
+      engine:wait(1000)
+    end
+    local status, _, body, info = transfer:result()
+    assert.equal(200, status, body)
+    made = made + info.connects
+  end
+  return made
+end
+
+local function many(url, count, options)
+  local transfers = {}
+  for i = 1, count do
+    transfers[i] = start(url, options)
+  end
+  return transfers
+end
+
+-- Ends with what the transfer came to: kind, message, seconds since `began`.
+local function failure_of(transfer, began)
+  while not transfer:done() do
+    engine:wait(1000)
+  end
+  local _, kind, message = transfer:result()
+  return kind, message, core.monotonic() - began
+end
+
+-- Calls fn(address, count) beside a peer that takes every connection and says nothing; count() tells how many it took.
+local function with_silent_peer(fn)
+  local path = os.tmpname()
+  local pipe = assert(io.popen(([[exec perl -e '
+    use IO::Socket::INET; $| = 1; alarm 20;
+    my $listener = IO::Socket::INET->new(Listen => 20, LocalAddr => "127.0.0.1") or exit 1;
+    print "$$\n", $listener->sockport, "\n";
+    my @taken;
+    while (my $one = $listener->accept) { push @taken, $one; open(my $out, ">", "%s"); print $out scalar(@taken), "\n" }
+  ']]):format(path)))
+  local pid, port = pipe:read "*l", pipe:read "*l"
+  local ok, problem = pcall(fn, "127.0.0.1:" .. port, function()
+    local file = io.open(path)
+    local count = file and file:read "*n" or 0
+    if file then
+      file:close()
+    end
+    return count or 0
+  end)
+  os.execute("kill " .. pid)
+  pipe:close()
+  os.remove(path)
+  if not ok then
+    error(problem, 0)
+  end
+end
+
+describe("many transfers at once to a cold place", function()
+  it("share one connection over HTTP/2", function()
+    assert.equal(1, connections_of(many(fake.url({}, "https") .. "/ping", 20)))
+  end)
+
+  it("make their own over HTTP/1.1, over TLS and without", function()
+    local server = nginx.start {
+      server = "location / { return 200; }",
+      more = function(port)
+        return ("server { listen 127.0.0.1:%d ssl; ssl_certificate %s/server.pem; ssl_certificate_key %s/server.key; location / { return 200; } }")
+          :format(port + 1, os.getenv "C66_FAKE_DIR", os.getenv "C66_FAKE_DIR")
+      end,
+    }
+    assert.is_true(connections_of(many(("https://127.0.0.1:%d/"):format(server.port + 1), 20)) <= 20)
+    assert.is_true(connections_of(many(("http://127.0.0.1:%d/"):format(server.port), 20)) <= 20)
+    server:stop()
+  end)
+
+  it("over plain HTTP do not wait for each other's answers", function()
+    local began = core.monotonic()
+    connections_of(many(fake.url { delay = "0.4" } .. "/ping", 10))
+    assert.is_true(core.monotonic() - began < 0.8)
+  end)
+end)
+
+describe("transfers that wait for a connection that hangs", function()
+  it("keep their own time limits", function()
+    with_silent_peer(function(address)
+      local began = core.monotonic()
+      local transfers = many("https://" .. address .. "/", 5, { timeout = 400 })
+      for _, transfer in ipairs(transfers) do
+        local kind, message, seconds = failure_of(transfer, began)
+        assert.equal("timeout", kind)
+        assert.matches("no complete answer within 0.4 s", message)
+        assert.is_true(seconds > 0.35 and seconds < 0.9, seconds)
+      end
+    end)
+  end)
+
+  it("wait for a second, and then go on their own", function()
+    with_silent_peer(function(address, count)
+      local began = core.monotonic()
+      local transfers = many("https://" .. address .. "/", 4, { timeout = 1800 })
+      while core.monotonic() < began + 0.7 do
+        engine:wait(50)
+      end
+      assert.equal(1, count())
+      for _, transfer in ipairs(transfers) do
+        assert.equal("timeout", (failure_of(transfer, began)))
+      end
+      assert.equal(4, count())
+      assert.is_true(core.monotonic() < began + 2.4)
+    end)
+  end)
+
+  it("can be cancelled", function()
+    with_silent_peer(function(address)
+      local began = core.monotonic()
+      local transfers = many("https://" .. address .. "/", 3, { timeout = 500 })
+      transfers[2]:cancel()
+      assert.is_true(transfers[2]:done())
+      assert.equal("aborted", (select(2, transfers[2]:result())))
+      assert.equal("timeout", (failure_of(transfers[1], began)))
+      assert.equal("timeout", (failure_of(transfers[3], began)))
+      local running = engine:step()
+      assert.equal(0, running)
+    end)
+  end)
+
+  it("are let go when nobody holds them any more", function()
+    with_silent_peer(function(address)
+      local transfers = many("https://" .. address .. "/", 3)
+      assert.equal(3, (engine:step()))
+      transfers[1] = nil
+      for i = 1, 3 do
+        transfers[i] = nil
+      end
+      collectgarbage()
+      collectgarbage()
+      assert.equal(0, (engine:step()))
+    end)
+  end)
+
+  it("do not hold up those to another place, nor what must have a connection of its own", function()
+    with_silent_peer(function(address, count)
+      local hung = many("https://" .. address .. "/", 2, { timeout = 3000 })
+      local own = start("https://" .. address .. "/", { fresh_connection = true, timeout = 3000 })
+      local began = core.monotonic()
+      connections_of { start(fake.url({}, "https") .. "/ping"), start(fake.url() .. "/ping") }
+      assert.is_true(core.monotonic() - began < 0.7)
+      assert.is_true(nginx.eventually(function()
+        engine:step()
+        return count() == 2
+      end, 0.5))
+      hung[1]:cancel()
+      hung[2]:cancel()
+      own:cancel()
+    end)
+  end)
+end)
