@@ -1,4 +1,5 @@
 -- What is sent again, when, and what is told of it: a client with retries against the fake API.
+local child = require("spec.support.child").run
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
@@ -203,6 +204,20 @@ describe("the options of retrying", function()
 end)
 
 describe("a pause", function()
+  it("is another one in each process, where nobody seeded math.random", function()
+    local function first_pause()
+      return (child(([[
+        local client = require("cloud66").new { base_url = %q, token = "x", retries = { base = 0.001, attempts = 2 }, on = {
+          retry = function(info) print(("%%.17g"):format(info.pause)) end,
+        } }
+        client:request("GET", "/ping/auth")
+      ]]):format(fake.closed_url())))
+    end
+    local one, other = first_pause(), first_pause()
+    assert.matches("^0%.", one)
+    assert.not_equal(one, other)
+  end)
+
   local settings = { base = 0.5, cap = 8 }
 
   it("is anything up to a bound that doubles, and has a cap", function()

@@ -117,7 +117,7 @@ end
 local function missing_token(environment)
   if environment.in_nginx then
     return errors.fail("auth", "no token: nginx clears the environment, so put 'env CLOUD66_TOKEN;' at the top "
-      .. "level of nginx.conf, or give cloud66.new{token = ...}")
+      .. "level of nginx.conf, and set it where nginx is started; or give cloud66.new{token = ...}")
   end
   return errors.fail("auth", "no token: set CLOUD66_TOKEN or CLOUD66_ACCESS_TOKEN, log in with the Cloud 66 "
     .. "toolbelt (~/.cloud66/cx.json), or give cloud66.new{token = ...}")

@@ -33,10 +33,10 @@ end
 ---@param err? cloud66.Error  of the last look
 ---@return number
 function methods:length(interval, err)
-  local seconds = interval * (0.9 + 0.2 * math.random())
+  local seconds = interval * (0.9 + 0.2 * retry.dice())
   if err and err.retry_after_estimated then
     self.throttled = self.throttled + 1
-    return math.max(seconds, retry.throttle_pause(self.throttled, err.retry_after, math.random))
+    return math.max(seconds, retry.throttle_pause(self.throttled, err.retry_after, retry.dice))
   elseif err and err.retry_after then
     return math.max(seconds, err.retry_after)
   end

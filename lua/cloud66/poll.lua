@@ -6,6 +6,7 @@
 
 local core = require "cloud66.core"
 local check = require "cloud66.check"
+local retry = require "cloud66.retry"
 local usual = require "cloud66.usual"
 
 local poll = {}
@@ -132,7 +133,7 @@ end
 -- Adds them to the list. Gives the ids that are not found any more; or nil, message, err.
 local function read_lost(endpoint, list, cursor, deadline)
   local gone, lost = {}, cursor and lost_of(list, cursor) or {}
-  local first = #lost > MOST_LOST and math.random(#lost) or 1 -- each has its turn
+  local first = #lost > MOST_LOST and math.floor(retry.dice() * #lost) + 1 or 1 -- each has its turn
   for i = 1, math.min(#lost, MOST_LOST) do
     local id = lost[(first + i - 2) % #lost + 1]
     local deployment, message, err = endpoint:deployment(id, deadline)

@@ -200,7 +200,7 @@ local function throttle_pause(self, call, err)
   local left = self.settings.throttle_wait - call.throttle_waited
   local pause = err.retry_after
   if err.retry_after_estimated then
-    pause = math.min(left, retry.throttle_pause(call.throttled, pause, math.random))
+    pause = math.min(left, retry.throttle_pause(call.throttled, pause, retry.dice))
   end
   if left <= 0 or pause > left or scheduler.now() + pause >= math.min(scheduler.deadline(), call.latest) then
     return nil
@@ -216,7 +216,7 @@ local function retry_pause(self, call, err)
   if call.failures >= settings.attempts then
     return nil
   end
-  local pause = retry.backoff(call.failures, settings, math.random)
+  local pause = retry.backoff(call.failures, settings, retry.dice)
   if err.retry_after and not err.retry_after_estimated then
     pause = math.max(pause, err.retry_after)
   end

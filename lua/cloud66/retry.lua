@@ -1,4 +1,7 @@
 -- retry.lua: whether to try again, and after how long. Pure functions: the clock and the dice are handed in.
+--
+-- The dice are the operating system's: math.random gives the same in each process that did not seed it, and in each worker
+-- forked from one that did.
 
 local core = require "cloud66.core"
 
@@ -18,6 +21,13 @@ function retry.is_passing(method, err)
     return false
   end
   return PASSING[err.kind] or (err.kind == "server" and PASSING_STATUS[err.status]) or false
+end
+
+---The dice, from 0 to below 1.
+---@return number
+function retry.dice()
+  local high, middle, low = core.random(3):byte(1, 3)
+  return (high * 65536 + middle * 256 + low) / 16777216
 end
 
 ---Full jitter: anything from 0 to a bound that doubles with each attempt, so that clients that failed together do
