@@ -190,6 +190,27 @@ describe("inside nginx", function()
     ]], { url = fake.url() }))
   end)
 
+  it("map goes on with generators of the user's own inside its function, and inside those with another map", function()
+    assert.same({ "1 2 6", "2 4 6" }, run([[
+      local arg = ...
+      local client = connect(arg.url)
+      local function ask(n) assert(client:request("GET", "/ping/auth")) return n end
+      local results = client:map({ 1, 2 }, function(n)
+        local values = coroutine.wrap(function()
+          coroutine.yield(ask(n))
+          coroutine.yield(ask(2 * n))
+          local sum = 0
+          for _, result in ipairs(client:map({ 1, 2, 3 }, ask)) do sum = sum + result.value end
+          coroutine.yield(sum)
+        end)
+        return values() .. " " .. values() .. " " .. values()
+      end)
+      local values = {}
+      for i, result in ipairs(results) do values[i] = result.value or result.message end
+      return values
+    ]], { url = fake.url { delay = "0.02" } }))
+  end)
+
   it("map keeps its deadline, also beside another one that has none", function()
     local code = [[
       local arg = ...
