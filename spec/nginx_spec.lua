@@ -225,6 +225,17 @@ describe("inside nginx", function()
     assert.equal("0 nil", finish(long))
   end)
 
+  it("a map whose function waits for something else leaves other requests alone", function()
+    local map = begin([[
+      local arg = ...
+      local results = connect(arg.url):with { timeout = 0.3 }:map({ 1, 2 }, function(n) ngx.sleep(0.8) return n end)
+      return #results
+    ]], { url = fake.url() })
+    core.sleep(0.1)
+    assert.equal(newest, run(ASK, latest { delay = "0.4" }).id)
+    assert.equal(2, finish(map))
+  end)
+
   it("a pause before another attempt holds up nobody", function()
     local waiting = begin(ASK, latest({ error = "bad_gateway", times = 1, tag = fake.fresh_tag() },
       { retries = { base = 0.5, attempts = 3 } }))
