@@ -227,7 +227,7 @@ static CURLMcode serve_timers(c66_engine *e) {
 
 /*
  * The clock is asked after each socket, for a step of a TLS handshake takes up to a millisecond. What
- * is left when the time is spent stays in epoll's queue, ahead of what was found now: nobody starves.
+ * is left when the time is spent stays in epoll's queue, which goes round: nobody starves.
  */
 static CURLMcode turn(c66_engine *e, int wait_ms) {
   struct epoll_event events[BATCH];
@@ -353,7 +353,7 @@ size_t c66_engine_run(c66_engine *e, int wait_ms) {
   if (!e->broken && turn(e, c66_queue_patience(e, wait_ms)) != CURLM_OK)
     e->broken = true;
   ended += collect(e);
-  ended += c66_queue_admit(e, true);
+  ended += c66_queue_admit(e);
   ended += collect(e);
   if (e->broken)
     ended += abort_all(e, "network", "the HTTP engine failed and was given up: try again");
@@ -402,7 +402,8 @@ void c66_engine_add(c66_engine *e, c66_transfer *t) {
   t->started = c66_http_now();
   c66_list_append(&e->waiting, t);
   e->count++;
-  (void)c66_queue_admit(e, false);
+  if (!e->broken)
+    (void)c66_queue_offer(e, t, false);
   release_sigpipe(&guard);
 }
 

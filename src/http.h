@@ -185,9 +185,11 @@ void c66_engine_serve_timers(c66_engine *e);
 void c66_list_append(c66_transfer_list *list, c66_transfer *t);
 void c66_list_remove(c66_transfer_list *list, c66_transfer *t);
 
-/* Hands waiting transfers to libcurl, as many as the time allows, one at least if `always`. Returns
- * how many ended instead. */
-size_t c66_queue_admit(c66_engine *e, bool always);
+/* Hands a waiting transfer to libcurl if it may go, whatever the time if `always`. Whether it did. */
+bool c66_queue_offer(c66_engine *e, c66_transfer *t, bool always);
+
+/* Offers all that wait, and the time for one at least. Returns how many ended instead. */
+size_t c66_queue_admit(c66_engine *e);
 
 /* Milliseconds that may pass before that is tried again, `most` at most. */
 int c66_queue_patience(const c66_engine *e, int most);

@@ -105,29 +105,29 @@ static bool hand_over(c66_engine *e, c66_transfer *t, c66_road road, int64_t now
   return true;
 }
 
-size_t c66_queue_admit(c66_engine *e, bool always) {
+bool c66_queue_offer(c66_engine *e, c66_transfer *t, bool always) {
+  int64_t now = c66_http_now(), since;
+  c66_road road;
+  if (time_left(t, now) <= 0) {
+    c66_transfer_expire(t);
+    return false;
+  }
+  if (t->tls && e->opening >= OPENING_BUDGET && !always)
+    return false;
+  road = look_ahead(e, t, now, &since);
+  return road != C66_ROAD_SCOUTED && hand_over(e, t, road, now);
+}
+
+size_t c66_queue_admit(c66_engine *e) {
+  size_t count = e->count;
+  bool always = true;
   c66_transfer *t, *next;
-  size_t ended = 0;
   for (t = e->waiting.first; t != NULL && !e->broken; t = next) {
-    int64_t now = c66_http_now(), since;
-    c66_road road;
     next = t->next;
-    if (time_left(t, now) <= 0) {
-      c66_transfer_expire(t);
-      ended++;
-      continue;
-    }
-    if (t->tls && e->opening >= OPENING_BUDGET && !always)
-      continue;
-    road = look_ahead(e, t, now, &since);
-    if (road == C66_ROAD_SCOUTED)
-      continue;
-    if (!hand_over(e, t, road, now))
-      ended++;
-    if (t->tls)
+    if (c66_queue_offer(e, t, always) && t->tls)
       always = false;
   }
-  return ended;
+  return count - e->count;
 }
 
 int c66_queue_patience(const c66_engine *e, int most) {
