@@ -489,6 +489,38 @@ describe("a client that goes away", function()
   end)
 end)
 
+describe("close()", function()
+  it("does not hit a request that has the coroutine of one whose client went away", function()
+    start { http = "lua_check_client_abort on;", init = ([[ first, second = connect "%s", connect "%s" ]]):format(
+      fake.url { delay = "1" }, fake.url { delay = "1" }) }
+    local gone = begin [[
+      collectgarbage "stop"
+      begun = true
+      assert(ngx.on_abort(function() ngx.exit(499) end))
+      first:request("GET", "/ping/auth")
+      return true
+    ]]
+    assert.is_true(eventually(function()
+      return run "return begun and in_flight() == 1"
+    end))
+    gone:cancel()
+    core.sleep(0.1)
+    local waiting = {}
+    for i = 1, 3 do
+      waiting[i] = begin [[
+        local ok, message = second:request("GET", "/ping/auth")
+        return message and message.status or message
+      ]]
+    end
+    core.sleep(0.1)
+    run "first:close() return true"
+    for i = 1, 3 do
+      assert.equal(200, finish(waiting[i]))
+    end
+    stop()
+  end)
+end)
+
 -- Whether a process ends within so many seconds.
 local function ends(pid, seconds)
   return eventually(function()

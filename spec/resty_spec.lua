@@ -367,6 +367,37 @@ describe("cloud66.transport.resty", function()
       assert.is_true(sockets(before) <= before)
     end)
 
+    it("has several requests in flight inside map", function()
+      local took = run([[
+        local client = connect(arg.url, { concurrency = 6 })
+        ngx.update_time()
+        local start = ngx.now()
+        local results = client:map({ 1, 2, 3, 4, 5, 6 }, function() return client:stacks():collect() end)
+        ngx.update_time()
+        return results.failed == 0 and ngx.now() - start
+      ]], { url = fake.url { delay = "0.4" } })
+      assert.is_true(took < 1.5, took)
+    end)
+
+    it("survives that a light thread is killed in the middle of a map", function()
+      local worker = server:workers()[1]
+      assert.is_true(run([[
+        local client = connect(arg.url)
+        for i = 1, 20 do
+          local thread = ngx.thread.spawn(function()
+            client:map({ 1, 2, 3 }, function() return client:stacks():collect() end)
+          end)
+          ngx.sleep(0.005 + i * 0.005)
+          ngx.thread.kill(thread)
+          collectgarbage()
+        end
+        ngx.sleep(0.2)
+        return client:stacks():first() ~= nil
+      ]], { url = fake.url { delay = "0.05" } }))
+      assert.equal(worker, server:workers()[1])
+      check_quiet_log()
+    end)
+
     it("works in a timer, in a light thread and in a map", function()
       local got = run([[
         local client, count = connect(arg.url), 0

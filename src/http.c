@@ -19,7 +19,6 @@
 
 enum {
   KEPT_CONNECTIONS = 256,
-  BATCH = 16,        /* sockets that one look at epoll may find */
   RUN_BUDGET = 1000, /* microseconds: a burst must not hold up an event loop that calls us */
 };
 
@@ -195,15 +194,34 @@ static CURLMcode open_waiting(c66_engine *e) {
   return rc;
 }
 
-static CURLMcode serve_socket(c66_engine *e, const struct epoll_event *event) {
-  int what = 0, running;
-  if ((event->events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+static int what_of(uint32_t events) {
+  int what = 0;
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
     what |= CURL_CSELECT_IN;
-  if ((event->events & EPOLLOUT) != 0)
+  if ((events & EPOLLOUT) != 0)
     what |= CURL_CSELECT_OUT;
-  if ((event->events & EPOLLERR) != 0)
+  if ((events & EPOLLERR) != 0)
     what |= CURL_CSELECT_ERR;
-  return curl_multi_socket_action(e->multi, event->data.fd, what, &running);
+  return what;
+}
+
+/* Whether there are any. */
+static bool find_sockets(c66_engine *e, int wait_ms) {
+  struct epoll_event events[C66_READY_SOCKETS];
+  int i, found = epoll_wait(e->epoll, events, C66_READY_SOCKETS, wait_ms);
+  e->served = e->found = 0;
+  for (i = 0; i < found; i++) {
+    e->ready[i].fd = events[i].data.fd;
+    e->ready[i].what = what_of(events[i].events);
+    e->found++;
+  }
+  return e->found > 0;
+}
+
+/* A socket that is closed by now libcurl no longer knows, and leaves alone. */
+static CURLMcode serve_socket(c66_engine *e) {
+  int running, i = e->served++;
+  return curl_multi_socket_action(e->multi, e->ready[i].fd, e->ready[i].what, &running);
 }
 
 static int until_deadline(const c66_engine *e, int wait_ms) {
@@ -227,24 +245,24 @@ static CURLMcode serve_timers(c66_engine *e) {
 
 /*
  * The clock is asked after each socket, for a step of a TLS handshake takes up to a millisecond. What
- * is left when the time is spent stays in epoll's queue, which goes round: nobody starves.
+ * was found and not served when the time is over comes first in the next run: else epoll would name
+ * the same ones again, and one that always has something to read would starve the others.
  */
 static CURLMcode turn(c66_engine *e, int wait_ms) {
-  struct epoll_event events[BATCH];
   CURLMcode rc = CURLM_OK;
   int64_t stop_at = 0;
-  bool in_time = true;
-  int found, i;
+  bool more;
   do {
-    found = epoll_wait(e->epoll, events, BATCH, until_deadline(e, wait_ms));
+    if (e->served == e->found && !find_sockets(e, until_deadline(e, wait_ms)))
+      break;
     wait_ms = 0;
     if (stop_at == 0)
       stop_at = c66_http_now() + RUN_BUDGET;
-    for (i = 0; i < found && rc == CURLM_OK && in_time; i++) {
-      rc = serve_socket(e, &events[i]);
-      in_time = c66_http_now() < stop_at;
-    }
-  } while (found == BATCH && rc == CURLM_OK && in_time);
+    more = e->found == C66_READY_SOCKETS; /* there may be more */
+    do
+      rc = serve_socket(e);
+    while (rc == CURLM_OK && e->served < e->found && c66_http_now() < stop_at);
+  } while (rc == CURLM_OK && more && c66_http_now() < stop_at);
   return rc == CURLM_OK ? serve_timers(e) : rc;
 }
 

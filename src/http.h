@@ -17,7 +17,7 @@ C66_BEGIN_DECLS
 
 typedef struct c66_transfer c66_transfer;
 
-enum { C66_SPARE_HANDLES = 32 };
+enum { C66_SPARE_HANDLES = 32, C66_READY_SOCKETS = 16 };
 
 typedef struct c66_transfer_list {
   c66_transfer *first; /* the oldest */
@@ -41,6 +41,11 @@ typedef struct c66_engine {
   size_t spares;
   unsigned generation; /* of the process: see c66_http_generation */
   int epoll;           /* -1 where not used */
+  struct {
+    curl_socket_t fd;
+    int what;                 /* CURL_CSELECT_... */
+  } ready[C66_READY_SOCKETS]; /* what epoll has found */
+  int found, served;          /* of these */
   bool broken;
 } c66_engine;
 
@@ -85,6 +90,7 @@ struct c66_transfer {
   CURL *easy;                  /* owned */
   int64_t started;             /* by c66_http_now */
   int64_t admitted;            /* handed to libcurl; -1 while waiting */
+  uint64_t place;              /* a hash of where it goes, and how: others of the same may share */
   struct curl_slist *outgoing; /* owned: header lines to send, wiped before they are freed */
   c66_buffer head;  /* "name:value\n" lines of the last response seen, names in lower case */
   c66_buffer body;  /* decompressed */
@@ -185,8 +191,15 @@ void c66_engine_serve_timers(c66_engine *e);
 void c66_list_append(c66_transfer_list *list, c66_transfer *t);
 void c66_list_remove(c66_transfer_list *list, c66_transfer *t);
 
-/* Hands a waiting transfer to libcurl if it may go, whatever the time if `always`. Whether it did. */
-bool c66_queue_offer(c66_engine *e, c66_transfer *t, bool always);
+typedef enum c66_offer {
+  C66_OFFER_TAKEN,   /* libcurl has it */
+  C66_OFFER_LATER,   /* no time for it now */
+  C66_OFFER_SCOUTED, /* waits for the connection that another one makes */
+  C66_OFFER_ENDED    /* failed */
+} c66_offer;
+
+/* Hands a waiting transfer to libcurl if it may go, whatever the time if `always`. */
+c66_offer c66_queue_offer(c66_engine *e, c66_transfer *t, bool always);
 
 /* Offers all that wait, and the time for one at least. Returns how many ended instead. */
 size_t c66_queue_admit(c66_engine *e);

@@ -6,8 +6,6 @@
  * HTTP/2 they share it. */
 #include "http.h"
 
-#include <string.h>
-
 enum {
   OPENING_BUDGET = 2000,    /* microseconds, for new connections in one run */
   SCOUT_PATIENCE = 1000000, /* microseconds that others wait for the first connection to a place */
@@ -56,7 +54,7 @@ static c66_road look_ahead(const c66_engine *e, const c66_transfer *t, int64_t n
   if (!t->shares)
     return C66_ROAD_FREE;
   for (other = e->running.last; other != NULL; other = other->prev) {
-    if (!other->shares || strcmp(other->peer, t->peer) != 0)
+    if (!other->shares || other->place != t->place)
       continue;
     if (c66_transfer_is_sent(other))
       return C66_ROAD_FREE;
@@ -105,43 +103,74 @@ static bool hand_over(c66_engine *e, c66_transfer *t, c66_road road, int64_t now
   return true;
 }
 
-bool c66_queue_offer(c66_engine *e, c66_transfer *t, bool always) {
+c66_offer c66_queue_offer(c66_engine *e, c66_transfer *t, bool always) {
   int64_t now = c66_http_now(), since;
   c66_road road;
   if (time_left(t, now) <= 0) {
     c66_transfer_expire(t);
-    return false;
+    return C66_OFFER_ENDED;
   }
   if (t->tls && e->opening >= OPENING_BUDGET && !always)
-    return false;
+    return C66_OFFER_LATER;
   road = look_ahead(e, t, now, &since);
-  return road != C66_ROAD_SCOUTED && hand_over(e, t, road, now);
+  if (road == C66_ROAD_SCOUTED)
+    return C66_OFFER_SCOUTED;
+  return hand_over(e, t, road, now) ? C66_OFFER_TAKEN : C66_OFFER_ENDED;
+}
+
+/* Two hundred that wait for the same place have the same answer: it is looked for once. */
+typedef struct c66_last_look {
+  uint64_t place;
+  bool scouted;
+} c66_last_look;
+
+static bool is_known_scouted(const c66_last_look *last, const c66_transfer *t) {
+  return last->scouted && t->shares && t->place == last->place;
 }
 
 size_t c66_queue_admit(c66_engine *e) {
   size_t count = e->count;
+  c66_last_look last = {0, false};
   bool always = true;
   c66_transfer *t, *next;
   for (t = e->waiting.first; t != NULL && !e->broken; t = next) {
     next = t->next;
-    if (c66_queue_offer(e, t, always) && t->tls)
-      always = false;
+    if (is_known_scouted(&last, t) && time_left(t, c66_http_now()) > 0)
+      continue;
+    switch (c66_queue_offer(e, t, always)) {
+    case C66_OFFER_TAKEN:
+      if (t->tls)
+        always = false;
+      break;
+    case C66_OFFER_SCOUTED:
+      last.place = t->place;
+      last.scouted = true;
+      break;
+    case C66_OFFER_LATER:
+    case C66_OFFER_ENDED:
+      break;
+    }
   }
   return count - e->count;
 }
 
 int c66_queue_patience(const c66_engine *e, int most) {
   const c66_transfer *t;
-  int64_t now, left = (int64_t)most * 1000;
+  c66_last_look last = {0, false};
+  int64_t now, left = (int64_t)most * 1000, since = 0;
   if (e->waiting.first == NULL || most <= 0)
     return most;
   now = c66_http_now();
   for (t = e->waiting.first; t != NULL; t = t->next) {
-    int64_t since = now, mine = time_left(t, now);
-    if (look_ahead(e, t, now, &since) != C66_ROAD_SCOUTED)
-      return 0;
-    if (since + SCOUT_PATIENCE - now < mine)
-      mine = since + SCOUT_PATIENCE - now;
+    int64_t mine = time_left(t, now);
+    if (!is_known_scouted(&last, t)) {
+      if (look_ahead(e, t, now, &since) != C66_ROAD_SCOUTED)
+        return 0;
+      last.place = t->place;
+      last.scouted = true;
+      if (since + SCOUT_PATIENCE - now < left)
+        left = since + SCOUT_PATIENCE - now;
+    }
     if (mine < left)
       left = mine;
   }

@@ -353,6 +353,17 @@ static void fail(c66_transfer *t, const char *kind, const char *what) {
   drop_answer(t);
 }
 
+static const uint64_t FNV_OFFSET = 14695981039346656037u, FNV_PRIME = 1099511628211u;
+
+/* FNV-1a, also of the end of the text; NULL is another text than "". */
+static uint64_t hash_text(uint64_t hash, const char *text) {
+  if (text == NULL)
+    return (hash ^ 1) * FNV_PRIME;
+  for (; *text != '\0'; text++)
+    hash = (hash ^ (unsigned char)*text) * FNV_PRIME;
+  return (hash ^ 0) * FNV_PRIME;
+}
+
 c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request) {
   CURLcode rc;
   t->max_head = request->max_head;
@@ -369,6 +380,7 @@ c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request 
     return C66_FAIL;
   }
   t->shares = t->tls && !request->fresh_connection;
+  t->place = hash_text(hash_text(hash_text(FNV_OFFSET, t->peer), request->proxy), request->ca_file);
   t->phase = C66_PHASE_RUNNING;
   c66_engine_add(e, t);
   return t->phase == C66_PHASE_FAILED ? C66_FAIL : C66_OK;

@@ -82,6 +82,13 @@ function nginx.step(engine)
   return true
 end
 
+---How long to pause before something is asked again that has not been so since then.
+---@param since number  by clock()
+---@return number seconds
+function nginx.pause(since)
+  return math.min(LONGEST, math.max(SHORTEST, (ngx.now() - since) * SHARE))
+end
+
 ---Lets the engine work, or else some time pass. The caller looks whether something has ended, and comes back.
 ---@param engine userdata     of cloud66.curl
 ---@param seconds number      no longer than that
@@ -92,11 +99,11 @@ function nginx.turn(engine, seconds, since, transfer)
     return
   end
   local waited = ngx.now() - since
-  local pause = waited * SHARE
   if transfer and waited < quickest * HEAD and transfer:is_sent() then
-    pause = quickest * HEAD - waited
+    ngx.sleep(math.max(SHORTEST, math.min(LONGEST, quickest * HEAD - waited, seconds)))
+  else
+    ngx.sleep(math.max(SHORTEST, math.min(nginx.pause(since), seconds)))
   end
-  ngx.sleep(math.max(SHORTEST, math.min(LONGEST, pause, seconds)))
 end
 
 ---Tells how long an answer took.

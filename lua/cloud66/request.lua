@@ -122,6 +122,7 @@ local function exchange(self, call, address)
     body = call.body,
     timeout = { connect = math.min(settings.timeout.connect, left), total = left },
     max_body = settings.max_body,
+    is_closed = self.is_closed,
   }
   if not response then
     return transport_failure(self, call, sent, kind, text)
@@ -350,7 +351,12 @@ end
 ---@param transport fun(request: table): table|nil, string?, string?
 ---@param limits table    of limits.new()
 function request.new(settings, transport, limits)
-  return setmetatable({ settings = settings, transport = transport, limits = limits, closed = false, show = errors.clean }, request_mt)
+  local self = setmetatable({ settings = settings, transport = transport, limits = limits, closed = false, show = errors.clean },
+    request_mt)
+  function self.is_closed()
+    return self.closed
+  end
+  return self
 end
 
 return request

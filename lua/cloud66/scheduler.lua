@@ -5,7 +5,9 @@
 --   { transfer = and engine = : until the transfer is done,
 --     at = : until this moment (of now()),
 --     ready = : until this function says so,
---     attach = : called with the loop that takes the wait over }
+--     polled = true : which is then to be asked again and again, since nothing here makes it so,
+--     attach = : called by the loop that takes the wait over, with itself,
+--     detach = : called by it when the wait is over }
 
 local core = require "cloud66.core"
 local nginx = require "cloud66.nginx"
@@ -18,17 +20,15 @@ local LONGEST_WAIT = 1
 ---Seconds on a clock that never goes back.
 scheduler.now = core.monotonic
 
--- A task is code that may wait: { thread, loop, group, wait, owner, holds }. Most are coroutines that each() made; those
--- without a loop are calls made outside of map.
---
--- All tasks there are; the thread that runs one keeps it, so that one nginx has killed goes by itself.
+-- A task is a coroutine that each() made: { thread, loop, group, wait, owner, holds }. All there are; one whose light thread
+-- nginx has killed goes with it.
 local tasks = setmetatable({}, { __mode = "k" })
 
 -- In a script: the task whose code runs now, perhaps in a coroutine of the user's own inside it.
 local active = false
 
--- Inside nginx many light threads take turns behind our back: each is known by itself. Both are weak, since a task knows
--- its thread.
+-- Inside nginx many light threads take turns behind our back: a task is known by its own coroutine. (Never one by a
+-- coroutine of nginx's, which may run another request the next time.) Both are weak, since a task knows its thread.
 local by_thread = setmetatable({}, { __mode = "kv" })
 
 local running, create, resume, status = coroutine.running, coroutine.create, coroutine.resume, coroutine.status
@@ -71,6 +71,11 @@ end
 
 function blocking.learn() end
 
+-- Seconds to pause before something is asked again, `since` when it was not so.
+function blocking.pause(since)
+  return math.max(0.001, math.min(LONGEST_WAIT, (core.monotonic() - since) * 0.02))
+end
+
 -- How time passes here: in the way of nginx.lua, or blocking.
 local function host()
   return nginx.is_here and not nginx.is_starting() and nginx or blocking
@@ -110,10 +115,14 @@ local function seconds_until(at, now)
   return math.max(0, math.min(LONGEST_WAIT, at - now))
 end
 
+local function is_over_for(wait)
+  return wait.cancelled or (wait.is_closed and wait.is_closed()) or wait.transfer:done()
+end
+
 local function block_for_transfer(wait)
   local time = host()
   local since = time.clock()
-  while not (wait.cancelled or wait.transfer:done()) do
+  while not is_over_for(wait) do
     time.turn(wait.engine, LONGEST_WAIT, since, wait.transfer)
   end
   time.learn(time.clock() - since)
@@ -129,20 +138,6 @@ local function block(wait)
       return
     end
     scheduler.pass(seconds_until(wait.at, now))
-  end
-end
-
--- The same, where cancel() finds it.
-local function block_and_tell(wait)
-  local task = current()
-  if not task then
-    return block(wait)
-  end
-  task.wait = wait
-  local ok, problem = pcall(block, wait)
-  task.wait = false
-  if not ok then
-    error(problem, 0)
   end
 end
 
@@ -166,8 +161,8 @@ end
 
 local function spawn(loop, group, fn)
   local task = new_task(create(fn), loop, group)
-  loop.tasks[#loop.tasks + 1] = task
   by_thread[task.thread] = task
+  loop.tasks[#loop.tasks + 1] = task
 end
 
 local function release(task)
@@ -209,6 +204,10 @@ end
 
 local function step(task)
   local before = active
+  local over = task.wait
+  if over and over.detach then
+    over.detach()
+  end
   active = task
   local ok, wait = resume(task.thread)
   active = before
@@ -254,16 +253,19 @@ end
 
 -- Waits for whatever comes first.
 local function idle(loop, time, since)
-  local engine, at
+  local engine, at, polled
   for _, task in ipairs(loop.tasks) do
-    engine = engine or task.wait.engine
-    if task.wait.at and (not at or task.wait.at < at) then
-      at = task.wait.at
+    local wait = task.wait
+    engine, polled = engine or wait.engine, polled or wait.polled
+    if wait.at and (not at or wait.at < at) then
+      at = wait.at
     end
   end
   local seconds = at and seconds_until(at, scheduler.now()) or LONGEST_WAIT
   if engine then
     time.turn(engine, seconds, since)
+  elseif polled then
+    scheduler.pass(math.min(seconds, time.pause(since)))
   elseif at then
     scheduler.pass(seconds)
   else
@@ -310,23 +312,36 @@ end
 ---Waits until the transfer is done. If an error (an interrupt, say) ends the wait, the transfer is cancelled.
 ---@param engine userdata # of `cloud66.curl`, the one that started the transfer
 ---@param transfer userdata
-function scheduler.await(engine, transfer)
-  local wait = { transfer = transfer, engine = engine }
+---@param is_closed? fun(): boolean  whether to cancel it: asked now and then, where others may have their turn meanwhile
+function scheduler.await(engine, transfer, is_closed)
+  local wait = { transfer = transfer, engine = engine, is_closed = is_closed }
   if give_way(wait) then
     return
   end
-  local ok, problem = pcall(block_and_tell, wait)
-  if not ok then
+  local ok, problem = pcall(block, wait)
+  if not (ok and transfer:done()) then
     transfer:cancel()
+  end
+  if not ok then
     error(problem, 0)
   end
+end
+
+---Inside map, waits until ready() says so, while the others have their turns. Both attach() and detach() are called outside
+---of map's coroutines, before and after. False where that is impossible: nothing was called then.
+---@param ready fun(): boolean
+---@param attach fun()
+---@param detach fun()
+---@return boolean
+function scheduler.wait_in_map(ready, attach, detach)
+  return give_way { ready = ready, polled = true, attach = attach, detach = detach }
 end
 
 ---@param seconds number
 function scheduler.sleep(seconds)
   local wait = { at = scheduler.now() + seconds }
   if not give_way(wait) then
-    block_and_tell(wait)
+    block(wait)
   end
 end
 
@@ -349,37 +364,11 @@ local function has_turn(task)
   return false
 end
 
--- Calls fn as the task of that owner, so that cancel() finds what it waits for.
-local function call_as(task, owner, fn, ...)
-  task.holds, task.owner = true, owner
-  local ok, value, message, err = pcall(fn, ...)
-  task.owner = false
-  return ok, value, message, err
-end
-
--- A call outside of map. In a script nobody else could cancel it.
-local function call_alone(owner, fn, ...)
-  local thread = nginx.is_here and running()
-  if not thread then
-    return fn(...)
-  end
-  local task = new_task(thread, false, { deadline = math.huge })
-  by_thread[thread] = task
-  local ok, value, message, err = call_as(task, owner, fn, ...)
-  by_thread[thread] = nil
-  if not ok then
-    error(value, 0)
-  end
-  return value, message, err
-end
-
 ---Calls fn for an exchange with the API: inside map it takes a turn, as no more may be in flight than was asked for.
 ---@param owner table  for cancel()
 function scheduler.call(owner, fn, ...)
   local task = current()
-  if not task then
-    return call_alone(owner, fn, ...)
-  elseif has_turn(task) then
+  if not task or has_turn(task) then
     return fn(...)
   end
   local loop = task.loop
@@ -389,20 +378,23 @@ function scheduler.call(owner, fn, ...)
   if not is_free() then
     give_way { ready = is_free } -- where that is impossible, one too many is in flight
   end
+  task.holds, task.owner = true, owner
   loop.in_flight = loop.in_flight + 1
-  local ok, value, message, err = call_as(task, owner, fn, ...)
+  local ok, value, message, err = pcall(fn, ...)
   release(task)
+  task.owner = false
   if not ok then
     error(value, 0)
   end
   return value, message, err
 end
 
----Ends the waits of this owner's calls; their transfers are cancelled.
+---Ends the waits of this owner's calls inside map; their transfers are cancelled. One that waits for another map goes on:
+---what it waits for is ended itself.
 function scheduler.cancel(owner)
   for task in pairs(tasks) do
     local wait = task.wait
-    if task.owner == owner and wait and not task.stopped then
+    if task.owner == owner and wait and not task.stopped and (wait.transfer or wait.at) then
       if wait.transfer then
         wait.transfer:cancel()
       end

@@ -30,12 +30,18 @@ local function shown(event)
   return { type = event.type, deployment = event.deployment, changed = event.changed }
 end
 
+-- What ended a pause, and the watch with it, though nobody said so.
+local EARLY = {
+  closed = "this client was closed",
+  exiting = "this nginx worker is to end (a reload?): watch again, with watch:cursor() as the cursor",
+}
+
 -- Another poll: true, or nil when the watch is over. What does not pass is raised, as a loop cannot return it.
 local function poll_again(state)
   if state.polled then
     local reason = state.patience:pause(state.pause)
-    if reason == "closed" then
-      error(errors.new("aborted", "this client was closed"), 0)
+    if EARLY[reason] then
+      error(errors.new("aborted", EARLY[reason]), 0)
     elseif reason then
       return nil
     end

@@ -71,7 +71,7 @@ http {
   lua_package_cpath "@build@/?.so;;";
   @http@
   server {
-    listen 127.0.0.1:@port@;
+    listen 127.0.0.1:@port@ @listen@;
     @server@
   }
   @more@
@@ -86,6 +86,7 @@ http {
     build = os.getenv "C66_BUILD",
     http = options.http or "",
     port = tostring(self.port),
+    listen = (options.workers or 1) > 1 and "reuseport" or "", -- each worker gets its share
     server = options.server or "",
     more = options.more and options.more(self.port) or "",
   })

@@ -37,7 +37,7 @@ end
 ---A function that sends one request and waits for its response.
 ---
 ---It takes `{method=, url=, headers={name -> value}, body=, timeout={connect=, total=} (seconds), max_body= (bytes,
----decoded)}` and returns `{status=, headers= (lower-case names), body= (decoded), http_version=}`, or nil, kind,
+---decoded), is_closed= (function: whether the answer is no longer wanted)}` and returns `{status=, headers= (lower-case names), body= (decoded), http_version=}`, or nil, kind,
 ---message; any status is a response, redirects too. Anything but GET and HEAD is sent at most once.
 ---@param options? { ca_file?: string, proxy?: string } # absent: libcurl's own; proxy "": none
 ---@return fun(request: table): table?, string?, string?
@@ -68,7 +68,7 @@ function transport.new(options)
     }
     if not transfer then return nil, kind, message end
 
-    scheduler.await(engine, transfer)
+    scheduler.await(engine, transfer, request.is_closed)
     local status, headers, body, info = transfer:result()
     if not status then return nil, headers, body end
     return { status = status, headers = headers, body = body, http_version = info.http_version }

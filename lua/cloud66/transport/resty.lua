@@ -196,12 +196,31 @@ end
 
 -- What request_uri() gave or raised, {pcall's results}; nil where time ran out. All of it goes on in a light thread
 -- beside the caller's, so that it ends in time though the caller may be killed.
+--
+-- Inside map that light thread is started, and waited for, outside of map's coroutines: nginx does not survive the end of a
+-- light thread while a coroutine inside it waits for something of nginx's.
 local function exchange(seconds, ...)
-  local args, outcome = { n = select("#", ...), ... }, nil
-  local ok, problem = ngx.thread.wait(ngx.thread.spawn(run_for, seconds, function()
-    outcome = { pcall(ask, unpack(args, 1, args.n)) }
-  end))
-  if not ok then -- nginx had no memory for light threads, say
+  local args, outcome, is_over = { n = select("#", ...), ... }, nil, false
+  local thread, ok, problem
+  local function start()
+    thread = ngx.thread.spawn(function()
+      run_for(seconds, function()
+        outcome = { pcall(ask, unpack(args, 1, args.n)) }
+      end)
+      is_over = true
+    end)
+  end
+  local function finish()
+    ok, problem = ngx.thread.wait(thread)
+  end
+  local function has_ended()
+    return is_over or coroutine.status(thread) == "dead" -- nginx had no memory for light threads, say
+  end
+  if not scheduler.wait_in_map(has_ended, start, finish) then
+    start()
+    finish()
+  end
+  if not ok then
     return { false, problem }
   end
   return outcome
