@@ -296,6 +296,23 @@ describe("inside map", function()
     assert.equal("atrue btrue ctruetrue", results[2].value, results[2].message)
   end)
 
+  it("close() of the client whose call has started another map leaves that map alone", function()
+    local other, inner = connect(), nil
+    local client
+    client = connect(nil, { on = { request = function()
+      inner = other:map({ 1, 2, 3 }, function(n)
+        client:close()
+        assert(ping(other))
+        return n
+      end)
+    end } })
+    local results = connect():map({ 1 }, function() return ping(client) end)
+    assert.equal("aborted", results[1].err and results[1].err.kind)
+    assert.equal(3, #inner)
+    assert.equal(0, inner.failed)
+    assert.equal(3, inner[3].value)
+  end)
+
   it("a map in a token's function does not wait for the call it is part of", function()
     local plain = connect()
     local client = connect(nil, { concurrency = 1, token = function()

@@ -583,6 +583,28 @@ describe("an nginx that is reloaded", function()
     stop()
   end)
 
+  it("tells a watch that it is over", function()
+    start {
+      http = "lua_shared_dict jobs 100k;",
+      init = ([[
+        stack = connect("%s"):stack "%s"
+        function look()
+          local ok, err = pcall(function()
+            for event in stack:watch { interval = 1 } do ngx.shared.jobs:set("event", event.type) end
+          end)
+          ngx.shared.jobs:set("end", ok and "it just ended" or tostring(err))
+        end
+      ]]):format(fake.url(), fake.stacks.staging),
+    }
+    run "assert(ngx.timer.at(0, look)) return true"
+    core.sleep(0.5)
+    local old = server:workers()[1]
+    server:signal "HUP"
+    assert.is_true(ends(old, 5))
+    assert.matches("^aborted: .*worker", run "return ngx.shared.jobs:get 'end' or ''")
+    stop()
+  end)
+
   it("gives up pauses that are longer than a reload should take", function()
     start()
     local waiting = begin(ASK, latest({ error = "throttled", retry_after = "600" }, { on_throttle = "wait" }))

@@ -297,7 +297,7 @@ end
 ---Differences: HTTP/1.1 alone; the body is read to its end before it is held against `max_body`; no compressed bodies; CAs,
 ---proxies and DNS servers are those of nginx and of `http` (`lua_ssl_trusted_certificate`, `lua_ssl_verify_depth`,
 ---`resolver`), not `ca_file` and `proxy`. Certificates are always verified. GET and HEAD go over kept-alive connections;
----anything else is sent at most once, on a connection of its own. Inside client:map() one request waits for another.
+---anything else is sent at most once, on a connection of its own.
 ---@param http table # `require "resty.http"` (lua-resty-http, 0.16 or later), or what has its new() and request_uri()
 ---@param options? { keepalive_timeout?: integer, keepalive_pool?: integer } # ms (60000); connections per server (32)
 ---@return fun(request: table): table?, string?, string?
