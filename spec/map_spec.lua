@@ -297,7 +297,7 @@ describe("inside map", function()
   end)
 
   it("close() of the client whose call has started another map leaves that map alone", function()
-    local other, inner = connect(), nil
+    local other, inner, count = connect(), nil, nil
     local client
     client = connect(nil, { on = { request = function()
       inner = other:map({ 1, 2, 3 }, function(n)
@@ -305,10 +305,11 @@ describe("inside map", function()
         assert(ping(other))
         return n
       end)
+      count = #inner -- at once: a map that was left too early is still filled afterwards
     end } })
     local results = connect():map({ 1 }, function() return ping(client) end)
     assert.equal("aborted", results[1].err and results[1].err.kind)
-    assert.equal(3, #inner)
+    assert.equal(3, count)
     assert.equal(0, inner.failed)
     assert.equal(3, inner[3].value)
   end)
