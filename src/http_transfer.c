@@ -182,6 +182,7 @@ static const struct {
     {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, /* or newer */
     {CURLOPT_HTTP09_ALLOWED, 0},
     {CURLOPT_TCP_KEEPALIVE, 1},
+    {CURLOPT_BUFFERSIZE, 32768}, /* a page of 30 deployments at once */
 #if LIBCURL_VERSION_NUM < 0x075500
     {CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS},
 #endif
