@@ -157,6 +157,8 @@ static int on_new_socket(void *user, curl_socket_t fd, curlsocktype purpose) {
 
 /* --- options ---------------------------------------------------------------------------------- */
 
+enum { RECEIVE_BUFFER = 32 * 1024 }; /* bytes */
+
 #define TRY_SETOPT(easy, option, value)                                                            \
   do {                                                                                             \
     CURLcode rc_ = curl_easy_setopt((easy), (option), (value));                                    \
@@ -182,7 +184,6 @@ static const struct {
     {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, /* or newer */
     {CURLOPT_HTTP09_ALLOWED, 0},
     {CURLOPT_TCP_KEEPALIVE, 1},
-    {CURLOPT_BUFFERSIZE, 32768}, /* a page of 30 deployments at once */
 #if LIBCURL_VERSION_NUM < 0x075500
     {CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS},
 #endif
@@ -198,6 +199,8 @@ static CURLcode set_fixed(CURL *easy) {
   TRY_SETOPT(easy, CURLOPT_ACCEPT_ENCODING, "");
   /* Not every libcurl knows these, and all do without. */
   (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+  /* A page of 30 deployments in one read. Refused for a used handle that has kept its buffer. */
+  (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
 #if LIBCURL_VERSION_NUM >= 0x075700
   /* Cancelling during a name lookup would otherwise wait for the lookup. */
   (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
