@@ -1,5 +1,6 @@
 -- One stack: its fields, its pages and deployments, which of them is live. What is expected is computed from the fake's data.
 local cloud66 = require "cloud66"
+local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
@@ -525,6 +526,22 @@ describe("stack:live, head, latest and previous_live", function()
     local scaled = build("d"):gsub('"build"', '"scale"')
     local stack = history(build "e", build("a", ',"is_live":true'), same, build "a", failed, pending, scaled, build "f", build "b")
     assert.equal(92, stack:previous_live().id)
+  end)
+end)
+
+describe("what reads several pages for one answer", function()
+  it("has the timeout for all of them together", function()
+    for _, method in ipairs { "live", "head", "previous_live", "is_live" } do
+      local stack = connect({ live = "none", page_size = 5, delay = "0.4" }, { timeout = 1 }):stack(fake.stacks.awesome_app)
+      local start = core.monotonic()
+      if method == "is_live" then
+        failure("timeout", stack:is_live "abcdef0")
+      else
+        failure("timeout", stack[method](stack))
+      end
+      local took = core.monotonic() - start
+      assert.is_true(took > 0.8 and took < 1.5, method .. " " .. took)
+    end
   end)
 end)
 

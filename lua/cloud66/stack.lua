@@ -10,6 +10,7 @@ local errors = require "cloud66.error"
 local live = require "cloud66.live"
 local poll = require "cloud66.poll"
 local redeploy = require "cloud66.redeploy"
+local scheduler = require "cloud66.scheduler"
 local sequence = require "cloud66.sequence"
 local url = require "cloud66.url"
 local usual = require "cloud66.usual"
@@ -240,27 +241,36 @@ function methods:deployments(options, ...)
   return sequence.filter(found, criteria.compile(criteria.deployment, { since = since, before = before }))
 end
 
--- --- which one is live: each reads at most 5 pages ---
+-- --- which one is live: each reads at most 5 pages, and has timeout.total for them ---
+
+local function within_timeout(self)
+  local from = state_of(self).endpoint
+  local settings = from.api.settings
+  if settings.on_throttle == "wait" then
+    return from -- asked for to take longer
+  end
+  return from:by(scheduler.now() + settings.timeout.total)
+end
 
 ---The newest deployment that is live: what runs on the servers now.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:live(...)
   check.no_more("live()", 0, select("#", ...))
-  return live.current(state_of(self).endpoint)
+  return live.current(within_timeout(self))
 end
 
 ---The newest deployment that is the HEAD one.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:head(...)
   check.no_more("head()", 0, select("#", ...))
-  return live.head(state_of(self).endpoint)
+  return live.head(within_timeout(self))
 end
 
 ---The newest deployment, however far it has come.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:latest(...)
   check.no_more("latest()", 0, select("#", ...))
-  return live.latest(state_of(self).endpoint)
+  return live.latest(within_timeout(self))
 end
 
 ---What to roll back to: the newest successful build of another commit that started before the live one and was not
@@ -268,7 +278,7 @@ end
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:previous_live(...)
   check.no_more("previous_live()", 0, select("#", ...))
-  return live.previous(state_of(self).endpoint)
+  return live.previous(within_timeout(self))
 end
 
 ---Whether a commit is what runs on the servers now.
@@ -276,7 +286,7 @@ end
 ---@return boolean|nil live, string? message, cloud66.Error? err  # nil when it cannot be told
 function methods:is_live(git_hash)
   local wanted = check.git_hash(git_hash)
-  return live.is(state_of(self).endpoint, wanted)
+  return live.is(within_timeout(self), wanted)
 end
 
 -- --- actions ---
