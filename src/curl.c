@@ -269,7 +269,6 @@ static int transfer_close(lua_State *L) {
 
 static const luaL_Reg transfer_methods[] = {{"done", transfer_done},
                                             {"is_sent", transfer_is_sent},
-
                                             {"result", transfer_result},
                                             {"cancel", transfer_close},
                                             {NULL, NULL}};

@@ -115,14 +115,14 @@ local function seconds_until(at, now)
   return math.max(0, math.min(LONGEST_WAIT, at - now))
 end
 
-local function is_over_for(wait)
+local function is_ended(wait)
   return wait.cancelled or (wait.is_closed and wait.is_closed()) or wait.transfer:done()
 end
 
 local function block_for_transfer(wait)
   local time = host()
   local since = time.clock()
-  while not is_over_for(wait) do
+  while not is_ended(wait) do
     time.turn(wait.engine, LONGEST_WAIT, since, wait.transfer)
   end
   time.learn(time.clock() - since)
