@@ -19,13 +19,7 @@ local function begin(scenario, options)
 end
 
 local function posts(tag)
-  local list = {}
-  for _, request in ipairs(fake.requests(tag)) do
-    if request.method == "POST" then
-      list[#list + 1] = request
-    end
-  end
-  return list
+  return fake.requests(tag, "POST")
 end
 
 -- The body of the only POST.

@@ -89,11 +89,7 @@ local function check_failure(kind, pattern, got)
 end
 
 local function posts(tag)
-  local count = 0
-  for _, request in ipairs(fake.requests(tag)) do
-    count = count + (request.method == "POST" and 1 or 0)
-  end
-  return count
+  return #fake.requests(tag, "POST")
 end
 
 -- How many sockets the worker has, once that is no more than so many, or after a while.

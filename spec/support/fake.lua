@@ -90,13 +90,13 @@ local function without_null(record)
 end
 
 ---The requests whose scenario carried this tag, in order: {method, path (as sent, without the scenario), query, headers
----(lower-case names; authorization as "Bearer valid"), scheme, http_version, body}.
-function fake.requests(tag)
+---(lower-case names; authorization as "Bearer valid"), scheme, http_version, body}. With a method, those alone.
+function fake.requests(tag, method)
   local list = {}
   for line in io.lines(directory .. "/requests.jsonl") do
     if line:find(tag, 1, true) then
       local record = cjson.decode(line)
-      if record.tag == tag then
+      if record.tag == tag and (not method or record.method == method) then
         list[#list + 1] = without_null(record)
       end
     end
