@@ -32,6 +32,7 @@ build = {
       "src/nearest.c",
       "src/json.c",
       "src/timestamp.c",
+      "src/hmac.c",
       "src/system.c",
       "src/word.c",
       "src/record.c",

@@ -1,4 +1,5 @@
 /* core.c - floor 4: luaopen_cloud66_core. Registration only; needs no libcurl. */
+#include "hmac.h"
 #include "lua_json.h"
 #include "lua_page.h"
 #include "lua_system.h"
@@ -16,6 +17,21 @@ static int timestamp(lua_State *L) {
   return 1;
 }
 
+/* hmac(key, message) -> the HMAC-SHA-256 of the message, 32 bytes. Strings alone: of a number it is not
+ * clear which digits are meant. */
+static int hmac(lua_State *L) {
+  unsigned char code[C66_HMAC_SIZE];
+  size_t key_length, length;
+  const char *key, *message;
+  luaL_checktype(L, 1, LUA_TSTRING);
+  luaL_checktype(L, 2, LUA_TSTRING);
+  key = lua_tolstring(L, 1, &key_length);
+  message = lua_tolstring(L, 2, &length);
+  c66_hmac(key, key_length, message, length, code);
+  lua_pushlstring(L, (const char *)code, sizeof code);
+  return 1;
+}
+
 /* object(metatable) -> a userdata of that metatable: one that no list operation takes for a table
  */
 static int object(lua_State *L) {
@@ -28,10 +44,13 @@ static int object(lua_State *L) {
 
 static const luaL_Reg functions[] = {{"json", c66_lua_json},
                                      {"timestamp", timestamp},
+                                     {"hmac", hmac},
                                      {"object", object},
                                      {"holds_list", c66_lua_holds_list},
                                      {"nearest", c66_lua_nearest},
                                      {"monotonic", c66_lua_monotonic},
+                                     {"time", c66_lua_time},
+                                     {"pid", c66_lua_pid},
                                      {"sleep", c66_lua_sleep},
                                      {"random", c66_lua_random},
                                      {"uuid", c66_lua_uuid},

@@ -1,11 +1,21 @@
-/* lua_system.c - floor 3: the clock, sleeping, random bytes and whether one may yield, as Lua
- * functions. */
+/* lua_system.c - floor 3: the clocks, sleeping, random bytes, the process and whether one may yield,
+ * as Lua functions. */
 #include "lua_system.h"
 
 #include "system.h"
 
 int c66_lua_monotonic(lua_State *L) {
   lua_pushnumber(L, (lua_Number)c66_monotonic());
+  return 1;
+}
+
+int c66_lua_time(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)c66_time());
+  return 1;
+}
+
+int c66_lua_pid(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)c66_pid());
   return 1;
 }
 

@@ -9,6 +9,12 @@ C66_BEGIN_DECLS
 /* monotonic() -> seconds since some moment of the past; not affected by setting the time */
 int c66_lua_monotonic(lua_State *L);
 
+/* time() -> Unix seconds with their fraction, which os.time() has not */
+int c66_lua_time(lua_State *L);
+
+/* pid() -> the number of this process, an integer */
+int c66_lua_pid(lua_State *L);
+
 /* sleep(seconds) -> whether it lasted so long: false when a signal ended it */
 int c66_lua_sleep(lua_State *L);
 

@@ -1,4 +1,4 @@
-/* system.c - floor 1: the monotonic clock, sleeping and random bytes. */
+/* system.c - floor 1: the clocks, sleeping, random bytes and the process. */
 #include "system.h"
 
 #include <errno.h>
@@ -10,11 +10,17 @@
 #include <sys/random.h>
 #endif
 
-double c66_monotonic(void) {
+static double clock_seconds(clockid_t clock) {
   struct timespec now = {0, 0};
-  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  (void)clock_gettime(clock, &now);
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
+
+double c66_monotonic(void) { return clock_seconds(CLOCK_MONOTONIC); }
+
+double c66_time(void) { return clock_seconds(CLOCK_REALTIME); }
+
+long c66_pid(void) { return (long)getpid(); }
 
 bool c66_sleep(double seconds) {
   struct timespec span;
