@@ -28,10 +28,14 @@ local criteria = require "cloud66.criteria"
 local errors = require "cloud66.error"
 local redeploy = require "cloud66.redeploy"
 local sequence = require "cloud66.sequence"
+local store = require "cloud66.store"
 local webhook = require "cloud66.webhook"
 
 ---What stands for JSON null where nil cannot: in arrays, and in criteria. The same value as cjson.null.
 cloud66.null = core.null
+
+---Stores, to be shared by clients and processes: store.memory{...}, store.shared_dict(name), store.redis{...}.
+cloud66.store = store
 
 ---A client of the API.
 ---@param options? table  token, base_url, account, timeout, retries, on_throttle, throttle_wait, max_body, concurrency,
