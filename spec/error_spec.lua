@@ -209,14 +209,18 @@ describe("a script", function()
     end
     local output, errors, status = child(([[
       local cloud66 = require "cloud66"
+      local function steady(text)
+        return (tostring(text):gsub("after %%d+ ms", "after 0 ms"))
+      end
       for address in ("%s"):gmatch "%%S+" do
         local stack = cloud66.new { base_url = address, token = "a-token-of-mine", retries = false }
         stack = stack and stack:with { token = address:find "live" and "%s" or nil }:stack "%s"
         local ok, problem = pcall(function() assert(stack:live()) end)
-        local message = select(2, stack:live())
+        local value, message, err = stack:live()
+        message, problem = steady(message), steady(problem)
         print(ok, problem:sub(-#message), select("#", stack:live())) -- newer Luas put a line in front
-        print(stack:live())
-        io.stderr:write(select(2, stack:live()), "\n")
+        print(value, message, steady(err))
+        io.stderr:write(message, "\n")
       end
     ]]):format(table.concat(addresses, " "), fake.token, fake.stacks.api))
     assert.equal(0, status, errors)

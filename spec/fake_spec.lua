@@ -309,8 +309,12 @@ describe("the fake API", function()
 
   it("ends when its parent is killed, and leaves nothing behind", function()
     local script = [[
-      spec/support/fake-api sh -c 'echo $C66_FAKE_URL $C66_FAKE_DIR $$; exec sleep 30 >/dev/null 2>&1' & fake=$!
-      sleep 0.7; kill -9 $fake; sleep 0.7
+      told=$(mktemp)
+      wait_until() { tries=0; until eval "$1" || [ $tries -gt 600 ]; do tries=$((tries + 1)); sleep 0.05; done; }
+      spec/support/fake-api sh -c 'echo $C66_FAKE_URL $C66_FAKE_DIR $$; exec sleep 60 >/dev/null 2>&1' >$told & fake=$!
+      wait_until '[ -s $told ]'; kill -9 $fake
+      read -r url directory command <$told; echo $url $directory $command
+      wait_until '[ ! -e $directory ]'; rm $told
     ]]
     local url, directory, command = shell(script):match "(%S+) (%S+) (%d+)"
     assert.are.equal(7, select(4, get(url .. "/api/3/ping")))
