@@ -535,6 +535,17 @@ return {
     end,
   },
   {
+    "limit",
+    integer(1),
+    "so many requests of the tag are served and told in X-RateLimit-*, the rest is throttled; needs tag",
+    check = function(_, values)
+      return not values.tag and "limit counts by tag: give one" or nil
+    end,
+    begin = function(value, x)
+      x.limit = value
+    end,
+  },
+  {
     "ratelimit",
     one_of("yes", "no"),
     "X-RateLimit-Limit and -Remaining, counting down (default yes)",

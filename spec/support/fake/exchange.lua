@@ -2,7 +2,7 @@
 --   method, scheme, host, port, http_port, origin, http_version, raw_uri (as sent), path (without scenario and query, as
 --   sent), segments (decoded), query (decoded), headers (lower-case names), body (nil where it is empty), token,
 --   values (the scenario), page (nil where it is none)
--- Routing adds kind and is_list; scenarios add open, error_body, indent, id_text; world.enter adds world.
+-- Routing adds kind and is_list; scenarios add open, error_body, indent, id_text, limit; world.enter adds world.
 -- luacheck: globals ngx
 local access = require "spec.support.fake.access"
 local scenario = require "spec.support.fake.scenario"

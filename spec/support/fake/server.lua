@@ -35,6 +35,12 @@ local function answer(x)
   if not has_fault_now(x) then
     scenario.drop_faults(x.values)
   end
+  if x.limit then
+    x.used = count("limit:" .. x.values.tag)
+    if x.used > x.limit then
+      return errors.reply("throttled", x)
+    end
+  end
   local reply = scenario.apply("answer", x.values, nil, x)
   if reply then
     if x.values.accepted and x.kind == "redeploy" and handler and not access.check(x) then
@@ -50,8 +56,8 @@ local function usual_headers(headers, x)
   if x.world.offset ~= 0 then
     headers["Date"] = ngx.http_time(x.world.now)
   end
-  headers["X-RateLimit-Limit"] = 3600
-  headers["X-RateLimit-Remaining"] = 3600 - count "requests" % 3600
+  headers["X-RateLimit-Limit"] = x.limit or 3600
+  headers["X-RateLimit-Remaining"] = x.limit and math.max(0, x.limit - x.used) or 3600 - count "requests" % 3600
   headers["X-Request-Id"] = ("fake-%08x"):format(count "request_id")
   return headers
 end
