@@ -72,6 +72,14 @@ local function check_path(path, level)
   return path
 end
 
+-- Whether an answer is what request() gives: an empty one is, too.
+local function decodes(got)
+  if got.response.body == "" then
+    return true
+  end
+  return got:json()
+end
+
 local METHODS = { GET = true, POST = true, PUT = true, PATCH = true, DELETE = true }
 local REQUEST_OPTIONS = { query = true, body = true }
 
@@ -91,7 +99,7 @@ function methods:request(method, path, options)
     check_query(options.query, 2)
   end
   local body = options.body ~= nil and encode.json(options.body) or nil
-  local got, message, err = state_of(self).api:send(method, path, { query = options.query, body = body })
+  local got, message, err = state_of(self).api:send(method, path, { query = options.query, body = body, accepts = decodes })
   if not got then
     return nil, message, err
   elseif got.response.body == "" then
@@ -122,8 +130,9 @@ end
 function methods:stacks(wanted)
   local matches = wanted ~= nil and criteria.compile(stacks.schema, wanted)
   local api = state_of(self).api
+  local order = { time = 0 }
   local next_page = sequence.page_turner(function(number)
-    return stacks.fetch_list(api, number)
+    return stacks.fetch_list(api, number, order)
   end, {})
   local found = sequence.pages(next_page, stacks.uid_of, stacks.schema)
   return matches and sequence.filter(found, matches) or found
@@ -219,11 +228,12 @@ function methods:map(source, fn, ...)
   return results, message, err
 end
 
----The hour's requests, as the server last said or, where it did not, as this client counted them.
+---The hour's requests, as the server last said or, where it did not, as they were counted: by this client, or with option
+---`store` by all who share it.
 ---@return cloud66.Limits
 function methods:limits(...)
   check.no_more("limits()", 0, select("#", ...))
-  return state_of(self).api.limits:report(os.time())
+  return state_of(self).api:report()
 end
 
 -- The options as they were given, for with(); the token is reached through the settings alone.

@@ -6,7 +6,9 @@ local core = require "cloud66.core"
 local check = require "cloud66.check"
 local errors = require "cloud66.error"
 local hooks = require "cloud66.hooks"
+local kept = require "cloud66.kept"
 local nginx = require "cloud66.nginx"
+local store = require "cloud66.store"
 local url = require "cloud66.url"
 
 local config = {}
@@ -18,12 +20,13 @@ config.MAX_BODY = 16 * 1024 * 1024 -- bytes, decoded
 config.RETRIES = { attempts = 4, base = 0.5, cap = 8 } -- base and cap: seconds
 config.THROTTLE_WAIT = 3700 -- seconds
 config.CONCURRENCY = 8 -- requests in flight in client:map()
+config.CACHE = { fresh = 5, stale = 300, settled = 3600 } -- seconds
 
 ---Every option of cloud66.new() and client:with().
 config.OPTIONS = {
   token = true, base_url = true, account = true, timeout = true, max_body = true, ca_file = true,
   proxy = true, user_agent = true, transport = true, allow_http = true, retries = true, on_throttle = true,
-  throttle_wait = true, concurrency = true, on = true,
+  throttle_wait = true, concurrency = true, on = true, store = true, budget = true, cache = true,
 }
 
 ---The process's own environment.
@@ -303,6 +306,48 @@ local function set_hooks(settings, on, level)
   end
 end
 
+local function set_cache(settings, value, level)
+  level = level + 1
+  if value == nil or value == false then
+    settings.cache = false
+    return
+  elseif type(value) ~= "table" then
+    error(("option 'cache' must be false or a table {fresh =, stale =, settled =}, got %s"):format(type(value)), level)
+  end
+  local cache = {}
+  for name, seconds in pairs(config.CACHE) do
+    cache[name] = seconds
+  end
+  for name, seconds in pairs(check.options(value, config.CACHE, "setting of 'cache':", level)) do
+    cache[name] = check.positive(seconds, "cache." .. name, level)
+    if seconds > kept.LONGEST then
+      error(("cache.%s is in seconds, and at most %d of them"):format(name, kept.LONGEST), level)
+    end
+  end
+  if cache.stale < cache.fresh then
+    error(("cache.stale (%g) must not be shorter than cache.fresh (%g)"):format(cache.stale, cache.fresh), level)
+  end
+  settings.cache = cache
+end
+
+-- The store, and what is done with it. Without one, what needs it has one of its own.
+local function set_store(settings, options, inherited, level)
+  level = level + 1
+  set_cache(settings, options.cache, level)
+  if options.budget ~= nil and options.budget ~= false then
+    settings.budget = check.count(options.budget, "option 'budget'", level)
+  else
+    settings.budget = options.budget
+  end
+  if options.store ~= nil then
+    settings.store = store.check(options.store, "option 'store'", level)
+  elseif inherited and inherited.store then
+    settings.store = inherited.store
+  elseif settings.cache or settings.budget then
+    settings.store = store.memory()
+  end
+end
+
 local function set_rest(settings, options, level)
   level = level + 1
   settings.max_body = config.MAX_BODY
@@ -350,6 +395,7 @@ function config.settings(options, from, level)
   set_retries(settings, options.retries, level)
   set_throttling(settings, options, level)
   set_hooks(settings, options.on, level)
+  set_store(settings, options, from.inherited, level)
   set_rest(settings, options, level)
   local ok, message, err = choose_token(settings, options.token, from, level)
   if not ok then

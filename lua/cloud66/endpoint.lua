@@ -2,6 +2,8 @@
 --
 -- Everything here may be given a deadline, by scheduler.now(), as an argument or once for all by by(): no request nor pause
 -- goes beyond it.
+--
+-- Answers come from the API, never from the cache, but for reading().
 
 local action = require "cloud66.action"
 local check = require "cloud66.check"
@@ -33,6 +35,8 @@ end
 -- Sends what is asked for before the earlier of both deadlines.
 local function options_of(self, options, deadline)
   options.deadline = math.min(deadline or math.huge, self.deadline)
+  options.order, options.reads = self.order, self.order ~= nil
+  options.for_change = self.for_change
   return options
 end
 
@@ -93,6 +97,13 @@ local function no_such_deployment(self, digits)
   return ("stack '%s' has no deployment %s, or there is no such stack"):format(self:name(), digits)
 end
 
+-- Whether a deployment stays as it is.
+local function is_settled(got)
+  local page = got:page()
+  local deployment = page[1]
+  return #page == 1 and deployment.is_finished and deployment.is_live == false and deployment.is_head == false
+end
+
 ---@param digits string  of check.id()
 ---@param deadline? number
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
@@ -102,7 +113,9 @@ function methods:deployment(digits, deadline)
     return nil, message, err
   end
   local page
-  page, message, err = self.api:get_page(path, options_of(self, { hint = no_such_deployment(self, digits) }, deadline))
+  page, message, err = self.api:get_page(path, options_of(self, {
+    hint = no_such_deployment(self, digits), is_settled = is_settled,
+  }, deadline))
   if not page then
     return nil, message, err
   end
@@ -300,17 +313,36 @@ function methods:deployments_since(since, deadline)
   return list, first, err
 end
 
+-- A view of an endpoint with something else about it.
+local function view(self, changed)
+  local made = { api = self.api, uid = self.uid, deadline = self.deadline, order = self.order, for_change = self.for_change }
+  for name, value in pairs(changed) do
+    made[name] = value
+  end
+  return setmetatable(made, endpoint_mt)
+end
+
 ---The same endpoint, with a deadline for everything that is asked of it.
 ---@param deadline number  by scheduler.now()
 function methods:by(deadline)
-  return endpoint.new(self.api, self.uid, math.min(self.deadline, deadline))
+  return view(self, { deadline = math.min(self.deadline, deadline) })
+end
+
+---The same for what is only to be read: the cache may answer. What is asked one after another never goes back in time: a
+---page older than the one before it would hide what has moved down meanwhile.
+function methods:reading()
+  return view(self, { order = { time = 0 } })
+end
+
+---The same for what is needed to change something: it may use what the budget keeps for that.
+function methods:changing()
+  return view(self, { for_change = true })
 end
 
 ---@param api table   of request.new()
 ---@param uid string
----@param deadline? number
-function endpoint.new(api, uid, deadline)
-  return setmetatable({ api = api, uid = uid, deadline = deadline or math.huge }, endpoint_mt)
+function endpoint.new(api, uid)
+  return setmetatable({ api = api, uid = uid, deadline = math.huge, order = nil, for_change = false }, endpoint_mt)
 end
 
 return endpoint

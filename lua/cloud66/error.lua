@@ -75,6 +75,17 @@ function err.new(kind, text, fields)
   return setmetatable(self, error_mt)
 end
 
+---The same failure for another caller.
+---@param self cloud66.Error
+---@return cloud66.Error
+function err.copy(self)
+  local copy = {}
+  for name, value in pairs(self) do
+    copy[name] = value
+  end
+  return setmetatable(copy, error_mt)
+end
+
 ---Whether a value is an err object.
 ---@return boolean
 function err.is(value)

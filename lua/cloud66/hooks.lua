@@ -5,11 +5,14 @@ local errors = require "cloud66.error"
 local hooks = {}
 
 ---Every hook there is.
-hooks.NAMES = { request = true, response = true, retry = true, throttle = true, warning = true }
+hooks.NAMES = { request = true, response = true, retry = true, throttle = true, warning = true, cache = true }
 
--- Ctrl-C raises in whatever Lua code runs: it is not the hook's error, and must not be passed over.
-local function is_interrupt(problem)
-  return type(problem) == "string" and problem:find "interrupted!$" ~= nil
+---Ctrl-C raises in whatever Lua code runs: raised on, as it is nobody's error and must not be passed over.
+---@param problem any  what pcall() caught
+function hooks.check_interrupt(problem)
+  if type(problem) == "string" and problem:find "interrupted!$" then
+    error(problem, 0)
+  end
 end
 
 ---@param on table     hook name -> function
@@ -23,9 +26,9 @@ function hooks.call(on, name, info)
   local ok, problem = pcall(hook, info)
   if ok then
     return
-  elseif is_interrupt(problem) then
-    error(problem, 0)
-  elseif name ~= "warning" then -- else it would be lost
+  end
+  hooks.check_interrupt(problem)
+  if name ~= "warning" then -- else it would be lost
     hooks.call(on, "warning", { text = ("the hook '%s' raised: %s"):format(name, errors.clean(tostring(problem))) })
   end
 end

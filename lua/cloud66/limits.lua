@@ -5,7 +5,9 @@ local limits = {}
 local methods = {}
 local limits_mt = { __name = "cloud66.limits", __index = methods }
 
-local DOCUMENTED = 3000 -- requests by one user in one hour, as the API's documents have it
+---Requests by one user in one hour, as the API's documents have it.
+limits.DOCUMENTED = 3000
+
 local HOUR = 3600 -- seconds
 
 -- Counting begins anew with each full hour: the documents only say "the next hourly interval".
@@ -26,8 +28,22 @@ function methods:count(now)
   end
 end
 
+local MOST_DIGITS = 10 -- more are no count of requests, and no time
+
 local function number_of(text)
-  return tonumber(type(text) == "string" and text:match "^%s*(%d+)%s*$" or nil)
+  local digits = type(text) == "string" and text:match "^%s*(%d+)%s*$"
+  return digits and #digits <= MOST_DIGITS and tonumber(digits) or nil
+end
+
+---What the headers of an answer say. A limit of 0 is none: it was answered.
+---@param headers table  lower-case names
+---@return number|nil limit, number|nil remaining
+function limits.said(headers)
+  local limit, remaining = number_of(headers["x-ratelimit-limit"]), number_of(headers["x-ratelimit-remaining"])
+  if limit == 0 then
+    return nil, nil
+  end
+  return limit, remaining
 end
 
 ---What the headers of an answer say. X-RateLimit-Reset is in no document: it is taken for Unix seconds, or for seconds
@@ -36,7 +52,7 @@ end
 ---@param now number     Unix seconds
 function methods:read(headers, now)
   begin_hour(self, now)
-  local limit, remaining = number_of(headers["x-ratelimit-limit"]), number_of(headers["x-ratelimit-remaining"])
+  local limit, remaining = limits.said(headers)
   local reset = number_of(headers["x-ratelimit-reset"])
   self.limit = limit or self.limit
   self.remaining = remaining or self.remaining
@@ -50,13 +66,15 @@ end
 ---@field remaining integer  until reset_at
 ---@field used integer
 ---@field reset_at number    Unix seconds: the next full hour, unless the server named another time
----@field counted boolean    the server did not say: only this client's own requests are counted
+---@field counted boolean    the server did not say: only our own requests are counted
+---@field kept? integer       of these, for what changes something (with option `store` or `budget`)
+---@field shared? boolean     counted in the store: false while it fails
 
 ---@param now number  Unix seconds
 ---@return cloud66.Limits
 function methods:report(now)
   begin_hour(self, now)
-  local limit = self.limit or DOCUMENTED
+  local limit = self.limit or limits.DOCUMENTED
   local remaining = self.remaining or math.max(0, limit - self.counted)
   return {
     limit = limit,

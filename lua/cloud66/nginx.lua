@@ -59,6 +59,21 @@ end
 -- nginx's own clock, which moves once per turn of its event loop; in seconds.
 nginx.clock = ngx and ngx.now
 
+---Runs fn in a light thread of its own, outside of the request. False where nginx has no room for another timer, or is to end.
+---@param fn fun()
+---@return boolean
+function nginx.background(fn)
+  if nginx.is_starting() then
+    return false
+  end
+  local made = ngx.timer.at(0, function(premature)
+    if not premature then
+      fn()
+    end
+  end)
+  return made and true or false
+end
+
 ---@param seconds number
 function nginx.sleep(seconds)
   local problem = nginx.problem()

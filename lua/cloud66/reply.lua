@@ -14,7 +14,7 @@ local reply_mt = { __name = "cloud66.reply", __index = methods }
 ---@param source string   where that token came from
 ---@param hint? string    what a 404 means for this request
 function reply.new(response, token, source, hint)
-  local self = { response = response, source = source, hint = hint }
+  local self = { response = response, source = source, hint = hint, decoded = nil } -- once decoded, a page or plain values
   -- Makes a text from the network fit for a message. The token stands in no table.
   function self.show(text)
     return errors.clean(errors.redact(text, token))
@@ -135,21 +135,27 @@ end
 ---The body as deployments.
 ---@return userdata|nil page, string? message, cloud66.Error? err
 function methods:page()
-  local page, _, text, offset = core.decode(self.response.body)
-  if not page then
-    return self:undecodable(text, offset)
+  if self.decoded == nil then
+    local page, _, text, offset = core.decode(self.response.body)
+    if not page then
+      return self:undecodable(text, offset)
+    end
+    self.decoded = page
   end
-  return page
+  return self.decoded
 end
 
 ---The body as plain values; cloud66.null where it is null.
 ---@return any|nil value, string? message, cloud66.Error? err
 function methods:json()
-  local value, _, text, offset = core.json(self.response.body)
-  if value == nil then
-    return self:undecodable(text, offset)
+  if self.decoded == nil then
+    local value, _, text, offset = core.json(self.response.body)
+    if value == nil then
+      return self:undecodable(text, offset)
+    end
+    self.decoded = value
   end
-  return value
+  return self.decoded
 end
 
 -- What stands in the envelope, or the value itself where there is none, and the pagination beside it.

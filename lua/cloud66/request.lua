@@ -1,12 +1,17 @@
 -- request.lua: one account's way to the API: a call is one deadline, and as many requests as it takes within it.
 
+local budgets = require "cloud66.budget"
+local caches = require "cloud66.cache"
 local config = require "cloud66.config"
 local core = require "cloud66.core"
 local errors = require "cloud66.error"
 local hooks = require "cloud66.hooks"
+local kept = require "cloud66.kept"
+local names = require "cloud66.names"
 local reply = require "cloud66.reply"
 local retry = require "cloud66.retry"
 local scheduler = require "cloud66.scheduler"
+local shared = require "cloud66.shared"
 local url = require "cloud66.url"
 
 local request = {}
@@ -82,6 +87,9 @@ end
 local function take_note(self, call, sent, response)
   local on = self.settings.on
   self.limits:read(response.headers, os.time())
+  if self.budget then
+    self.budget:read(sent.user, response.headers, os.time())
+  end
   if on.response then
     hooks.call(on, "response", facts(call, sent, {
       status = response.status, elapsed = scheduler.now() - sent.at, bytes = #response.body,
@@ -94,14 +102,33 @@ local function take_note(self, call, sent, response)
   end
 end
 
--- Sends one request: the response and what was sent {url, token, id, at}, or nil, message, err.
+-- Counts a request that is about to be sent. nil, message, err where none is left.
+local function take(self, call, sent)
+  local now = os.time()
+  if self.budget then
+    self.last_user = sent.user
+    local ok, message, err = self.budget:take(sent.user, call.for_change, now)
+    if not ok then
+      return nil, message, err
+    end
+  end
+  self.limits:count(now)
+  return true
+end
+
+-- Sends one request: the response and what was sent {url, token, user, id, at}, or nil, message, err.
 local function exchange(self, call, address)
   local settings = self.settings
-  local token, message, err = current_token(settings)
+  local token, message, err = call.token_at_hand, nil, nil
+  call.token_at_hand = false
   if not token then
-    return nil, message, err
+    token, message, err = current_token(settings)
+    if not token then
+      return nil, message, err
+    end
   end
-  local sent = { url = address, token = token, id = core.uuid() }
+  call.token = token
+  local sent = { url = address, token = token, user = self.store and names.user(token, settings.base_url), id = core.uuid() }
   if settings.on.request then
     hooks.call(settings.on, "request", facts(call, sent))
   end
@@ -114,7 +141,11 @@ local function exchange(self, call, address)
     return errors.fail("timeout", "no time was left to send the request", { request_id = sent.id, unsent = true })
   end
   left = math.ceil(left * 100) / 100 -- whole centiseconds: what was asked for, while nothing of it is gone
-  self.limits:count(os.time())
+  local ok
+  ok, message, err = take(self, call, sent)
+  if not ok then
+    return nil, message, err
+  end
   local response, kind, text = self.transport {
     method = call.method,
     url = address,
@@ -179,21 +210,33 @@ end
 -- --- one call ---
 
 local function attempt(self, call)
-  call.attempts = call.attempts + 1
+  call.attempts, call.failed = call.attempts + 1, false
   local response, sent, err = exchange_and_follow(self, call)
   if response and response.status == 401 and self.settings.token_renewable and not call.renewed then
     call.renewed = true
     response, sent, err = exchange_and_follow(self, call) -- a 401 did nothing
   end
   if not response then
+    if err.budget then -- nothing was sent
+      call.attempts = call.attempts - 1
+    end
     return nil, sent, err
   end
   local got = reply.new(response, sent.token, source_name(self.settings), call.hint)
   self.show = got.show
-  if not got:is_success() then
-    return got:failure()
+  if got:is_success() then
+    if self.budget then
+      self.budget:served(sent.user, response.headers, os.time())
+    end
+    return got
   end
-  return got
+  local _, message
+  _, message, err = got:failure()
+  call.failed = response
+  if self.budget and err.kind == "throttled" then
+    self.budget:refused(sent.user, err, os.time())
+  end
+  return nil, message, err
 end
 
 -- The pause before a throttled call is tried again, outside of its own time; nil where it would be too long.
@@ -254,6 +297,8 @@ local function wait_for_next(self, call, err)
     if pause then
       call.throttle_waited, call.deadline = call.throttle_waited + pause, call.deadline + pause
     end
+  elseif err.budget then -- until there is one again: no longer than a retry would wait
+    hooks.call(on, "throttle", told)
   else
     call.failures = call.failures + 1
     pause = retry_pause(self, call, err)
@@ -269,7 +314,7 @@ local function wait_for_next(self, call, err)
 end
 
 local function perform(self, call)
-  call.deadline = math.min(scheduler.now() + self.settings.timeout.total, scheduler.deadline(), call.latest)
+  call.deadline = math.min(call.started + self.settings.timeout.total, scheduler.deadline(), call.latest)
   while not self.closed do
     local got, message, err = attempt(self, call)
     if got then
@@ -287,30 +332,86 @@ local function perform(self, call)
   return closed()
 end
 
+-- Sends a GET unless what is kept will do.
+local function read(self, call)
+  local token, message, err = current_token(self.settings)
+  if not token then
+    return nil, message, err
+  end
+  call.token, call.token_at_hand, call.source = token, token, source_name(self.settings)
+  call.user = names.user(token, self.settings.base_url)
+  return self.cache:serve(self, call, function()
+    return scheduler.call(self, perform, self, call)
+  end)
+end
+
+-- Sends what changes something, of which those who keep answers must know: before, as it may be the last thing that this
+-- process does, and after, as others may have asked meanwhile.
+local function change(self, call)
+  local token, message, err = current_token(self.settings)
+  if not token then
+    return nil, message, err
+  end
+  call.token_at_hand = token
+  local marks, user = kept.new(self.store), names.user(token, self.settings.base_url)
+  marks:change(user)
+  local got
+  got, message, err = scheduler.call(self, perform, self, call)
+  marks:change(user)
+  return got, message, err
+end
+
 ---Sends a request, again where that may help, and checks its status.
 ---@param method string
 ---@param path string    below base_url, encoded, beginning with a slash
----@param options? { query?: table, body?: string, hint?: string, deadline?: number }
----hint: what a 404 means here; deadline: by scheduler.now()
+---@param options? { query?: table, body?: string, hint?: string, deadline?: number, for_change?: boolean,
+---accepts?: function, is_settled?: function, order?: table }
+---hint: what a 404 means here; deadline: by scheduler.now(); for_change: a GET that what changes something cannot do without.
+---A GET with `accepts` may be answered from the cache: accepts(reply) -> nil, message, err where the answer is not what was
+---asked for; is_settled(reply): whether it stays as it is; order: a table that the calls share of which none may be
+---answered with less than the one before knew
 ---@return table|nil reply, string? message, cloud66.Error? err
 function methods:send(method, path, options)
   options = options or {}
   if self.closed then
     return closed()
   end
-  return scheduler.call(self, perform, self, {
+  local call = {
     method = method,
     address = self.settings.base_url .. path .. url.query(options.query or {}),
     body = options.body,
     hint = options.hint,
+    for_change = options.for_change or method ~= "GET",
+    accepts = options.accepts,
+    is_settled = options.is_settled,
+    order = options.order or { time = 0 },
+    started = scheduler.now(),
     latest = options.deadline or math.huge, -- by scheduler.now(), as the next
     deadline = 0,
+    token = false, -- the last that was sent
+    token_at_hand = false, -- for the first request
+    failed = false, -- the last response, if its status was an error
     attempts = 0, -- requests sent, but for redirects and a renewed token
     failures = 0, -- of these, the ones that `retries` counts
     throttled = 0, -- and the ones that `on_throttle` waits for
     throttle_waited = 0, -- seconds
     renewed = false,
-  })
+  }
+  if method ~= "GET" and self.store then
+    return change(self, call)
+  elseif self.cache and options.accepts then
+    return read(self, call)
+  end
+  return scheduler.call(self, perform, self, call)
+end
+
+---@return cloud66.Limits
+function methods:report()
+  local now = os.time()
+  local report = self.limits:report(now)
+  local token = self.budget and not self.settings.token_renewable and current_token(self.settings)
+  local user = token and names.user(token, self.settings.base_url) or self.last_user
+  return user and self.budget:report(user, report, now) or report
 end
 
 ---Aborts what is in flight.
@@ -319,9 +420,14 @@ function methods:close()
   scheduler.cancel(self)
 end
 
----GETs a path that answers with deployments.
+---GETs a path that answers with deployments. options.reads: it may be answered from the cache.
 ---@return userdata|nil page, string? message, cloud66.Error? err
 function methods:get_page(path, options)
+  if options.reads then
+    options.accepts = function(answer)
+      return answer:page()
+    end
+  end
   local got, message, err = self:send("GET", path, options)
   if not got then
     return nil, message, err
@@ -333,6 +439,11 @@ end
 ---@return table|nil value, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
 ---show: of reply.new(), for texts of the value that go into messages
 function methods:get_value(path, options)
+  if options.reads then
+    options.accepts = function(answer)
+      return answer:value(options.list)
+    end
+  end
   local got, message, err = self:send("GET", path, options)
   if not got then
     return nil, message, err
@@ -349,10 +460,21 @@ end
 
 ---@param settings table  of config.settings()
 ---@param transport fun(request: table): table|nil, string?, string?
----@param limits table    of limits.new()
-function request.new(settings, transport, limits)
-  local self = setmetatable({ settings = settings, transport = transport, limits = limits, closed = false, show = errors.clean },
-    request_mt)
+---@param spent table     of limits.new()
+function request.new(settings, transport, spent)
+  local self = setmetatable({
+    settings = settings, transport = transport, limits = spent, closed = false, show = errors.clean,
+    store = settings.store and shared.of(settings.store, settings.on) or false,
+    budget = false,
+    cache = false,
+    last_user = false, -- whose requests were counted last, where each may be another's
+  }, request_mt)
+  if self.store and settings.budget ~= false then
+    self.budget = budgets.new(self.store, settings.budget or false)
+  end
+  if self.store and settings.cache then
+    self.cache = caches.new(self.store, settings.cache)
+  end
   function self.is_closed()
     return self.closed
   end

@@ -389,6 +389,13 @@ function scheduler.call(owner, fn, ...)
   return value, message, err
 end
 
+---Runs fn once the caller goes on, where the host can do so.
+---@param fn fun()
+---@return boolean  whether it will run; in a script it will not
+function scheduler.background(fn)
+  return nginx.is_here and nginx.background(fn)
+end
+
 ---Ends the waits of this owner's calls inside map; their transfers are cancelled. One that waits for another map goes on:
 ---what it waits for is ended itself.
 function scheduler.cancel(owner)

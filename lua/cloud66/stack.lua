@@ -127,8 +127,11 @@ end
 
 ---One page of the stacks a token sees.
 ---@return table|nil page, string? message, cloud66.Error? err  # a list with .next
-function stack.fetch_list(api, number)
-  local list, pagination, err = api:get_value("/stacks", { query = { page = number }, list = true })
+---@param api table    of request.new()
+---@param number integer
+---@param order table  see send() of request.lua: the same for all pages
+function stack.fetch_list(api, number, order)
+  local list, pagination, err = api:get_value("/stacks", { query = { page = number }, list = true, reads = true, order = order })
   if not list then
     return nil, pagination, err
   end
@@ -152,7 +155,7 @@ end
 function methods:load(...)
   check.no_more("load()", 0, select("#", ...))
   local state = state_of(self)
-  local fields, message, err = state.endpoint:fields()
+  local fields, message, err = state.endpoint:reading():fields()
   if not fields then
     return nil, message, err
   end
@@ -180,14 +183,14 @@ function methods:page(number)
     number = 1
   end
   check.count(number, "a page number")
-  return state_of(self).endpoint:page(number)
+  return state_of(self).endpoint:reading():page(number)
 end
 
 ---@param id integer|string
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:deployment(id)
   local digits = check.id(id)
-  return state_of(self).endpoint:deployment(digits)
+  return state_of(self).endpoint:reading():deployment(digits)
 end
 
 -- --- sequences ---
@@ -230,7 +233,7 @@ function methods:deployments(options, ...)
   local since = options.since ~= nil and check.time(options.since, "option 'since'") or nil
   local before = options.before ~= nil and check.time(options.before, "option 'before'") or nil
   check.range(since, before)
-  local from = state_of(self).endpoint
+  local from = state_of(self).endpoint:reading()
   local next_page = sequence.page_turner(function(number)
     return from:page(number)
   end, { first = first, most = most, enough = since and all_older(since) })
@@ -244,7 +247,7 @@ end
 -- --- which one is live: each reads at most 5 pages, and has timeout.total for them ---
 
 local function within_timeout(self)
-  local from = state_of(self).endpoint
+  local from = state_of(self).endpoint:reading()
   local settings = from.api.settings
   if settings.on_throttle == "wait" then
     return from -- asked for to take longer
@@ -302,7 +305,7 @@ function methods:actions(options, ...)
   local reference = redeploy.check_reference(options.user_reference, 2)
   local first = options.page ~= nil and check.count(options.page, "option 'page'") or 1
   local most = options.max_pages ~= nil and check.count(options.max_pages, "option 'max_pages'") or nil
-  local from = state_of(self).endpoint
+  local from = state_of(self).endpoint:reading()
   local found = sequence.pages(sequence.page_turner(function(number)
     return from:actions(number, reference)
   end, { first = first, most = most }), id_of)
@@ -318,7 +321,7 @@ end
 ---@return cloud66.Action|nil action, string? message, cloud66.Error? err
 function methods:action(id)
   local digits = check.id(id)
-  return state_of(self).endpoint:action(digits)
+  return state_of(self).endpoint:reading():action(digits)
 end
 
 -- --- operations ---
@@ -336,7 +339,7 @@ function methods:redeploy(options, ...)
   check.no_more("redeploy()", 1, select("#", ...) + 1)
   local body
   options, body = redeploy.check_options(options, 2)
-  local result, message, err = redeploy.run(state_of(self).endpoint, options, body)
+  local result, message, err = redeploy.run(state_of(self).endpoint:changing(), options, body)
   return result, message, err
 end
 
@@ -363,7 +366,7 @@ function methods:ensure(git_hash, options, ...)
   check.no_more("ensure()", 2, select("#", ...) + 2)
   local hash = check.git_hash(git_hash)
   local asked, body, waited = ensure.check_options(options, hash, 2)
-  local deployment, info, err = ensure.run(state_of(self).endpoint, hash, asked, body, waited)
+  local deployment, info, err = ensure.run(state_of(self).endpoint:changing(), hash, asked, body, waited)
   return deployment, info, err
 end
 
@@ -375,7 +378,7 @@ end
 ---# state: "cancelling", "cancelled" (it has ended without success) or "finished" (it had ended by itself)
 function methods:cancel(what, options)
   local digits, waits, waited = cancel.check_options(what, options, 2)
-  local ok, state, more = cancel.run(state_of(self).endpoint, digits, waits, waited)
+  local ok, state, more = cancel.run(state_of(self).endpoint:changing(), digits, waits, waited)
   return ok, state, more
 end
 
@@ -419,7 +422,7 @@ function methods:eta(deployment)
   local state = state_of(self)
   local now = os.time()
   if not state.durations or now - state.durations_read > FRESH then
-    local page, message, err = state.endpoint:page(1)
+    local page, message, err = state.endpoint:reading():page(1)
     if not page then
       return nil, message, err
     end

@@ -1,0 +1,155 @@
+-- kept.lua: answers in a store, as they were received, and which of them may still be given out.
+--
+-- Each carries the mark that its user had before it was asked for. What changes something makes the mark another, and
+-- with it all that was kept before is none.
+
+local core = require "cloud66.core"
+local names = require "cloud66.names"
+
+local kept = {}
+
+local methods = {}
+local kept_mt = { __name = "cloud66.kept", __index = methods }
+
+kept.LARGEST = 1000000 -- bytes: what is longer is not kept
+kept.LONGEST = 86400 -- seconds that anything is kept
+local FAILURE = 1 -- seconds that a failure is kept, so that a crowd does not ask again at once
+local NO_MARK = "-"
+local GONE = 0.001 -- seconds: how to remove something
+
+-- --- the form they are kept in: "1 TIME MARK STATUS KIND\n" and the body ---
+
+local KINDS = { fresh = true, settled = true }
+
+local function pack(answer)
+  return ("1 %.3f %s %d %s\n%s"):format(answer.time, answer.mark, answer.status, answer.is_settled and "settled" or "fresh",
+    answer.body)
+end
+
+-- nil where it is no such text: anybody may have written into the store.
+local function unpack_answer(text)
+  local time, mark, status, kind, at = text:match "^1 (%d+%.%d+) ([%w-]+) (%d%d%d) (%l+)\n()"
+  if not time or #time > 20 or not KINDS[kind] then
+    return nil
+  end
+  return { time = tonumber(time), mark = mark, status = tonumber(status), is_settled = kind == "settled", body = text:sub(at) }
+end
+
+-- --- the store, or this process alone while it fails ---
+
+local function get(self, key)
+  local value = self.store:get(key)
+  if not value and self.store:is_failing() then
+    value = self.store:fallback():get(key)
+  end
+  return value
+end
+
+local function set(self, key, value, ttl)
+  if self.store:set(key, value, ttl) then
+    return true
+  end
+  self.store:fallback():set(key, value, ttl)
+  return false
+end
+
+---Whether this caller now holds a lock.
+---@param seconds number  until it is free again by itself
+---@return boolean
+function methods:lock(key, seconds)
+  local mine = self.store:add(key, "1", seconds)
+  if mine == nil then
+    mine = self.store:fallback():add(key, "1", seconds)
+  end
+  return mine == true
+end
+
+---@param seconds? number  for how long it stays locked; at once free without
+function methods:unlock(key, seconds)
+  set(self, key, "1", seconds or GONE)
+end
+
+-- --- marks ---
+
+-- The mark that holds for a user. One that could not be told to the others is theirs as soon as that is possible.
+local function mark_of(self, user)
+  local owed = self.store.state.owed
+  if owed[user] and self.store:set(names.mark(user), owed[user], kept.LONGEST) then
+    owed[user] = nil
+  end
+  return owed[user] or get(self, names.mark(user)) or NO_MARK
+end
+
+---The mark for an answer that is about to be asked for.
+---@param user string  of names.user()
+---@return string
+function methods:mark(user)
+  return mark_of(self, user)
+end
+
+---Something was or is being changed: nothing that was kept for this user is given out any more.
+function methods:change(user)
+  local mark = core.uuid()
+  if not self.store:set(names.mark(user), mark, kept.LONGEST) then
+    self.store.state.owed[user] = mark
+  end
+end
+
+-- --- answers ---
+
+-- Seconds since; a clock of another host's that is ahead does not count.
+local function age_of(answer)
+  return math.max(0, core.time() - answer.time)
+end
+
+---Whether an answer may be given out, and whether without asking anew; with its age in seconds.
+---@param answer table      of get() or new()
+---@param user string       of names.user()
+---@param settings table    option `cache`
+---@param newer_than number  Unix seconds: an older one will not do
+---@return boolean usable, boolean fresh
+function methods:fits(answer, user, settings, newer_than)
+  local age = age_of(answer)
+  answer.age = age
+  if answer.time < newer_than or answer.mark ~= mark_of(self, user) then
+    return false, false
+  elseif answer.status < 200 or answer.status > 299 then
+    return age < FAILURE, age < FAILURE
+  elseif answer.is_settled then
+    return age < settings.settled, age < settings.settled
+  end
+  return age < settings.stale, age < settings.fresh
+end
+
+---@param key string  of names.answer()
+---@return table|nil answer
+function methods:get(key)
+  local text = get(self, key)
+  return text and unpack_answer(text) or nil
+end
+
+---@param answer table  {time, mark, status, is_settled, body}
+function methods:put(key, answer, settings)
+  local text = pack(answer)
+  if #text > kept.LARGEST then
+    return
+  end
+  local seconds = FAILURE
+  if answer.status >= 200 and answer.status <= 299 then
+    seconds = (answer.is_settled and settings.settled or settings.stale) - age_of(answer)
+  end
+  if seconds > 0 then
+    set(self, key, text, seconds)
+  end
+end
+
+function methods:drop(key)
+  set(self, key, "", GONE)
+end
+
+---@param store table  of shared.of()
+function kept.new(store)
+  return setmetatable({ store = store }, kept_mt)
+end
+
+return kept
