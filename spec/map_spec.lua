@@ -156,7 +156,7 @@ describe("map", function()
     end)
     local used = client:stacks()
     used:count()
-    raises("closed by count", function()
+    raises("spec/map_spec.lua:%d+: .*closed by count", function()
       client:map(used, print)
     end)
     for _, concurrency in ipairs { 0, 1.5, "8" } do

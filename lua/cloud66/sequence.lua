@@ -371,15 +371,21 @@ function sequence.page_turner(fetch, options)
   end
 end
 
+---@return boolean
+function sequence.is(value)
+  return type(value) == "userdata" and states[value] ~= nil
+end
+
 ---The items of a sequence as a function, for what goes through it in its own way; nil where it is no sequence.
 ---@param spent string  what using the sequence again is told
+---@param level integer as in check.lua
 ---@return (fun(): any, string?, table?)|nil
 function sequence.pull_of(self, spent, level)
   local state = type(self) == "userdata" and states[self]
   if not state then
     return nil
   end
-  state = check_open(self, level)
+  state = check_open(self, level + 1)
   state.spent = spent
   return state.pull
 end
