@@ -73,6 +73,17 @@ function cloud66.reference()
   return redeploy.new_reference("lua-cloud66-")
 end
 
+---Figures from a deployment history: counts, durations, failures, recoveries, who and how, and a series of days, weeks or
+---months. What each figure is stands with cloud66.Stats in cloud66/stats.lua.
+---@param deployments cloud66.Sequence|cloud66.Page|cloud66.Deployment[]  in any order; a sequence is used up
+---@param options? { from?: string|number, to?: string|number, by?: "day"|"week"|"month" }  only what started from `from`
+---(inclusive) to `to` (exclusive): dates, ages or Unix seconds as in criteria; `by` asks for the series
+---@return cloud66.Stats|nil stats, string? message, cloud66.Error? err  # what the sequence failed with; too_large
+function cloud66.stats(deployments, options)
+  local stats, message, err = require("cloud66.stats").of(deployments, options)
+  return stats, message, err
+end
+
 ---Reads the body of a webhook: {event, stack_uid, stack_name, outcome, started_time, finished_time}. Anybody can send one:
 ---believe it only after asking the API.
 ---@param body string|nil
