@@ -7,6 +7,9 @@ local nginx = {}
 local methods = {}
 local server_mt = { __index = methods }
 
+-- The modules for nginx's LuaJIT, where another Lua runs the specs.
+local build = os.getenv "C66_NGINX_BUILD" or os.getenv "C66_BUILD"
+
 local function shell(command)
   local pipe = assert(io.popen(command))
   local output = pipe:read "*a"
@@ -46,7 +49,7 @@ local function adapted(self, path)
   replace("load_module [^\n]*", ("include %s/modules.conf;"):format(os.getenv "C66_FAKE_DIR"))
   replace("127%.0%.0%.1:8080", "127.0.0.1:" .. self.port)
   replace("${prefix}%.%./lua/", self.root .. "/lua/")
-  replace("${prefix}luajit/", os.getenv "C66_BUILD" .. "/")
+  replace("${prefix}luajit/", build .. "/")
   return text
 end
 
@@ -83,7 +86,7 @@ http {
     level = options.level or "notice",
     main = options.main or "",
     root = self.root,
-    build = os.getenv "C66_BUILD",
+    build = build,
     http = options.http or "",
     port = tostring(self.port),
     listen = (options.workers or 1) > 1 and "reuseport" or "", -- each worker gets its share
