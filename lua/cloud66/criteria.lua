@@ -213,14 +213,14 @@ criteria.deployment.names.since = "range"
 criteria.deployment.names.before = "range"
 
 ---@param schema table        what items these are: criteria.deployment, or a table of the same form
----@param wanted table|function  criteria, or a function item -> boolean
+---@param wanted table|function  criteria, or a function item, stack -> boolean
 ---@param level? integer      as in check.lua
 ---@return function           item -> boolean; or nil, message, err where that cannot be told
 function criteria.compile(schema, wanted, level)
   level = (level or 2) + 1
   if type(wanted) == "function" then
-    return function(item)
-      return wanted(item) and true or false
+    return function(item, of)
+      return wanted(item, of) and true or false
     end
   end
   if type(wanted) ~= "table" then

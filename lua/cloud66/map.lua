@@ -34,12 +34,12 @@ local function too_late()
 end
 
 -- What became of one item. Only an err object is the item's own failure: any other raise is a bug.
-local function outcome_of(item, fn)
+local function outcome_of(item, of, fn)
   if scheduler.now() >= scheduler.deadline() then
     local err = too_late()
     return { item = item, ok = false, message = err.message, err = err }
   end
-  local ok, value, message, err = pcall(fn, item)
+  local ok, value, message, err = pcall(fn, item, of)
   if not ok and errors.is(value) then
     return { item = item, ok = false, message = value.message, err = value }
   elseif not ok then
@@ -51,7 +51,7 @@ local function outcome_of(item, fn)
 end
 
 ---@param source table|cloud66.Sequence
----@param fn fun(item): any, string?, table?
+---@param fn fun(item, stack?): any, string?, table?
 ---@param limit integer    requests in flight
 ---@param seconds? number  for the whole
 ---@param level integer    as in check.lua
@@ -67,8 +67,8 @@ function map.run(source, fn, limit, seconds, level)
   end
   local pull = puller(source, level)
   local results = { failed = 0 }
-  local ok, message, err = scheduler.each(pull, function(index, item)
-    local outcome = outcome_of(item, fn)
+  local ok, message, err = scheduler.each(pull, function(index, item, of)
+    local outcome = outcome_of(item, of, fn)
     results[index] = outcome
     if not outcome.ok then
       results.failed = results.failed + 1

@@ -45,6 +45,9 @@ end
 
 local CAN_YIELD = nginx.is_here or can_yield() -- nginx has LuaJIT, and may load this file where it cannot yield
 
+---Whether each() has several items in work at once.
+scheduler.overlaps = CAN_YIELD
+
 local function current()
   if nginx.is_here then
     return by_thread[running() or false] or false -- in no coroutine: while nginx starts
@@ -420,12 +423,12 @@ local function one_after_another(pull, work, deadline)
   local function go()
     local index = 0
     while true do
-      local item, message, err = pull()
+      local item, of, err = pull()
       if item == nil then
-        return message, err
+        return of, err
       end
       index = index + 1
-      work(index, item)
+      work(index, item, of)
     end
   end
   local ok, message, err = pcall(go)
@@ -448,27 +451,27 @@ local function feed(loop, group, pull, work)
     if not room.ready() then
       coroutine.yield(room)
     end
-    local item, message, err = pull()
+    local item, of, err = pull()
     if item == nil then
-      group.failure = message and { message, err }
+      group.failure = of and { of, err }
       return
     end
     index = index + 1
     group.count = group.count + 1
     local place = index
     spawn(loop, group, function()
-      work(place, item)
+      work(place, item, of)
       group.count = group.count - 1
     end)
   end
 end
 
----Calls work(index, item) for each item that pull() gives, up to `limit` of them at once, each in a coroutine of its
+---Calls work(index, item, of) for each item that pull() gives, up to `limit` of them at once, each in a coroutine of its
 ---own. Inside such a coroutine it goes on in the loop that is there. On PUC Lua 5.1 one comes after another.
 ---
 ---What work or pull raises stops the rest, and is raised on.
----@param pull fun(): any, string?, table?  an item; nil at the end; or nil, message, err
----@param work fun(index: integer, item: any)
+---@param pull fun(): any, any, table?  an item and what it is of; nil at the end; or nil, message, err
+---@param work fun(index: integer, item: any, of: any)
 ---@param limit integer
 ---@param deadline number  by now(): what scheduler.deadline() gives inside
 ---@return true|nil ok, string? message, table? err  # of pull

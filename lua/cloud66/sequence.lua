@@ -1,6 +1,7 @@
 -- sequence.lua: lazy, single-pass sequences, and the only loop that turns pages.
 --
--- Inside, a sequence is one function pull() -> item, or nil at the end, or nil, message, err when it fails.
+-- Inside, a sequence is one function pull() -> item, of: the item and, in a sequence over several sources, the one it is
+-- of (the stack of a deployment); or nil at the end, or nil, message, err when it fails.
 
 local core = require "cloud66.core"
 local check = require "cloud66.check"
@@ -17,10 +18,18 @@ function sequence_mt.__tostring()
   return "sequence"
 end
 
+-- A sequence is a userdata: no list operation takes it for an empty table, on Lua 5.1 neither.
+-- What each knows: `pull`; `schema`, what criteria may ask of the items, or false after map(); `spent`, why it is no
+-- longer the caller's to use; and `failed`, the list of sources that failed, or false where there is but one source. None
+-- of it refers to the sequence.
+local states = setmetatable({}, { __mode = "k" })
+
 -- A sequence mistaken for a list would look empty: say so instead.
-function sequence_mt.__index(_, name)
+function sequence_mt.__index(self, name)
   local method = methods[name]
-  if method == nil then
+  if method == nil and name == "failed" and states[self].failed then
+    return states[self].failed
+  elseif method == nil then
     error(("a sequence has no '%s': go through it with for or each(), or collect() it into a list"):format(
       tostring(name)), 2)
   end
@@ -39,14 +48,9 @@ function sequence_mt.__pairs()
   error("a sequence is no table: go through it with for or each(), or collect() it into a list", 2)
 end
 
--- A sequence is a userdata: no list operation takes it for an empty table, on Lua 5.1 neither.
--- What each knows: `pull`; `schema`, what criteria may ask of the items, or false after map(); and `spent`, why
--- it is no longer the caller's to use. None of it refers to the sequence.
-local states = setmetatable({}, { __mode = "k" })
-
-local function new(pull, schema)
+local function new(pull, schema, failed)
   local self = core.object(sequence_mt)
-  states[self] = { pull = pull, schema = schema or false, spent = false }
+  states[self] = { pull = pull, schema = schema or false, spent = false, failed = failed or false }
   return self
 end
 
@@ -66,20 +70,20 @@ end
 local function take_over(self, spent)
   local state = check_open(self, 3)
   state.spent = spent
-  return state.pull, state.schema
+  return state.pull, state.schema, state.failed
 end
 
--- `for item in seq do`: a loop cannot return an error, so it is raised.
+-- `for item, of in seq do`: a loop cannot return an error, so it is raised.
 function sequence_mt.__call(self)
   local state = check_open(self, 2)
-  local item, message, err = state.pull()
+  local item, of, err = state.pull()
   if item == nil then
-    state.spent = message and "ended by an error" or "used up"
-    if message then
+    state.spent = of and "ended by an error" or "used up"
+    if of then
       error(err, 0)
     end
   end
-  return item
+  return item, of
 end
 
 -- --- deriving ---
@@ -88,22 +92,22 @@ end
 ---@param matches function  of criteria.compile(): item -> boolean, or nil, message, err
 ---@return cloud66.Sequence
 function sequence.filter(self, matches)
-  local pull, schema = take_over(self, "taken over by where()")
+  local pull, schema, failed = take_over(self, "taken over by where()")
   return new(function()
     while true do
-      local item, message, err = pull()
+      local item, of, err = pull()
       if item == nil then
-        return nil, message, err
+        return nil, of, err
       end
-      local ok
-      ok, message, err = matches(item)
+      local ok, message
+      ok, message, err = matches(item, of)
       if ok then
-        return item
+        return item, of
       elseif message then
         return nil, message, err
       end
     end
-  end, schema)
+  end, schema, failed)
 end
 
 ---@param wanted table|fun(item): boolean  criteria (see the README), or a function
@@ -114,25 +118,25 @@ function methods:where(wanted, ...)
   return sequence.filter(self, matches)
 end
 
----@param fn fun(item): any  never nil
+---@param fn fun(item, stack?): any  never nil
 ---@return cloud66.Sequence
 function methods:map(fn, ...)
   check.no_more("map()", 1, select("#", ...) + 1)
   if type(fn) ~= "function" then
     error("map() needs a function", 2)
   end
-  local pull = take_over(self, "taken over by map()")
+  local pull, _, failed = take_over(self, "taken over by map()")
   return new(function()
-    local item, message, err = pull()
+    local item, of, err = pull()
     if item == nil then
-      return nil, message, err
+      return nil, of, err
     end
-    local value = fn(item)
+    local value = fn(item, of)
     if value == nil then
       error("the function given to map() returned nil (use where() to leave items out)", 0)
     end
-    return value
-  end)
+    return value, of
+  end, false, failed)
 end
 
 ---@param n integer  at most so many items; the one after them is not fetched
@@ -140,66 +144,66 @@ end
 function methods:take(n, ...)
   check.no_more("take()", 1, select("#", ...) + 1)
   check.count(n, "take(n)")
-  local pull, schema = take_over(self, "taken over by take()")
+  local pull, schema, failed = take_over(self, "taken over by take()")
   return new(function()
     if n == 0 then
       return nil
     end
     n = n - 1
     return pull()
-  end, schema)
+  end, schema, failed)
 end
 
----@param fn fun(item): boolean  the first item it is false of ends the sequence
+---@param fn fun(item, stack?): boolean  the first item it is false of ends the sequence
 ---@return cloud66.Sequence
 function methods:take_while(fn, ...)
   check.no_more("take_while()", 1, select("#", ...) + 1)
   if type(fn) ~= "function" then
     error("take_while() needs a function", 2)
   end
-  local pull, schema = take_over(self, "taken over by take_while()")
+  local pull, schema, failed = take_over(self, "taken over by take_while()")
   local over = false
   return new(function()
     if over then
       return nil
     end
-    local item, message, err = pull()
+    local item, of, err = pull()
     if item == nil then
-      return nil, message, err
-    elseif not fn(item) then
+      return nil, of, err
+    elseif not fn(item, of) then
       over = true
       return nil
     end
-    return item
-  end, schema)
+    return item, of
+  end, schema, failed)
 end
 
 -- --- closing ---
 
--- Goes through all items; fn(item) returning true ends it. true, or nil, message, err.
+-- Goes through all items; fn(item, of) returning true ends it. true, or nil, message, err.
 local function run(pull, fn)
   while true do
-    local item, message, err = pull()
+    local item, of, err = pull()
     if item == nil then
-      if message then
-        return nil, message, err
+      if of then
+        return nil, of, err
       end
       return true
-    elseif fn(item) then
+    elseif fn(item, of) then
       return true
     end
   end
 end
 
----@return any|nil item, string? message, cloud66.Error? err  # kind `none` when there is no item
+---@return any|nil item, any message_or_stack, cloud66.Error? err  # kind `none` when there is no item
 function methods:first(...)
   check.no_more("first()", 0, select("#", ...))
   local pull = take_over(self, "closed by first()")
-  local item, message, err = pull()
-  if item == nil and not message then
+  local item, of, err = pull()
+  if item == nil and not of then
     return errors.fail("none", "no item matches")
   end
-  return item, message, err
+  return item, of, err
 end
 
 ---@return integer|nil count, string? message, cloud66.Error? err
@@ -236,7 +240,7 @@ function methods:collect(limit, ...)
 end
 
 ---The same as a `for` loop, but failures are returned: the way to go inside nginx and on Lua 5.1.
----@param fn fun(item)
+---@param fn fun(item, stack?)
 ---@return integer|nil count, string? message, cloud66.Error? err
 function methods:each(fn, ...)
   check.no_more("each()", 1, select("#", ...) + 1)
@@ -245,8 +249,8 @@ function methods:each(fn, ...)
   end
   local pull = take_over(self, "closed by each()")
   local count = 0
-  local ok, message, err = run(pull, function(item)
-    fn(item)
+  local ok, message, err = run(pull, function(item, of)
+    fn(item, of)
     count = count + 1
   end)
   if not ok then
@@ -255,7 +259,7 @@ function methods:each(fn, ...)
   return count
 end
 
----@param by string|fun(item): any  a field, or a function; items it gives nil for stand under cloud66.null
+---@param by string|fun(item, stack?): any  a field, or a function; items it gives nil for stand under cloud66.null
 ---@return table<any, any[]>|nil groups, string? message, cloud66.Error? err
 function methods:group_by(by, ...)
   check.no_more("group_by()", 1, select("#", ...) + 1)
@@ -274,8 +278,8 @@ function methods:group_by(by, ...)
   end
   local pull = take_over(self, "closed by group_by()")
   local groups = {}
-  local ok, message, err = run(pull, function(item)
-    local key = key_of(item)
+  local ok, message, err = run(pull, function(item, of)
+    local key = key_of(item, of)
     if key == nil then
       key = core.null
     end
@@ -292,7 +296,7 @@ function methods:group_by(by, ...)
   return groups
 end
 
----@param fn fun(accumulated, item): any
+---@param fn fun(accumulated, item, stack?): any
 ---@param init any  what to begin with, and the result when there are no items; not nil
 ---@return any|nil accumulated, string? message, cloud66.Error? err
 function methods:reduce(fn, init, ...)
@@ -303,8 +307,8 @@ function methods:reduce(fn, init, ...)
     error("reduce() needs a value to begin with", 2)
   end
   local pull = take_over(self, "closed by reduce()")
-  local ok, message, err = run(pull, function(item)
-    init = fn(init, item)
+  local ok, message, err = run(pull, function(item, of)
+    init = fn(init, item, of)
     if init == nil then
       error("the function given to reduce() returned nil", 0)
     end
@@ -374,6 +378,14 @@ end
 ---@return boolean
 function sequence.is(value)
   return type(value) == "userdata" and states[value] ~= nil
+end
+
+---A sequence over several sources.
+---@param pull fun(): any, any, table?  item and its source; or nil, message, err
+---@param failed table[]  the sources that failed: {stack=, message=, err=}; filled while the sequence is gone through
+---@return cloud66.Sequence
+function sequence.from_many(pull, schema, failed)
+  return new(pull, schema, failed)
 end
 
 ---The items of a sequence as a function, for what goes through it in its own way; nil where it is no sequence.

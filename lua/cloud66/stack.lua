@@ -125,6 +125,11 @@ function stack.uid_of(self)
   return self.uid
 end
 
+---@return boolean
+function stack.is(value)
+  return type(value) == "table" and rawget(value, STATE) ~= nil
+end
+
 ---One page of the stacks a token sees.
 ---@return table|nil page, string? message, cloud66.Error? err  # a list with .next
 ---@param api table    of request.new()
@@ -215,6 +220,16 @@ local function all_older(since)
   end
 end
 
+---A function that fetches the stack's pages of deployments: see sequence.page_turner.
+---@param self cloud66.Stack
+---@param options { first?: integer, most?: integer, since?: number }  since: no page after the first that is older
+function stack.page_turner(self, options)
+  local from, since = state_of(self).endpoint:reading(), options.since
+  return sequence.page_turner(function(number)
+    return from:page(number)
+  end, { first = options.first, most = options.most, enough = since and all_older(since) })
+end
+
 local function id_of(deployment)
   return deployment.id
 end
@@ -233,10 +248,7 @@ function methods:deployments(options, ...)
   local since = options.since ~= nil and check.time(options.since, "option 'since'") or nil
   local before = options.before ~= nil and check.time(options.before, "option 'before'") or nil
   check.range(since, before)
-  local from = state_of(self).endpoint:reading()
-  local next_page = sequence.page_turner(function(number)
-    return from:page(number)
-  end, { first = first, most = most, enough = since and all_older(since) })
+  local next_page = stack.page_turner(self, { first = first, most = most, since = since })
   local found = sequence.pages(next_page, id_of, criteria.deployment)
   if not since and not before then
     return found

@@ -90,7 +90,8 @@ local function without_null(record)
 end
 
 ---The requests whose scenario carried this tag, in order: {method, path (as sent, without the scenario), query, headers
----(lower-case names; authorization as "Bearer valid"), scheme, http_version, body}. With a method, those alone.
+---(lower-case names; authorization as "Bearer valid"), scheme, http_version, body, in_flight (how many requests of the
+---tag were there when it came, with itself)}. With a method, those alone.
 function fake.requests(tag, method)
   local list = {}
   for line in io.lines(directory .. "/requests.jsonl") do

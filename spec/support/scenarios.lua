@@ -17,7 +17,7 @@
 --   body(value, text, reply, x)          the bytes of a good reply
 --   send(value, reply, x)                any reply: its headers, and how it goes over the wire (fake/sender.lua)
 --
--- `fault = true` makes a row obey `on` and `times`.
+-- `fault = true` makes a row obey `on`, `stack` and `times`.
 local allowed = require "spec.support.fake.allowed"
 local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
@@ -58,6 +58,11 @@ return {
     "on",
     one_of("stacks", "stack", "deployments", "deployment", "redeploy", "cancel", "actions", "action", "ping", "page2"),
     "faults (marked *) only for this kind of request; page2: only where ?page=2",
+  },
+  {
+    "stack",
+    one_of(data.stack_names),
+    "faults (marked *) only for what is asked of this stack",
   },
   {
     "times",

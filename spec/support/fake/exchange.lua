@@ -1,7 +1,7 @@
 -- Reads a request into one table, x, which the other parts pass around:
 --   method, scheme, host, port, http_port, origin, http_version, raw_uri (as sent), path (without scenario and query, as
 --   sent), segments (decoded), query (decoded), headers (lower-case names), body (nil where it is empty), token,
---   values (the scenario), page (nil where it is none)
+--   values (the scenario), page (nil where it is none), in_flight (how many of the tag were there, with it)
 -- Routing adds kind and is_list; scenarios add open, error_body, indent, id_text, limit; world.enter adds world.
 -- luacheck: globals ngx
 local access = require "spec.support.fake.access"

@@ -40,6 +40,7 @@ function recorder.write(x)
     { "http_version", x.http_version },
     { "headers", object(x.headers, header) },
     { "body", x.body },
+    { "in_flight", x.in_flight },
   }
   file:write(access.hide(json.encode(line)), "\n")
   file:flush()

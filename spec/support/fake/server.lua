@@ -2,6 +2,7 @@
 -- luacheck: globals ngx
 local access = require "spec.support.fake.access"
 local api = require "spec.support.fake.api"
+local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
 local exchange = require "spec.support.fake.exchange"
 local recorder = require "spec.support.fake.recorder"
@@ -24,6 +25,8 @@ end
 local function has_fault_now(x)
   local on, times = x.values.on, x.values.times
   if on and on ~= x.kind and not (on == "page2" and x.page == 2) then
+    return false
+  elseif x.values.stack and data.uids[x.values.stack] ~= x.segments[4] then
     return false
   end
   return not times or count("times:" .. x.values.tag) <= times
@@ -67,11 +70,22 @@ function server.handle()
   if not x then
     return sender.send { status = 599, body = "fake API: " .. problem .. "\n", type = "text/plain", headers = {} }
   end
+  if x.values.tag then
+    ngx.ctx.flying = "flying:" .. x.values.tag
+    x.in_flight = count(ngx.ctx.flying)
+  end
   recorder.write(x)
   world.enter(x)
   local reply = answer(x)
   reply.headers = usual_headers(reply.headers or {}, x)
   return sender.send(scenario.apply("send", x.values, reply, x))
+end
+
+---In nginx's log phase, which comes however a request ends.
+function server.over()
+  if ngx.ctx.flying then
+    ngx.shared.state:incr(ngx.ctx.flying, -1)
+  end
 end
 
 return server
