@@ -72,6 +72,7 @@ build = {
     ["cloud66.live"] = "lua/cloud66/live.lua",
     ["cloud66.map"] = "lua/cloud66/map.lua",
     ["cloud66.match"] = "lua/cloud66/match.lua",
+    ["cloud66.merge"] = "lua/cloud66/merge.lua",
     ["cloud66.names"] = "lua/cloud66/names.lua",
     ["cloud66.nginx"] = "lua/cloud66/nginx.lua",
     ["cloud66.patience"] = "lua/cloud66/patience.lua",

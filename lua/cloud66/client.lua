@@ -8,6 +8,7 @@ local encode = require "cloud66.encode"
 local errors = require "cloud66.error"
 local limits = require "cloud66.limits"
 local map = require "cloud66.map"
+local merge = require "cloud66.merge"
 local request = require "cloud66.request"
 local sequence = require "cloud66.sequence"
 local stacks = require "cloud66.stack"
@@ -138,6 +139,33 @@ function methods:stacks(wanted)
   return matches and sequence.filter(found, matches) or found
 end
 
+local HISTORY_OPTIONS = { since = true, before = true }
+
+---The deployments of many stacks, newest first over all of them, each with its stack: `for d, stack in
+---client:deployments() do`. Pages are fetched with up to `concurrency` requests in flight. A deployment without a start
+---comes right after the one before it in its own stack's list.
+---
+---A stack that fails costs itself alone: the sequence's `failed` has {stack=, message=, err=} for each so far, and the
+---`warning` hook hears of it. When all of them fail the sequence fails; so it does, with `none`, when there is no stack.
+---@param wanted? table|function|cloud66.Sequence  a list of uids or stacks, a sequence of stacks, or criteria as for
+---stacks(); nil: all stacks. A stack that is named twice is read once
+---@param options? { since?: string|number, before?: string|number }  as in criteria; since also stops turning pages
+---@return cloud66.Sequence
+function methods:deployments(wanted, options, ...)
+  local api = state_of(self).api
+  check.no_more("deployments()", 2, select("#", ...) + 2)
+  options = check.options(options, HISTORY_OPTIONS, "option", 2, "since")
+  local range = {
+    since = options.since ~= nil and check.time(options.since, "option 'since'") or nil,
+    before = options.before ~= nil and check.time(options.before, "option 'before'") or nil,
+  }
+  check.range(range.since, range.before)
+  local pull = merge.stacks(api, wanted, function()
+    return self:stacks()
+  end, 2)
+  return merge.deployments(api, pull, range)
+end
+
 -- Whether a field is the text, given in lower case, whatever its own case.
 local function says(value, text)
   return type(value) == "string" and value:lower() == text
@@ -217,7 +245,7 @@ end
 ---fn returning nil, message, err, or raising an err object, is that item's failure. Whatever else it raises is a bug:
 ---the rest is aborted and it is raised on. A view made by with{timeout = seconds} has so long for the whole map.
 ---@param source table|cloud66.Sequence  a list or a sequence
----@param fn fun(item): any, string?, table?
+---@param fn fun(item, stack?): any, string?, table?  stack: where the sequence is over many
 ---@return table|nil results, string? message, cloud66.Error? err
 ---results: one {item=, ok=, value=, message=, err=} for each, in order, and .failed, how many. nil when the sequence
 ---itself fails: err.results then has what there is.
