@@ -1,0 +1,223 @@
+-- Several processes, one budget and one cache in Redis: what they share, and what becomes of them when Redis does not answer.
+local cloud66 = require "cloud66"
+local core = require "cloud66.core"
+local expect = require "spec.support.expect"
+local fake = require "spec.support.fake"
+local nginx = require "cloud66.nginx"
+local redis = require "spec.support.redis"
+local scheduler = require "cloud66.scheduler"
+
+local function has_library()
+  if nginx.is_here then
+    return pcall(require, "resty.redis") or pcall(require, "nginx.redis")
+  end
+  return pcall(require, "redis") and pcall(require, "socket")
+end
+
+if not redis.is_installed() or not has_library() then
+  describe("a fleet", function()
+    pending "redis-server or this Lua's library for it is not installed"
+  end)
+  return
+end
+
+local PATIENT = 20 -- seconds: of calls that are to succeed on a machine that has much to do
+
+local server
+
+-- Runs a program in so many processes at once; gives what each wrote. The programs' `client` has a Redis store.
+local function run(processes, options, program)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "w"))
+  file:write(([[
+    local cloud66 = require "cloud66"
+    local store = cloud66.store.redis { port = %d, timeout = %d }
+    local client = assert(cloud66.new { base_url = %q, token = %q, retries = false, store = store, %s })
+  ]]):format(server.port, PATIENT, options.url, fake.token, options.settings or ""), program)
+  file:close()
+  local command, parts = ("'%s' '%s'"):format(os.getenv "C66_LUA", path), {}
+  for i = 1, processes do
+    parts[i] = ("%s >%s.%d 2>&1 &"):format(command, path, i)
+  end
+  os.execute(table.concat(parts, " ") .. " wait")
+  local written = {}
+  for i = 1, processes do
+    local output = assert(io.open(path .. "." .. i))
+    written[i] = output:read "*a"
+    output:close()
+    os.remove(path .. "." .. i)
+  end
+  os.remove(path)
+  return written
+end
+
+local function sum(written)
+  local total = 0
+  for _, text in ipairs(written) do
+    total = total + (tonumber(text:match "^(%d+)%s*$") or error(text, 0))
+  end
+  return total
+end
+
+describe("a fleet", function()
+  local tag, scenario, warnings
+
+  setup(function()
+    server = redis.start()
+  end)
+
+  teardown(function()
+    server:remove()
+  end)
+
+  before_each(function()
+    server:cli "flushall"
+    tag, warnings = fake.fresh_tag(), 0
+    scenario = { tag = tag, ratelimit = "no", world = tag }
+  end)
+
+  local function connect(options)
+    local all = { store = cloud66.store.redis { port = server.port, timeout = PATIENT }, on = { warning = function()
+      warnings = warnings + 1
+    end } }
+    for name, value in pairs(options or {}) do
+      all[name] = value
+    end
+    return expect.connect(scenario, all)
+  end
+
+  local function hasty(seconds)
+    return cloud66.store.redis { port = server.port, timeout = seconds or 0.2 }
+  end
+
+  it("of eight processes keeps to one budget", function()
+    local options = { url = fake.url(scenario), settings = "budget = 200" }
+    local gets = run(8, options, [[
+      local count = 0
+      while true do
+        local got, message, err = client:request("GET", "/ping")
+        if not got then
+          assert(err.budget, message)
+          break
+        end
+        count = count + 1
+      end
+      print(count)
+    ]])
+    assert.equal(180, sum(gets))
+    assert.equal(180, #fake.requests(tag))
+    local writes = run(8, options, ([[
+      local count = 0
+      while true do
+        local got, message, err = client:stack(%q):redeploy { git_ref = "main" }
+        if not got then
+          assert(err.budget, message)
+          break
+        end
+        count = count + 1
+      end
+      print(count)
+    ]]):format(fake.stacks.staging))
+    assert.equal(20, sum(writes))
+    assert.equal(200, #fake.requests(tag))
+  end)
+
+  it("of eight processes asks once for what all want", function()
+    scenario.delay = 1
+    run(8, { url = fake.url(scenario), settings = "cache = { fresh = 60 }" }, ([[
+      assert(client:stack(%q):live())
+    ]]):format(fake.stacks.staging))
+    assert.equal(1, #fake.requests(tag))
+  end)
+
+  it("goes on while Redis is away, with one warning, and shares again when it is back", function()
+    local client = connect { budget = 100, store = hasty(2) }
+    assert(client:request("GET", "/ping"))
+    server:stop()
+    for _ = 1, 5 do
+      assert(client:request("GET", "/ping"))
+    end
+    assert.equal(1, warnings)
+    assert.is_false(client:limits().shared)
+    server:start_again()
+    local shared
+    for _ = 1, 200 do
+      assert(client:request("GET", "/ping"))
+      shared = client:limits().shared
+      if shared then
+        break
+      end
+      scheduler.pass(0.1)
+    end
+    assert.is_true(shared)
+    assert.equal(1, warnings)
+    local other = connect { budget = 100 }
+    assert.equal(#fake.requests(tag), other:limits().used) -- what was counted meanwhile is there, too
+  end)
+
+  it("keeps to its deadlines while Redis stands still", function()
+    local client = connect { budget = 100, cache = {}, store = hasty(0.2), timeout = 20 }
+    assert(client:stack(fake.stacks.staging):live())
+    server:pause()
+    local before = core.monotonic()
+    local got, message = client:stack(fake.stacks.api):live()
+    local elapsed = core.monotonic() - before
+    server:resume()
+    assert(got, message)
+    assert.is_true(elapsed < 15)
+    assert.equal(1, warnings)
+  end)
+
+  it("goes on where Redis is full", function()
+    local client = connect { budget = 100, cache = {} }
+    server:cli "config set maxmemory 1"
+    for _ = 1, 3 do
+      assert(client:stack(fake.stacks.staging):live())
+    end
+    server:cli "config set maxmemory 0"
+    assert.equal(1, #fake.requests(tag))
+    assert.equal(1, warnings)
+  end)
+
+  it("goes on where others have written into its keys", function()
+    local client = connect { budget = 100, cache = { fresh = 60 } }
+    assert(client:stack(fake.stacks.staging):live())
+    for key in server:cli("--raw keys '*'"):gmatch "%S+" do
+      server:cli("del '" .. key .. "'")
+      server:cli("lpush '" .. key .. "' nonsense")
+    end
+    for _ = 1, 3 do
+      assert(client:stack(fake.stacks.staging):live())
+    end
+    assert.is_true(#fake.requests(tag) <= 4)
+    assert.equal(1, warnings)
+  end)
+
+  it("is not held up by one that was killed while it asked", function()
+    scenario.delay, scenario.times = 60, 1
+    local program = os.tmpname()
+    local file = assert(io.open(program, "w"))
+    file:write(([[
+      local cloud66 = require "cloud66"
+      assert(cloud66.new { base_url = %q, token = %q, retries = false, timeout = 100, cache = { fresh = 60 },
+        store = cloud66.store.redis { port = %d, timeout = %d } }):stack(%q):live()
+    ]]):format(fake.url(scenario), fake.token, server.port, PATIENT, fake.stacks.staging))
+    file:close()
+    local pipe = io.popen(("'%s' '%s' >/dev/null 2>&1 & echo $!"):format(os.getenv "C66_LUA", program))
+    local pid = pipe:read "*n"
+    pipe:close()
+    for _ = 1, 1000 do
+      if #fake.requests(tag) == 1 then
+        break
+      end
+      scheduler.pass(0.02)
+    end
+    os.execute("kill -9 " .. pid)
+    os.remove(program)
+    local client = connect { cache = { fresh = 60 }, timeout = 30 }
+    local before = core.monotonic()
+    assert(client:stack(fake.stacks.staging):live())
+    assert.is_true(core.monotonic() - before < 20) -- the lock lasts for 5 seconds
+    assert.equal(2, #fake.requests(tag))
+  end)
+end)
