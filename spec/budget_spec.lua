@@ -29,7 +29,7 @@ local function deploy(client, more)
 end
 
 describe("the budget", function()
-  local tag, scenario
+  local tag, scenario, store
 
   before_each(function()
     tag = fake.fresh_tag()
@@ -42,7 +42,7 @@ describe("the budget", function()
 
   describe("of one's own", function()
     it("is shared by all clients of a store, with a tenth kept for changes", function()
-      local store = cloud66.store.memory()
+      store = cloud66.store.memory()
       local first = connect(scenario, { store = store, budget = 30 })
       local second = connect(scenario, { store = store, budget = 30 })
       for _ = 1, 13 do
@@ -82,6 +82,20 @@ describe("the budget", function()
       assert.equal(3, requests())
     end)
 
+    it("may be larger than what the documents say", function()
+      store = table_store.new()
+      local client = connect(scenario, { store = store, budget = 10000 })
+      assert(ping(client)())
+      for key in pairs(store.values) do
+        if key:find "^cloud66:count:%x+:%d+$" then
+          store.values[key] = "5000"
+        end
+      end
+      assert(ping(client)())
+      assert.equal(10000 - 5001, client:limits().remaining)
+      assert(ping(client)())
+    end)
+
     it("is a view's too, and without a store the client's own", function()
       local client = connect(scenario, { budget = 10 })
       assert.equal(9, (until_refused(ping(client:with { timeout = 5 }))))
@@ -90,7 +104,8 @@ describe("the budget", function()
     end)
 
     it("is of each user: another token has another", function()
-      local store, token = cloud66.store.memory(), fake.token
+      store = cloud66.store.memory()
+      local token = fake.token
       local client = connect(scenario, { store = store, budget = 10, token = function()
         return token
       end })
@@ -137,7 +152,7 @@ describe("the budget", function()
 
     it("holds back GETs before the server does, and nothing that changes something", function()
       spend(30)
-      local store = cloud66.store.memory()
+      store = cloud66.store.memory()
       local client = connect(scenario, { store = store })
       assert(ping(client)())
       assert.same({ 50, 19, 31, 5, false }, (function(l)
@@ -153,7 +168,7 @@ describe("the budget", function()
 
     it("is told to the others when it has refused", function()
       scenario.error, scenario.times, scenario.on, scenario.limit = "throttled", 1, "ping", 1000
-      local store = cloud66.store.memory()
+      store = cloud66.store.memory()
       local first, second = connect(scenario, { store = store }), connect(scenario, { store = store })
       local err = failure("throttled", ping(first)())
       assert.is_nil(err.budget)
@@ -193,7 +208,7 @@ describe("the budget", function()
   end)
 
   describe("on a store that fails", function()
-    local store, warnings, client
+    local warnings, client
 
     before_each(function()
       store, warnings = table_store.new(), {}

@@ -74,10 +74,12 @@ local function read_said(self, spent)
   return spent.said
 end
 
--- How many requests the server should still answer, and how many it answers an hour.
-local function estimate(said, count)
+-- How many requests the server should still answer, and how many it answers an hour. Where it says nothing, a budget of
+-- one's own is believed rather than the documents.
+local function estimate(self, said, count)
   if not said then
-    return limits.DOCUMENTED - count, limits.DOCUMENTED
+    local limit = self.own or limits.DOCUMENTED
+    return limit - count, limit
   end
   return said.remaining - math.max(0, count - said.count), said.limit
 end
@@ -119,7 +121,7 @@ function methods:take(user, for_change, now)
       return refuse_own(self, spent, for_change)
     end
   end
-  local left, limit = estimate(read_said(self, spent), count)
+  local left, limit = estimate(self, read_said(self, spent), count)
   if not for_change and left <= reserve(limit) and not may_look(self, spent, now) then
     return refuse(("of %d requests an hour the API should have no more than %d left, which are kept for changes: "
       .. "wait for the next hour"):format(limit, math.max(0, left)), spent.left, true)
@@ -156,7 +158,7 @@ function methods:read(user, headers, now)
   end
   local spent = hour_of(self, user, now)
   local count = spent.remote + spent.owed
-  local left, known = estimate(spent.said, count)
+  local left, known = estimate(self, spent.said, count)
   if not spent.said or known ~= limit or math.abs(left - remaining) > math.max(1, limit / 100) then
     say(self, spent, { limit = limit, remaining = remaining, count = count }, spent.left)
   end
@@ -193,7 +195,7 @@ end
 function methods:report(user, report, now)
   local spent = hour_of(self, user, now)
   local count = read_count(self, spent)
-  local left, limit = estimate(read_said(self, spent), count)
+  local left, limit = estimate(self, read_said(self, spent), count)
   report.counted = not spent.said
   report.limit, report.remaining = limit, math.max(0, left)
   report.used = math.max(0, limit - report.remaining)

@@ -6,12 +6,10 @@ local core = require "cloud66.core"
 local names = {}
 
 local LENGTH = 16 -- bytes of the hash that go into a key: nobody can look for two that are the same
+local HEX = ("%02x"):rep(LENGTH)
 
-local function hash(token, ...)
-  local bytes = core.hmac(token, table.concat({ ... }, "\n")):sub(1, LENGTH)
-  return (bytes:gsub(".", function(byte)
-    return ("%02x"):format(byte:byte())
-  end))
+local function hash(token, text)
+  return HEX:format(core.hmac(token, text):byte(1, LENGTH))
 end
 
 ---Who asks: requests are counted for each user, whatever account they are for.
@@ -19,7 +17,7 @@ end
 ---@param base_url string
 ---@return string
 function names.user(token, base_url)
-  return hash(token, "user", base_url)
+  return hash(token, "user\n" .. base_url)
 end
 
 ---An answer to a GET, and the lock of those who want it.
@@ -28,7 +26,7 @@ end
 ---@param address string  the whole URL
 ---@return string
 function names.answer(token, account, address)
-  return "cloud66:answer:" .. hash(token, "answer", account or "", address)
+  return "cloud66:answer:" .. hash(token, ("answer\n%s\n%s"):format(account or "", address))
 end
 
 ---What a change makes another: see kept.lua.
