@@ -8,8 +8,20 @@ local names = {}
 local LENGTH = 16 -- bytes of the hash that go into a key: nobody can look for two that are the same
 local HEX = ("%02x"):rep(LENGTH)
 
+-- The hashes made last with one token, as they are asked for again and again. It stands in no table.
+local last_token, hashes, count = false, {}, 0
+local MOST = 500
+
 local function hash(token, text)
-  return HEX:format(core.hmac(token, text):byte(1, LENGTH))
+  if token ~= last_token or count >= MOST then
+    last_token, hashes, count = token, {}, 0
+  end
+  local made = hashes[text]
+  if not made then
+    made = HEX:format(core.hmac(token, text):byte(1, LENGTH))
+    hashes[text], count = made, count + 1
+  end
+  return made
 end
 
 ---Who asks: requests are counted for each user, whatever account they are for.
