@@ -501,6 +501,7 @@ describe("a series", function()
     assert.same({ "2025-02-28 1", "2025-03-01 1" }, labels(series("day", "2025-02-28", "2025-03-01")))
     assert.same({ "2000-02-29 1" }, labels(series("day", "2000-02-29")))
     assert.same({ "2100-02-28 1", "2100-03-01 1" }, labels(series("day", "2100-02-28", "2100-03-01")))
+    assert.same({ "2072-12-31 1", "2073-01-01 1" }, labels(series("day", "2072-12-31", "2073-01-01"))) -- the end of a leap year
     local days = series("day", "2024-02-29")
     assert.same({ 1709164800, 1709251200 }, { days[1].from, days[1].to })
   end)
