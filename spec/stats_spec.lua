@@ -730,3 +730,53 @@ describe("the figures of a stack", function()
     assert.equal(0, figures.duration.count)
   end)
 end)
+
+describe("the figures of many stacks", function()
+  local names = { "awesome_app", "staging", "api", "brand_new" }
+
+  local function uids()
+    local list = {}
+    for i, name in ipairs(names) do
+      list[i] = fake.stacks[name]
+    end
+    return list
+  end
+
+  -- One figure, summed over the stacks, each asked on its own.
+  local function summed(figure_of)
+    local sum = 0
+    for _, name in ipairs(names) do
+      sum = sum + figure_of(assert(stats(connect():stack(fake.stacks[name]):deployments())))
+    end
+    return sum
+  end
+
+  it("are those of all of them, with the recoveries of each", function()
+    local figures = assert(stats(connect():deployments(uids())))
+    assert.equal(137 + 61 + 30, figures.count)
+    assert.same({}, figures.missing)
+    for _, name in ipairs { "count", "open", "unknown" } do
+      assert.equal(summed(function(one)
+        return one.recovery[name]
+      end), figures.recovery[name])
+    end
+    -- Two of them have a ref "main": a list does not say which stack a deployment is of.
+    local list = assert(connect():deployments(uids()):collect())
+    assert.not_same(figures.recovery, stats(list).recovery)
+    assert.same(figures.recovery, stats(connect():deployments(uids()):where(all)).recovery)
+  end)
+
+  it("name the stacks that are not in them", function()
+    local client = connect { error = "forbidden", stack = "staging" }
+    local figures = assert(stats(client:deployments(uids()), { by = "month" }))
+    assert.equal(137 + 30, figures.count)
+    assert.equal(1, #figures.missing)
+    assert.equal(fake.stacks.staging, figures.missing[1].stack)
+    assert.matches("^forbidden: ", figures.missing[1].message)
+    assert.is_string(cjson.encode(figures)) -- plain
+  end)
+
+  it("are the failure of all, where all fail", function()
+    failure("forbidden", stats(connect({ error = "forbidden" }):deployments(uids())))
+  end)
+end)
