@@ -70,7 +70,7 @@ events { worker_connections 1000; }
 http {
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  lua_package_path "@root@/lua/?.lua;@root@/?.lua;;";
+  lua_package_path "@root@/lua/?.lua;@root@/?.lua;@root@/build/debian/usr/share/lua/5.1/?.lua;;";
   lua_package_cpath "@build@/?.so;;";
   @http@
   server {

@@ -12,6 +12,11 @@ arguments.MOST_VALUE = 1024 * 1024
 ---The largest count: from 2^53 on not every whole number is a double.
 arguments.MOST_COUNT = 2 ^ 53 - 1
 
+-- Not by math.abs(): the lowest integer has none.
+local function is_count(number)
+  return type(number) == "number" and number % 1 == 0 and number <= arguments.MOST_COUNT and number >= -arguments.MOST_COUNT
+end
+
 local tointeger = rawget(math, "tointeger") or function(number)
   return number
 end
@@ -55,7 +60,7 @@ end
 
 ---@return number amount  whole, an integer where this Lua has integers
 function arguments.amount(amount, level)
-  if type(amount) ~= "number" or amount % 1 ~= 0 or math.abs(amount) > arguments.MOST_COUNT then
+  if not is_count(amount) then
     error(("an amount to count by must be a whole number below 2^53, got %s"):format(tostring(amount)), (level or 2) + 1)
   end
   return tointeger(amount)
@@ -68,7 +73,7 @@ function arguments.count_of(text)
     return nil
   end
   local count = tonumber(text)
-  return math.abs(count) <= arguments.MOST_COUNT and count or nil
+  return is_count(count) and count or nil
 end
 
 ---The digits of a count.
@@ -80,7 +85,7 @@ end
 ---A count that a store gave, or why it is none.
 ---@return number|nil, string? message
 function arguments.counted(count)
-  if type(count) ~= "number" or count % 1 ~= 0 or math.abs(count) > arguments.MOST_COUNT then
+  if not is_count(count) then
     return nil, "what is there is no whole number below 2^53"
   end
   return tointeger(count)
