@@ -269,7 +269,7 @@ describe("the cache", function()
     end
     for _, key in ipairs(store.seen) do
       assert.is_nil(key:find(fake.token, 1, true))
-      assert.matches("^cloud66:%l+:%x+", key)
+      assert.matches("^%l+:%x+", key)
     end
   end)
 
@@ -392,7 +392,7 @@ describe("the cache", function()
       "2 1.000 - 200 fresh\n{}", ("x"):rep(100000), "1 1.000 - 200 odd\n{}", "\0" }
     for _, text in ipairs(nonsense) do
       for key in pairs(store.values) do
-        if key:find "^cloud66:answer:%x+$" then
+        if key:find "^answer:%x+$" then
           store.values[key] = text
         end
       end
@@ -426,7 +426,7 @@ describe("the cache", function()
       assert.is_true(asked "GET" <= 3)
       local marks = 0
       for key in pairs(store.values) do
-        marks = marks + (key:find "^cloud66:mark:" and 1 or 0)
+        marks = marks + (key:find "^mark:" and 1 or 0)
       end
       assert.equal(1, marks)
     end)

@@ -38,14 +38,14 @@ end
 ---@param address string  the whole URL
 ---@return string
 function names.answer(token, account, address)
-  return "cloud66:answer:" .. hash(token, ("answer\n%s\n%s"):format(account or "", address))
+  return "answer:" .. hash(token, ("answer\n%s\n%s"):format(account or "", address))
 end
 
 ---What a change makes another: see kept.lua.
 ---@param user string  of names.user()
 ---@return string
 function names.mark(user)
-  return "cloud66:mark:" .. user
+  return "mark:" .. user
 end
 
 ---The requests of an hour.
@@ -53,7 +53,7 @@ end
 ---@param hour integer   since 1970
 ---@return string
 function names.count(user, hour)
-  return ("cloud66:count:%s:%d"):format(user, hour)
+  return ("count:%s:%d"):format(user, hour)
 end
 
 return names
