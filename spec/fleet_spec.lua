@@ -92,32 +92,25 @@ describe("a fleet", function()
 
   it("of eight processes keeps to one budget", function()
     local options = { url = fake.url(scenario), settings = "budget = 200" }
-    local gets = run(8, options, [[
-      local count = 0
-      while true do
-        local got, message, err = client:request("GET", "/ping")
-        if not got then
+    local count_them = [[
+      local count, refused = 0, 0
+      while refused < 5 do -- one alone may come of another's, whose request is not counted in the end
+        local got, message, err = %s
+        if got then
+          count, refused = count + 1, 0
+        else
           assert(err.budget, message)
-          break
+          refused = refused + 1
+          require("cloud66.core").sleep(0.05)
         end
-        count = count + 1
       end
       print(count)
-    ]])
+    ]]
+    local gets = run(8, options, count_them:format [[client:request("GET", "/ping")]])
     assert.equal(180, sum(gets))
     assert.equal(180, #fake.requests(tag))
-    local writes = run(8, options, ([[
-      local count = 0
-      while true do
-        local got, message, err = client:stack(%q):redeploy { git_ref = "main" }
-        if not got then
-          assert(err.budget, message)
-          break
-        end
-        count = count + 1
-      end
-      print(count)
-    ]]):format(fake.stacks.staging))
+    local writes = run(8, options, count_them:format(
+      ("client:stack(%q):redeploy { git_ref = 'main' }"):format(fake.stacks.staging)))
     assert.equal(20, sum(writes))
     assert.equal(200, #fake.requests(tag))
   end)

@@ -104,13 +104,13 @@ for _, kind in ipairs(stores) do
         assert.equal(200, status)
         local answer = cjson.decode(body)
         if answer.ok then
-          ok = ok + 1
+          ok, refused = ok + 1, 0 -- a refusal may come of another's, whose request is not counted in the end
         else
           assert.is_true(answer.budget, answer.message)
           refused = refused + 1
         end
         workers[answer.worker or 0] = true
-        return refused >= 40
+        return refused >= 80
       end
       hammer(server, 32, function()
         return "/ping"

@@ -119,7 +119,7 @@ end
 -- Sends one request: the response and what was sent {url, token, user, id, at}, or nil, message, err.
 local function exchange(self, call, address)
   local settings = self.settings
-  local token, message, err = call.token_at_hand, nil, nil
+  local token, message, err = call.token_at_hand
   call.token_at_hand = false
   if not token then
     token, message, err = current_token(settings)
