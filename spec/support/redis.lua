@@ -137,7 +137,7 @@ end
 ---A peer that answers each message with the bytes, whatever was asked; gives its port and a function that ends it.
 ---@param reply string
 ---@param how? string  "all" (default): at once; "drip": a byte each 50 ms; "endless": again and again; "close": and closes;
----"late": the n-th message is answered a second later, "#" in the reply is n
+---"late": the n-th message is answered 0.4 s later, "#" in the reply is n
 function redis.peer(reply, how)
   local path = os.tmpname()
   local pipe = assert(io.popen(("exec /usr/bin/python3 spec/support/redis_peer.py %s %s >%s"):format(

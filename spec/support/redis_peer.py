@@ -14,7 +14,7 @@ def send(connection, count):
         while True:
             connection.sendall(reply * 100)
     elif how == "late":
-        time.sleep(1)
+        time.sleep(0.4)
         connection.sendall(reply.replace(b"#", b"%d" % count))
     else:
         connection.sendall(reply)
