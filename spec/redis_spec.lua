@@ -75,6 +75,33 @@ describe("a store in Redis", function()
     assert.equal("value", connect():get "over unix")
   end)
 
+  it("is reached over IPv6, too", function()
+    if not redis.shell("cat /proc/net/if_inet6 2>/dev/null"):find(("0"):rep(31) .. "1") then
+      pending "this machine has no ::1"
+      return
+    end
+    assert.is_true(connect({ host = "::1" }):set("over six", "value", LONG))
+    assert.equal("value", connect({ host = "[::1]" }):get "over six")
+  end)
+
+  it("can be asked inside client:map, beside requests to the API", function()
+    local client, store, list = expect.connect({ delay = "0.02" }), connect(), {}
+    for i = 1, 30 do
+      list[i] = i
+    end
+    local results = assert(client:map(list, function(i)
+      local before = assert(store:incr("map " .. i, i, LONG))
+      assert(client:request("GET", "/ping/auth"))
+      assert.equal(before, tonumber(store:get("map " .. i)))
+      return store:incr("map", i, LONG)
+    end))
+    assert.equal(0, results.failed)
+    assert.equal("465", store:get "map")
+    for i = 1, 30 do
+      assert.equal(tostring(i), store:get("map " .. i))
+    end
+  end)
+
   it("puts its prefix before each key, and gives each a time to live", function()
     assert.is_true(connect():set("named", "value", LONG))
     assert.is_true(connect({ prefix = "other:" }):add("named", "another", LONG))
@@ -276,7 +303,8 @@ end)
 
 describe("a Redis with a password", function()
   setup(function()
-    server = redis.start "--requirepass correct-horse --user reader on '>battery-staple' '~*' '+@all'"
+    server = redis.start("--requirepass correct-horse --user reader on '>battery-staple' '~*' '+@all' "
+      .. "--user unscripted on '>no-eval' '~*' '+@all' '-@scripting'")
   end)
   teardown(function()
     server:remove()
@@ -286,6 +314,15 @@ describe("a Redis with a password", function()
     assert.is_true(connect({ password = "correct-horse" }):set("key", "value", LONG))
     assert.equal("value", connect({ username = "reader", password = "battery-staple" }):get "key")
     assert.equal("value", connect({ path = server.path, password = "correct-horse", database = 0 }):get "key")
+  end)
+
+  it("allows no scripts: get, set and add work, and incr says so", function()
+    local store = connect { username = "unscripted", password = "no-eval" }
+    assert.is_true(store:set("plain", "value", LONG))
+    assert.is_false((store:add("plain", "other", LONG)))
+    assert.equal("value", store:get "plain")
+    fails("NOPERM", store:incr("count", 1, LONG))
+    assert.equal("value", store:get "plain")
   end)
 
   it("refuses others, which are never shown", function()
@@ -317,6 +354,7 @@ describe("a store in what is not Redis", function()
     ["an array"] = { "*2\r\n$1\r\na\r\n$1\r\nb\r\n" },
     ["a null array"] = { "*-1\r\n" },
     ["a push of RESP3"] = { ">2\r\n+invalidate\r\n*0\r\n" },
+    ["a Redis that starts"] = { "-LOADING Redis is loading the dataset in memory\r\n" },
     ["an error with control characters"] = { "-ERR \27[31mred\0\r\n" },
     ["a byte now and then"] = { "$90\r\n" .. ("x"):rep(90) .. "\r\n", "drip" },
   } do

@@ -39,7 +39,7 @@ end
 local function launch(self)
   os.remove(self.directory .. "/log")
   -- It ends with this process, however that one ends: the kernel closes the pipe. KILL, since it may be paused.
-  self.pipe = assert(io.popen(("cd '%s' && { redis-server --port %d --bind 127.0.0.1 --unixsocket '%s' --daemonize no --save '' "
+  self.pipe = assert(io.popen(("cd '%s' && { redis-server --port %d --bind 127.0.0.1 -::1 --unixsocket '%s' --daemonize no --save '' "
     .. "--appendonly no --databases 4 --logfile '%s/log' --dir '%s' %s >output 2>&1 </dev/null & p=$!; echo $p >pid; cat >/dev/null; "
     .. "kill -KILL $p 2>/dev/null; wait $p 2>/dev/null; }"):format(self.directory, self.port, self.path, self.directory, self.directory,
     self.arguments), "w"))
