@@ -6,6 +6,7 @@ cache = false
 ignore = { "581" } -- `not (x > y)` is no `x <= y` where x may be NaN
 include_files = { "lua/**/*.lua", "spec/**/*.lua", "examples/**/*.lua", "bench/**/*.lua", "*.rockspec" }
 files["lua"] = { read_globals = { "ngx" } }
+files["examples/nginx"] = { std = "luajit", globals = { "ngx" } }
 files["bench"] = { std = "max" }
 files["spec"] = { std = "+busted", max_line_length = 170 }
 files["spec/support"] = { read_globals = { "ngx" } }

@@ -48,8 +48,11 @@ local function adapted(self, path)
   replace("load_module [^\n]*ndk[^\n]*\n", "")
   replace("load_module [^\n]*", ("include %s/modules.conf;"):format(os.getenv "C66_FAKE_DIR"))
   replace("127%.0%.0%.1:8080", "127.0.0.1:" .. self.port)
-  replace("${prefix}%.%./lua/", self.root .. "/lua/")
+  replace("${prefix}%.%./", self.root .. "/")
   replace("${prefix}luajit/", build .. "/")
+  if self.options.workers then
+    replace("worker_processes [^;]*", "worker_processes " .. self.options.workers)
+  end
   return text
 end
 
@@ -128,7 +131,7 @@ local function prefix(environment)
 end
 
 local function launch(self)
-  self.port = random_port()
+  self.port = self.options.port or random_port()
   write(self.directory .. "/nginx.conf", configuration(self))
   -- It ends with this process, however that one ends: the kernel closes the pipe.
   self.pipe = assert(io.popen(("cd '%s' && { %s '%s' -p '%s/' -e error.log -c nginx.conf %s >output 2>&1 </dev/null & p=$!; "
@@ -140,7 +143,7 @@ end
 
 ---Starts one. Options: workers (1), level of the error log (notice); main, http, server: texts of nginx.conf at these
 ---places; more(port): text of http that may use the next few ports, too. @root@ is this tree. Or instead of them: file, a
----whole nginx.conf of this tree. Beside either: environment, a table of variables, false where one is not to be set.
+---whole nginx.conf of this tree, of which workers stays as it is unless given. Beside either: port; environment, a table of variables, false where one is not to be set.
 function nginx.start(options)
   local self = setmetatable({ options = options, directory = shell("mktemp -d"):match "%S+", root = shell("pwd"):match "%S+" }, server_mt)
   for _ = 1, 20 do

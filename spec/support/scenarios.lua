@@ -19,6 +19,7 @@
 --
 -- `fault = true` makes a row obey `on`, `stack` and `times`.
 local allowed = require "spec.support.fake.allowed"
+local calendar = require "spec.support.fake.calendar"
 local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
 local json = require "spec.support.fake.json"
@@ -42,6 +43,8 @@ local date_styles = {
   utc = " UTC",
   fraction = ".123Z",
 }
+
+local started = os.time() -- in the fake: its workers load this as they begin
 
 local function hostile_texts(keys)
   return function(_, object)
@@ -319,6 +322,19 @@ return {
     deployment = function(value, object, d)
       if value == "false" and not d.reverted then
         object:set("reverted", false)
+      end
+    end,
+  },
+  {
+    "recent",
+    seconds,
+    "the fake's own deployments are moved in time, so that the newest of all started so many seconds before the fake did",
+    deployment = function(ago, object, d)
+      if not d.world then
+        local later = started - ago - data.deployments "awesome_app"[1].started_time
+        each_text(object, shape.dates, function(date)
+          return calendar.text(calendar.moment(date) + later)
+        end)
       end
     end,
   },

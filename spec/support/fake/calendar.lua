@@ -35,6 +35,12 @@ function calendar.text(seconds)
   return ("%04d-%02d-%02dT%02d:%02d:%02dZ"):format(year, month, day, floor(rest / 3600), floor(rest / 60) % 60, rest % 60)
 end
 
+---Unix seconds of what text() gives.
+function calendar.moment(text)
+  local year, month, day, hour, minute, second = text:match "^(%d+)-(%d+)-(%d+)T(%d+):(%d+):(%d+)Z$"
+  return calendar.seconds(tonumber(year), tonumber(month), tonumber(day), tonumber(hour), tonumber(minute), tonumber(second))
+end
+
 ---1 is Monday, 7 is Sunday.
 function calendar.weekday(seconds)
   return (floor(seconds / 86400) + 3) % 7 + 1

@@ -1,0 +1,65 @@
+-- What all workers know: the shared dict, and what is kept there. It survives a reload.
+--
+--   list                 {stacks = {{uid, name, environment}}, at =}: as JSON
+--   stack:UID            what is known of it (summary.lua): as JSON
+--   trouble:UID          why it could not be asked the last time, as a kind; absent if it could
+--   due:UID, wake:UID    when to ask again (Unix seconds); ask at once
+--   body:NAME, etag:NAME what is given out; the etag's flags are the time (Unix seconds) at which it was true, 0 if nothing is known
+local cjson = require "cjson".new()
+
+local memory = { dict = assert(ngx.shared.board, "nginx.conf must have: lua_shared_dict board 16m;") }
+
+local dict = memory.dict
+
+---Keeps a value. Where there is no room, old values stay, and the log says so once an hour.
+function memory.keep(key, value, seconds, flags)
+  local ok, problem = dict:safe_set(key, value, seconds or 0, flags or 0)
+  if not ok and dict:add("log:room", true, 3600) then
+    ngx.log(ngx.ERR, "board: no room for ", #value, " bytes, make lua_shared_dict board larger: ", problem)
+  end
+  return ok
+end
+
+function memory.keep_table(key, value)
+  return memory.keep(key, cjson.encode(value))
+end
+
+---A table, and the text it comes from; nil where there is none.
+function memory.table(key)
+  local text = dict:get(key)
+  if text then return cjson.decode(text), text end
+end
+
+---Keeps what is given out under a name. `known_at`: Unix seconds, 0 if nothing is known.
+function memory.publish(name, body, known_at)
+  local etag = '"' .. ngx.md5(body) .. '"'
+  -- The body first: an etag must never stand beside a body older than itself.
+  if dict:get("etag:" .. name) == etag or memory.keep("body:" .. name, body) then
+    memory.keep("etag:" .. name, etag, 0, math.floor(known_at))
+  end
+end
+
+---@return string|nil etag, integer known_at
+function memory.tag(name)
+  local etag, flags = dict:get("etag:" .. name)
+  return etag, flags or 0
+end
+
+function memory.body(name)
+  return dict:get("body:" .. name)
+end
+
+---Takes away what is given out of a stack that is gone.
+function memory.forget(uid)
+  for _, key in ipairs { "stack:", "trouble:", "due:", "wake:", "etag:badge:", "body:badge:", "etag:deployments:", "body:deployments:" } do
+    dict:delete(key .. uid)
+  end
+end
+
+---The stacks of the board, {uid, name, environment}, and since when that is known; nil while nobody knows.
+function memory.stacks()
+  local list = memory.table "list"
+  if list then return list.stacks, list.at end
+end
+
+return memory

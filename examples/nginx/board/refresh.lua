@@ -1,0 +1,215 @@
+-- Asks the API in the background: one worker at a time, each stack by itself, once per interval and never twice for a failure.
+-- Who asks holds a lock that lives for seconds, so that another worker goes on when it is killed.
+local badge = require "board.badge"
+local json = require "board.json"
+local memory = require "board.memory"
+local settings = require "board.settings"
+local summary = require "board.summary"
+local view = require "board.view"
+local words = require "board.words"
+
+local refresh = {}
+
+local dict = memory.dict
+
+local TICK = 0.25 -- seconds
+local LOCK = 3 -- seconds: a killed worker's
+local RENDER = 2 -- seconds between two makings of the page: times pass in it
+local LIST = 600 -- seconds between two looks at the list of stacks
+local AT_ONCE = 8 -- requests begun in one tick, so that many stacks spread out
+local SHORTEST = 1 -- seconds between two questions about a stack, whatever wakes them
+
+local client
+local me -- this worker, in the lock
+local asking, asked = {}, {} -- by uid: whether a request is in flight; when the last one began
+
+-- --- what went wrong, told once ---
+
+local function failed(key, what, message, kind)
+  if dict:add("trouble:" .. key, kind) then
+    ngx.log(ngx.WARN, "board: ", what, " cannot be asked for, trying on: ", message)
+  else
+    memory.keep("trouble:" .. key, kind)
+  end
+end
+
+local function succeeded(key, what)
+  if dict:get("trouble:" .. key) then
+    dict:delete("trouble:" .. key)
+    ngx.log(ngx.NOTICE, "board: ", what, " can be asked for again")
+  end
+end
+
+-- --- one stack ---
+
+local function publish(stack, now)
+  local record = view.known(stack.uid, now, RENDER)
+  memory.publish("badge:" .. stack.uid, badge.svg(stack.name, record), record and record.known_at or 0)
+  if record then
+    memory.publish("deployments:" .. stack.uid, json.deployments(stack, record), record.known_at)
+  end
+  dict:incr("version", 1, 0)
+end
+
+local function ask(stack, woken)
+  local uid, began = stack.uid, ngx.now()
+  local record = memory.table("stack:" .. uid)
+  local number = woken and 1 or summary.wanted(record) -- what has happened stands on the first page
+  local page, message, err = client:stack(uid):page(number)
+  local problem = page and summary.problem(page)
+  if not page or problem then
+    failed(uid, tostring(client:stack(uid)), problem or message, problem and "decode" or err.kind)
+    if err and err.retry_after then
+      memory.keep("due:" .. uid, math.max(dict:get("due:" .. uid) or 0, ngx.now() + math.min(err.retry_after, 3700)))
+    end
+  else
+    succeeded(uid, tostring(client:stack(uid)))
+    local now = memory.table("stack:" .. uid)
+    if not now or now.asked_at <= began then -- not while an ending worker was quicker
+      memory.keep_table("stack:" .. uid, summary.update(record, page, number, began, ngx.now()))
+    end
+  end
+  publish(stack, ngx.now())
+end
+
+local function run(premature, fn, key, ...)
+  if not premature then
+    local ok, problem = pcall(fn, ...)
+    if not ok then ngx.log(ngx.ERR, "board: ", tostring(problem)) end
+  end
+  asking[key] = nil
+end
+
+-- In a light thread of its own.
+local function start(fn, key, ...)
+  asking[key], asked[key] = true, ngx.now()
+  local ok, problem = ngx.timer.at(0, run, fn, key, ...)
+  if not ok then
+    asking[key] = nil
+    ngx.log(ngx.ERR, "board: no timer: ", problem)
+  end
+end
+
+local function start_stacks(stacks)
+  local now, pause, begun = ngx.now(), settings.pause(#stacks), 0
+  for _, stack in ipairs(stacks) do
+    local uid = stack.uid
+    local woken = dict:get("wake:" .. uid) and now - (asked[uid] or 0) >= SHORTEST
+    if begun < AT_ONCE and not asking[uid] and (woken or now >= (dict:get("due:" .. uid) or 0)) then
+      begun = begun + 1
+      dict:delete("wake:" .. uid) -- first: what happens from now on is asked for again
+      memory.keep("due:" .. uid, now + pause)
+      start(ask, uid, stack, woken)
+    end
+  end
+end
+
+-- --- the list of stacks, for their names ---
+
+local function text_of(value)
+  return type(value) == "string" and value ~= "" and words.cut(value) or nil
+end
+
+-- In the order of the settings, where they name any; of these, one that is not in the list is shown by its uid.
+local function chosen(found)
+  if not settings.uids then return found end
+  local by_uid, list = {}, {}
+  for _, stack in ipairs(found) do by_uid[stack.uid] = stack end
+  for i, uid in ipairs(settings.uids) do list[i] = by_uid[uid] or { uid = uid, name = uid } end
+  return list
+end
+
+local function keep_list(found)
+  local stacks, stays = chosen(found), {}
+  for _, stack in ipairs(stacks) do stays[stack.uid] = true end
+  for _, stack in ipairs(memory.stacks() or {}) do
+    if not stays[stack.uid] then memory.forget(stack.uid) end
+  end
+  memory.keep_table("list", { stacks = stacks, at = ngx.time() })
+  dict:incr("version", 1, 0)
+end
+
+local function ask_for_list()
+  local found = {}
+  local count, message, err = client:stacks():take(settings.most_stacks + 1):each(function(stack)
+    if stack.uid:find "^[%w_-]+$" then
+      found[#found + 1] = { uid = stack.uid, name = text_of(stack.name) or stack.uid, environment = text_of(stack.environment) }
+    end
+  end)
+  if not count then
+    failed("*", "the list of stacks", message, err.kind)
+    local again = math.max(settings.interval, math.min(err.retry_after or 0, 3700))
+    memory.keep("due:*", ngx.now() + again)
+    dict:incr("version", 1, 0)
+    return
+  end
+  succeeded("*", "the list of stacks")
+  if #found > settings.most_stacks then
+    found[#found] = nil
+    ngx.log(ngx.WARN, "board: there are more stacks than ", settings.most_stacks, ", the rest is left out")
+  end
+  keep_list(found)
+  start_stacks(memory.stacks() or {})
+end
+
+local function start_list()
+  if not asking["*"] and ngx.now() >= (dict:get "due:*" or 0) then
+    memory.keep("due:*", ngx.now() + LIST)
+    start(ask_for_list, "*")
+  end
+end
+
+-- --- the page ---
+
+local function render()
+  local now, version = ngx.now(), dict:get "version" or 0
+  if version == dict:get "rendered" and now < (dict:get "render" or 0) then return end
+  local board, known_at = view.board(now, RENDER)
+  memory.publish("board", board, known_at)
+  memory.publish("stacks", json.stacks(now, RENDER))
+  dict:set("rendered", version)
+  dict:set("render", now + RENDER)
+end
+
+-- --- ticks ---
+
+local function is_mine()
+  if dict:get "lock" == me then return dict:safe_set("lock", me, LOCK) end
+  local ok = dict:safe_add("lock", me, LOCK)
+  if ok then ngx.log(ngx.NOTICE, "board: worker ", ngx.worker.pid(), " asks the API from now on") end
+  return ok
+end
+
+local function tick(premature)
+  if premature then -- the worker is to end: another one need not wait
+    if dict:get "lock" == me then dict:delete "lock" end
+  elseif is_mine() then
+    start_list()
+    start_stacks(memory.stacks() or {})
+    render()
+  end
+end
+
+---Begins, in each worker.
+---@param made cloud66.Client
+function refresh.start(made)
+  client, me = made, ("%d-%s"):format(ngx.worker.pid(), ngx.now())
+  if settings.uids and not memory.stacks() then keep_list {} end
+  local function guarded(premature)
+    local fine, raised = pcall(tick, premature)
+    if not fine then ngx.log(ngx.ERR, "board: ", tostring(raised)) end
+  end
+  assert(ngx.timer.at(0, guarded))
+  assert(ngx.timer.every(TICK, guarded))
+end
+
+---Has a stack asked for at once; one that nobody knows yet, the list.
+function refresh.wake(uid)
+  for _, stack in ipairs(memory.stacks() or {}) do
+    if stack.uid == uid then return memory.keep("wake:" .. uid, true, 60) end
+  end
+  if not settings.uids and dict:add("log:list", true, 60) then return memory.keep("due:*", 0) end
+  return true
+end
+
+return refresh
