@@ -9,8 +9,9 @@ local board = { SECRET = "0123456789abcdef-SECRET" }
 ---@param api? table|string
 ---@param environment? table  variables, false where one is not to be set
 ---@param workers? integer    2
+---@param change? fun(text: string): string  of nginx.conf
 ---@return table server       as of nginx.start()
-function board.start(api, environment, workers)
+function board.start(api, environment, workers, change)
   local all = {
     CLOUD66_URL = type(api) == "string" and api or fake.url(api), CLOUD66_TOKEN = fake.token, CLOUD66_ACCESS_TOKEN = false,
     CLOUD66_WEBHOOK_SECRET = board.SECRET, BOARD_INTERVAL = "1", BOARD_REQUESTS = "1000000",
@@ -19,7 +20,7 @@ function board.start(api, environment, workers)
   for name, value in pairs(environment or {}) do
     all[name] = value
   end
-  return nginx.start { file = "examples/nginx/board/board.conf", environment = all, workers = workers or 2 }
+  return nginx.start { file = "examples/nginx/board/board.conf", environment = all, workers = workers or 2, change = change }
 end
 
 ---The board's /api/stacks.json by uid, once it knows all of them, or a condition of it holds; nil when that takes too long.

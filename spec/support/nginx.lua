@@ -53,6 +53,9 @@ local function adapted(self, path)
   if self.options.workers then
     replace("worker_processes [^;]*", "worker_processes " .. self.options.workers)
   end
+  if self.options.change then
+    text = self.options.change(text)
+  end
   return text
 end
 
@@ -143,7 +146,8 @@ end
 
 ---Starts one. Options: workers (1), level of the error log (notice); main, http, server: texts of nginx.conf at these
 ---places; more(port): text of http that may use the next few ports, too. @root@ is this tree. Or instead of them: file, a
----whole nginx.conf of this tree, of which workers stays as it is unless given. Beside either: port; environment, a table of variables, false where one is not to be set.
+---whole nginx.conf of this tree, of which workers stays as it is unless given, and change(text) what it likes.
+---Beside either: port; environment, a table of variables, false where one is not to be set.
 function nginx.start(options)
   local self = setmetatable({ options = options, directory = shell("mktemp -d"):match "%S+", root = shell("pwd"):match "%S+" }, server_mt)
   for _ = 1, 20 do
