@@ -1,0 +1,148 @@
+#!/usr/bin/env lua
+-- A report on the deployments of one or many stacks: on the terminal, as a page, as a table, as JSON. --help says more.
+--
+-- Exit status: 0 all was read, 1 a file could not be written, 4 the API or the way to it, also where a single stack of many
+-- could not be read (the rest is reported); 64 usage; 130 interrupted.
+
+local FOLDER = arg[0]:match "^(.*)/[^/]*$" or "."
+package.path = FOLDER .. "/?.lua;" .. package.path -- history/*.lua lie beside this file
+
+local options = require "history.options"
+local text = require "history.text"
+
+local function usage(problem)
+  io.stderr:write("history: ", text.plain(problem), "\n(--help says more)\n")
+  os.exit(64)
+end
+
+local asked, wrong = options.parse(arg)
+if not asked then
+  usage(wrong)
+elseif asked.help then
+  io.stdout:write(options.USAGE)
+  os.exit(0)
+end
+
+local cloud66 = require "cloud66"
+local files = require "history.files"
+local gather = require "history.gather"
+local progress = require "history.progress"
+
+local shown = progress.new(progress.is_terminal(2))
+local opened
+
+local function say(line)
+  shown.clear()
+  io.stderr:write(text.plain(line), "\n")
+end
+
+local function finish(status)
+  shown.clear()
+  if opened and status ~= 0 then
+    files.forget(opened)
+  end
+  os.exit(status, true)
+end
+
+-- Ctrl-C raises a text of Lua's own; anything else that is raised is a bug.
+local function guarded(fn, ...)
+  local results = { pcall(fn, ...) }
+  if results[1] then
+    return results[2], results[3], results[4]
+  elseif tostring(results[2]):find "interrupted!" then
+    say "interrupted"
+    finish(130)
+  end
+  error(results[2], 0)
+end
+
+local function must(value, message)
+  if value == nil then
+    say(message)
+    finish(4)
+  end
+  return value
+end
+
+local function new_client()
+  return must(cloud66.new { on = {
+    response = shown.page,
+    warning = function(info)
+      if not info.stack then -- the stacks that fail are told at the end
+        say(info.text)
+      end
+    end,
+  } })
+end
+
+-- What the library refuses before it asks for anything is the command line's mistake.
+local function deployments_of(client, stacks)
+  local ok, made = pcall(client.deployments, client, stacks, { since = asked.since, before = asked.before })
+  if not ok then
+    usage((tostring(made):gsub("^.-:%d+: ", "")))
+  end
+  return made
+end
+
+local function check_range(client)
+  deployments_of(client, { "none yet" })
+end
+
+local function open_files()
+  local names = {}
+  names[#names + 1] = asked.html
+  names[#names + 1] = asked.csv
+  local problem, is_usage
+  opened, problem, is_usage = files.check(names)
+  if not opened and is_usage then
+    usage(problem)
+  elseif not opened then
+    say(problem)
+    finish(1)
+  end
+end
+
+-- Everything is written before anything is said of the end.
+local function write(report)
+  local form = asked.json and require "history.json" or require "history.terminal"
+  local ok, problem = io.stdout:write(form.write(report, not asked.json and form.screen()))
+  if ok then
+    ok, problem = io.stdout:flush()
+  end
+  if not ok then
+    say("the report could not be written: " .. tostring(problem))
+  end
+  for _, kind in ipairs { "html", "csv" } do
+    if asked[kind] then
+      local written
+      written, problem = files.write(asked[kind], require("history." .. kind).write(report))
+      if written then
+        say("written: " .. asked[kind])
+      else
+        say(problem)
+        ok = nil
+      end
+    end
+  end
+  return ok and true or false
+end
+
+local client = new_client()
+check_range(client)
+open_files()
+local report = must(guarded(function()
+  local stacks, message = gather.stacks(client, asked.stacks)
+  if not stacks then
+    return nil, message
+  elseif #stacks == 0 then
+    return nil, "none: this token sees no stacks"
+  end
+  return gather.read(stacks, deployments_of(client, stacks), asked, shown.deployment)
+end))
+shown.clear()
+local is_written = guarded(write, report)
+for _, lost in ipairs(report.lost) do
+  say(("%s (%s) could not be read: %s"):format(lost.name, lost.uid, lost.message))
+end
+opened = nil -- what was made stays
+finish(not is_written and 1 or #report.lost > 0 and 4 or 0)

@@ -1,0 +1,556 @@
+-- examples/history.lua: what it reads, what it says in each form, and what it ends with.
+local cjson = require "cjson"
+local child = require "spec.support.child"
+local cloud66 = require "cloud66"
+local expect = require "spec.support.expect"
+local fake = require "spec.support.fake"
+
+package.path = package.path .. ";examples/?.lua"
+local text = require "history.text"
+
+local function quote(value)
+  return "'" .. value:gsub("'", "'\\''") .. "'"
+end
+
+local function read(path)
+  local file = io.open(path, "rb")
+  local content = file and file:read "*a"
+  if file then
+    file:close()
+  end
+  return content
+end
+
+-- Runs it; gives its standard output, its standard error, its exit status. In UTF-8, unless `prefix` says otherwise.
+local function history(scenario, arguments, prefix)
+  local errors = os.tmpname()
+  local environment = ("LC_ALL=C.UTF-8 CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(quote(fake.url(scenario)), quote(fake.token))
+  local pipe = io.popen(("%s %s %s examples/history.lua %s 2>%s; echo status $?"):format(
+    environment, prefix or "", quote(os.getenv "C66_LUA"), arguments or "", quote(errors)))
+  local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
+  pipe:close()
+  local said = read(errors)
+  os.remove(errors)
+  return output, said, tonumber(status)
+end
+
+local UID = fake.stacks.staging
+local HOSTILE = '<script>alert(1)</script>'
+
+-- A directory of its own for fn(directory), removed afterwards.
+local function with_directory(fn)
+  local pipe = io.popen "mktemp -d"
+  local directory = pipe:read "*l"
+  pipe:close()
+  local ok, problem = pcall(fn, directory)
+  os.execute("rm -rf " .. quote(directory))
+  if not ok then
+    error(problem, 0)
+  end
+end
+
+-- One that people have filled with what hurts.
+local function hostile_world()
+  local world = fake.world()
+  local now = world:now()
+  for i, ref in ipairs {
+    HOSTILE, "=1+1", "+1", "-1", "@x", "\t=1", "a,b", 'say "x"', "two\nlines", "\27[31mred\27[0m", "\226\128\174rtl",
+    "caf\195\169", "\194\155C1",
+  } do
+    world:add_deployment("brand_new", {
+      git_ref = ref, triggered_by = ref, outcome = "success", started_time = now - i * 3600, finished_time = now - i * 3600 + 60,
+    })
+  end
+  return world
+end
+
+-- The records of RFC 4180: lists of cells.
+local function records(csv)
+  local list, record, at = {}, {}, 1
+  while at <= #csv do
+    local cell
+    if csv:sub(at, at) == '"' then
+      local stop = at + 1
+      while true do
+        stop = assert(csv:find('"', stop, true), "a quote is not closed")
+        if csv:sub(stop + 1, stop + 1) ~= '"' then
+          break
+        end
+        stop = stop + 2
+      end
+      cell, at = csv:sub(at + 1, stop - 1):gsub('""', '"'), stop + 1
+    else
+      cell = csv:match("^[^,\r\n]*", at)
+      assert(not cell:find '"', "a quote stands alone")
+      at = at + #cell
+    end
+    record[#record + 1] = cell
+    local mark = csv:match("^\r\n", at) or csv:match("^,", at)
+    assert(mark, "a record ends without CRLF")
+    at = at + #mark
+    if mark == "\r\n" then
+      list[#list + 1], record = record, {}
+    end
+  end
+  return list
+end
+
+-- The same as tables by column.
+local function rows(csv)
+  local all = records(csv)
+  local list = {}
+  for i = 2, #all do
+    local row = {}
+    for j, name in ipairs(all[1]) do
+      row[name] = all[i][j]
+    end
+    assert.equal(#all[1], #all[i])
+    list[i - 1] = row
+  end
+  return list
+end
+
+local VOID = { meta = true, ["!doctype"] = true, br = true }
+
+-- The elements of a page, which must be balanced, in order.
+local function elements(html)
+  local open, list = {}, {}
+  html = html:gsub("<style>.-</style>", "<style></style>")
+  for slash, name, rest in html:gmatch "<(/?)([!%a][%w-]*)([^<>]*)>" do
+    name = name:lower()
+    if slash == "/" then
+      assert.equal(name, table.remove(open))
+    else
+      list[#list + 1] = name
+      if not VOID[name] and not rest:find "/$" then
+        open[#open + 1] = name
+      end
+    end
+  end
+  assert.same({}, open)
+  return list
+end
+
+describe("examples/history.lua", function()
+  it("explains itself, and refuses what makes no sense before it asks for anything", function()
+    local output, said, status = history({}, "--help")
+    assert.equal(0, status)
+    assert.equal("", said)
+    assert.matches("usage: history.lua %[STACK%.%.%.%]", output)
+    local tag = fake.fresh_tag()
+    for _, case in ipairs {
+      { "''", "an unset variable" },
+      { "--since", "%-%-since needs a value" },
+      { "--since ''", "%-%-since needs a value: an unset variable" },
+      { "--since --json", "%-%-since needs a value" },
+      { "--since yesterday", "'since' = 'yesterday' is no date" },
+      { "--since 2025-02-01 --before 2025-01-01", "since must be earlier than before" },
+      { "--since 7d --since 8d", "twice" },
+      { "--by year", "day, week or month, not year" },
+      { "--sinc 7d", "unknown option %-%-sinc" },
+      { "-x", "unknown option %-x" },
+      { "--html a --csv a", "two files" },
+    } do
+      output, said, status = history({ tag = tag }, case[1])
+      assert.equal(64, status, case[1])
+      assert.matches(case[2], said)
+      assert.equal("", output)
+    end
+    assert.same({}, fake.requests(tag))
+    assert.is_nil(read "a")
+  end)
+
+  it("reports on all stacks, in 80 columns", function()
+    local output, said, status = history()
+    assert.equal(0, status, said)
+    assert.equal("", said) -- nobody watches
+    assert.matches("Deployments of 4 stacks\n  2024%-11%-20 to 2026%-11%-20", output)
+    assert.matches("deployments +228  199 success, 28 failed, 1 pending", output)
+    assert.matches("failed +12%.3 %%", output) -- 28 / 227
+    assert.matches("Per week: each column is 2 weeks", output)
+    assert.matches("█", output)
+    assert.is_nil(output:find "\27")
+    for line in output:gmatch "[^\n]+" do
+      assert.is_true(text.width(line) <= 80, line)
+    end
+  end)
+
+  it("is in ASCII where there is no UTF-8, and on a dumb terminal", function()
+    for _, prefix in ipairs { "LC_ALL=C", "LC_ALL= LC_CTYPE= LANG=C", "TERM=dumb" } do
+      local output, said, status = history({}, "--by month", prefix)
+      assert.equal(0, status, said)
+      assert.is_nil(output:find "[\128-\255]")
+      assert.matches("# success  x failed", output)
+      assert.matches("Per month\n", output)
+    end
+  end)
+
+  it("reads the stacks it is told, by uid or name", function()
+    for _, arguments in ipairs { UID, "awesome-app-staging", "AWESOME-app-staging", UID .. " awesome-app-staging", "-- " .. UID } do
+      local output, said, status = history({}, arguments)
+      assert.equal(0, status, said)
+      assert.matches("Deployments of awesome%-app%-staging\n", output)
+      assert.matches("deployments +61 ", output)
+    end
+    local output = history({}, UID .. " api")
+    assert.matches("Deployments of 2 stacks", output)
+    assert.matches("deployments +91 ", output)
+    for _, case in ipairs { { "no-such", "no stack is called no%-such; there are" }, { "-- --json", "no stack is called %-%-json" } } do
+      local said, status
+      output, said, status = history({}, case[1])
+      assert.equal(4, status)
+      assert.matches(case[2], said)
+      assert.equal("", output)
+    end
+  end)
+
+  it("says that there are no deployments", function()
+    with_directory(function(directory)
+      local output, said, status = history({}, ("'brand new' --html %s/a.html --csv %s/a.csv"):format(directory, directory))
+      assert.equal(0, status, said)
+      assert.matches("no deployments", output)
+      assert.matches("No deployments", read(directory .. "/a.html"))
+      assert.equal(1, #records(read(directory .. "/a.csv")))
+    end)
+  end)
+
+  it("keeps to a range", function()
+    local output, said, status = history({}, "--since 2026-08-01 --before 2026-11-01 --json")
+    assert.equal(0, status, said)
+    local figures, count = cjson.decode(output), 0
+    local from, to = 1785542400, 1793491200 -- date -u -d 2026-08-01 +%s
+    for _, name in ipairs(fake.data.stack_names) do
+      for _, d in ipairs(fake.data.deployments(name)) do
+        count = count + (d.started_time >= from and d.started_time < to and 1 or 0)
+      end
+    end
+    assert.equal(count, figures.count)
+    assert.equal(from, figures.from)
+    assert.equal(to, figures.to)
+    assert.equal("2026-W31", figures.series[1].label)
+    assert.equal(14, #figures.series)
+  end)
+
+  it("prints the figures of cloud66.stats as JSON", function()
+    local output, said, status = history({}, "--json --by month")
+    assert.equal(0, status, said)
+    local printed = cjson.decode(output)
+    local figures = assert(cloud66.stats(expect.connect():deployments(), { by = "month" }))
+    figures.missing = #figures.missing > 0 and figures.missing or nil
+    assert.same({}, printed.missing)
+    assert.matches('"missing":%[%]', output)
+    printed.missing = nil
+    for name, value in pairs(printed) do
+      if type(value) == "number" then
+        assert.is_true(math.abs(value - figures[name]) < 1e-9, name)
+      else
+        assert.same(figures[name], value)
+      end
+      figures[name] = nil
+    end
+    assert.same({}, figures)
+    output = history({}, "'brand new' --json")
+    assert.matches('"from":null', output)
+    assert.matches('"failure_rate":null', output)
+    assert.matches('"median":null', output)
+    assert.matches('"by_user":{}', output)
+    assert.matches('"series":%[%]', output)
+  end)
+
+  it("writes a table that is RFC 4180, of every deployment", function()
+    with_directory(function(directory)
+      local _, said, status = history({}, "--csv " .. directory .. "/all.csv")
+      assert.equal(0, status, said)
+      assert.matches("written: ", said)
+      local by_id, last = {}, "9999"
+      for _, row in ipairs(rows(read(directory .. "/all.csv"))) do
+        by_id[row.stack_uid .. row.id] = row
+        assert.is_true(row.started_at <= last)
+        last = row.started_at
+      end
+      local count = 0
+      for _, name in ipairs(fake.data.stack_names) do
+        for _, d in ipairs(fake.data.deployments(name)) do
+          local row = by_id[fake.stacks[name] .. d.id]
+          assert.same({ d.started_at, d.finished_at or "", d.outcome, d.git_ref, d.git_hash, d.triggered_by, "" }, {
+            row.started_at, row.finished_at, row.outcome, row.git_ref, row.git_hash, row.triggered_by, row.error })
+          assert.equal(d.duration and tostring(d.duration) or "", row.duration_seconds)
+          count = count + 1
+        end
+      end
+      assert.equal(228, count)
+    end)
+  end)
+
+  it("defuses what a spreadsheet would run, and quotes what has to be", function()
+    with_directory(function(directory)
+      local world = hostile_world()
+      local _, said, status = history({ world = world.name }, "'brand new' --csv " .. directory .. "/a.csv")
+      assert.equal(0, status, said)
+      local content, refs = read(directory .. "/a.csv"), {}
+      assert.is_nil(content:gsub("\r\n", ""):find "%c")
+      for i, row in ipairs(rows(content)) do
+        refs[i] = row.git_ref
+        assert.equal(row.git_ref, row.triggered_by)
+      end
+      assert.same({
+        HOSTILE, "'=1+1", "'+1", "'-1", "'@x", "'?=1", "a,b", 'say "x"', "two?lines", "?[31mred?[0m", "?rtl", "caf\195\169", "?C1",
+      }, refs)
+    end)
+  end)
+
+  it("shows other people's texts as text in every form", function()
+    with_directory(function(directory)
+      local world = hostile_world()
+      for _, arguments in ipairs { "", "--json" } do
+        local output, said, status = history({ world = world.name }, ("'brand new' --html %s/a.html %s"):format(directory, arguments))
+        assert.equal(0, status, said)
+        assert.is_nil((output .. said):gsub("\n", ""):find "[%c\127]")
+        assert.is_nil(output:find "\194[\128-\159]")
+        assert.is_nil(output:find "\226\128\174")
+      end
+      local html = read(directory .. "/a.html")
+      assert.is_nil(html:gsub("\n", ""):find "%c")
+      assert.is_nil(html:find("<script", 1, true))
+      assert.matches("&lt;script&gt;alert%(1%)&lt;/script&gt;", html)
+      assert.matches("say &quot;x&quot;", html)
+      assert.matches("caf\195\169", html)
+      elements(html)
+      local figures = cjson.decode((history({ world = world.name }, "'brand new' --json")))
+      assert.equal(1, figures.by_ref["\27[31mred\27[0m"]) -- in JSON nothing is lost
+      assert.equal(1, figures.by_ref["caf\195\169"])
+    end)
+    local output, said = history({ hostile = true }, "")
+    assert.is_nil((output .. said):gsub("\n", ""):find "[%c\127]")
+  end)
+
+  it("writes a page that needs nothing else", function()
+    with_directory(function(directory)
+      local _, said, status = history({}, "--html " .. directory .. "/a.html")
+      assert.equal(0, status, said)
+      local html = read(directory .. "/a.html")
+      assert.matches("^<!DOCTYPE html>", html)
+      assert.matches("Content%-Security%-Policy\" content=\"default%-src 'none'; style%-src 'unsafe%-inline'", html)
+      for _, what in ipairs { "<script", "http:", "https:", "@import", "<link", "<img", " on%a+=", "javascript:", "src=" } do
+        assert.is_nil(html:gsub("default%-src 'none'", ""):find(what), what)
+      end
+      for address in html:gmatch "url%((.-)%)" do
+        assert.equal("#hatch", address)
+      end
+      local counts = {}
+      for _, name in ipairs(elements(html)) do
+        counts[name] = (counts[name] or 0) + 1
+      end
+      assert.equal(1, counts.h1)
+      assert.equal(4, counts.figure)
+      assert.equal(3, counts.pattern + counts.details + counts.main)
+      -- Each of the 228 in the strip; those that succeeded or failed in the scatter, too; 3 signs in two legends each.
+      assert.equal(228 + 227 + 3 + 2 + 0, counts.use)
+      assert.is_true(#html < 200000, #html)
+    end)
+  end)
+end)
+
+describe("a stack that cannot be read", function()
+  it("is told in every form, and by the exit status", function()
+    with_directory(function(directory)
+      local arguments = ("api %s --html %s/a.html --csv %s/a.csv"):format(UID, directory, directory)
+      local output, said, status = history({ error = "forbidden", stack = "api" }, arguments)
+      assert.equal(4, status, said)
+      assert.matches("NOT READ TO THE END: api\n +forbidden: ", output)
+      assert.matches("deployments +61 ", output)
+      assert.matches("api %(" .. fake.stacks.api:gsub("%-", "%%-") .. "%) could not be read: forbidden: ", said)
+      local html = read(directory .. "/a.html")
+      assert.matches("1 stack was not read to the end", html)
+      assert.matches("forbidden: ", html)
+      elements(html)
+      local list = rows(read(directory .. "/a.csv"))
+      assert.equal(62, #list)
+      assert.equal(fake.stacks.api, list[62].stack_uid)
+      assert.matches("^forbidden: ", list[62].error)
+      output, said, status = history({ error = "forbidden", stack = "api" }, "api " .. UID .. " --json")
+      assert.equal(4, status, said)
+      local figures = cjson.decode(output)
+      assert.equal(fake.stacks.api, figures.missing[1].stack)
+      assert.matches("^forbidden: ", figures.missing[1].message)
+    end)
+  end)
+
+  it("leaves no report where it is the only one, and the files as they were", function()
+    with_directory(function(directory)
+      local file = io.open(directory .. "/old.html", "w")
+      file:write "the last one"
+      file:close()
+      local output, said, status = history({ error = "forbidden", on = "deployments" },
+        ("--html %s/old.html --csv %s/new.csv"):format(directory, directory))
+      assert.equal(4, status)
+      assert.matches("^forbidden: none of the 4 stacks", said)
+      assert.equal("", output)
+      assert.equal("the last one", read(directory .. "/old.html"))
+      assert.is_nil(read(directory .. "/new.csv"))
+    end)
+    for kind, scenario in pairs { auth = { auth = "empty401" }, network = { cut = "head", on = "stacks" } } do
+      local _, said, status = history(scenario)
+      assert.equal(4, status)
+      assert.matches("^" .. kind, said)
+    end
+  end)
+end)
+
+describe("the files of a report", function()
+  it("are looked at before anything is read", function()
+    with_directory(function(directory)
+      local tag = fake.fresh_tag()
+      local _, said, status = history({ tag = tag }, ("--html %s/no/such.html"):format(directory))
+      assert.equal(1, status)
+      assert.matches("cannot write .*/no/such.html: ", said)
+      _, said, status = history({ tag = tag }, ("--csv %s/new.csv --html %s"):format(directory, directory))
+      assert.equal(1, status)
+      assert.matches("cannot write ", said)
+      assert.is_nil(read(directory .. "/new.csv"))
+      assert.same({}, fake.requests(tag))
+    end)
+  end)
+
+  it("are two, whatever they are called", function()
+    with_directory(function(directory)
+      local tag = fake.fresh_tag()
+      os.execute(("ln -s a %s/b"):format(directory))
+      for _, names in ipairs { { "a", "./a" }, { "a", "b" } } do
+        local _, said, status = history({ tag = tag }, ("--html %s/%s --csv %s/%s"):format(directory, names[1], directory, names[2]))
+        assert.equal(64, status)
+        assert.matches("two files", said)
+      end
+      assert.is_nil(read(directory .. "/a"))
+      assert.same({}, fake.requests(tag))
+    end)
+  end)
+
+  it("that a full disk cuts are told, and so is a report nobody takes", function()
+    if not io.open("/dev/full", "a") then
+      return
+    end
+    local _, said, status = history({}, "api --csv /dev/full")
+    assert.equal(1, status)
+    assert.matches("cannot write /dev/full: ", said)
+    _, said, status = history({}, "api >/dev/full")
+    assert.equal(1, status)
+    assert.matches("the report could not be written", said)
+  end)
+end)
+
+describe("the terminal", function()
+  -- A terminal of its own, by script(1); nil where there is none.
+  local function on_terminal(arguments, prefix)
+    if not io.open "/usr/bin/script" then
+      return nil
+    end
+    local command = ("%s %s examples/history.lua %s"):format(prefix or "", quote(os.getenv "C66_LUA"), arguments)
+    local pipe = io.popen(("LC_ALL=C.UTF-8 TERM=xterm NO_COLOR= CLOUD66_URL=%s CLOUD66_TOKEN=%s script -qec %s /dev/null </dev/null"):format(
+      quote(fake.url {}), quote(fake.token), quote(command)))
+    local output = pipe:read "*a"
+    pipe:close()
+    return output
+  end
+
+  it("shows how far the reading is, and colour, where somebody watches", function()
+    local output = on_terminal("api")
+    if not output then
+      pending "there is no script(1)"
+      return
+    end
+    assert.matches("\r\27%[K%d+ pages?, %d+ deployments?", output)
+    assert.matches("\27%[32m", output)
+    output = on_terminal("api", "TERM=dumb")
+    assert.is_nil(output:find "\27")
+    assert.is_nil(output:find "pages?,")
+    assert.is_nil(on_terminal("api", "NO_COLOR=1"):find "\27%[32m")
+  end)
+
+  it("hears of an interrupt", function()
+    if not child.is_interruptible then
+      return
+    end
+    with_directory(function(directory)
+      local _, said, status = history({ delay = "20" }, "--html " .. directory .. "/a.html", "timeout --preserve-status -s INT 2")
+      assert.equal(130, status, said)
+      assert.equal("interrupted\n", said)
+      assert.is_nil(read(directory .. "/a.html"))
+    end)
+  end)
+end)
+
+describe("a figure or a text", function()
+  it("is cut at whole characters, and as wide as it says", function()
+    assert.equal("abc  ", text.fit("abc", 5))
+    assert.equal("abcd~", text.fit("abcdefg", 5))
+    assert.equal("\228\184\173\230\150\135~", text.fit("\228\184\173\230\150\135\228\184\173\230\150\135", 5)) -- two columns each
+    assert.equal("\228\184\173~ ", text.fit("\228\184\173\230\150\135\228\184\173", 4))
+    assert.equal(4, text.width "cafe\204\129")
+    assert.equal("caf?", text.ascii "caf\195\169")
+  end)
+
+  it("is in its two largest units", function()
+    assert.same({ "0s", "59s", "1m 00s", "59m 59s", "1h 00m", "23h 59m", "1d 00h", "-" }, {
+      text.span(0), text.span(59), text.span(60), text.span(3599), text.span(3600), text.span(86399), text.span(86400), text.span(nil) })
+  end)
+
+  it("is counted, the rest as one", function()
+    local counts = { [""] = 5 }
+    for i = 1, 9 do
+      counts["n" .. i] = i
+    end
+    local list = text.ranking(counts, 3, "(none)")
+    assert.same({ "n9 9", "n8 8", "n7 7", "7 others 26" }, { -- 6 + 5 + 5 + 4 + 3 + 2 + 1
+      list[1].name .. " " .. list[1].count, list[2].name .. " " .. list[2].count, list[3].name .. " " .. list[3].count,
+      list[4].name .. " " .. list[4].count })
+    assert.equal(10, #text.ranking(counts, 9, "(none)"))
+  end)
+end)
+
+describe("a page of very much", function()
+  local html = require "history.html"
+
+  local function report_of(stacks, marks, duration)
+    local report = { stacks = {}, marks = {}, lines = {}, lost = {}, by = "day", made = 0 }
+    local list = {}
+    for i = 1, stacks do
+      report.stacks[i] = { uid = "s" .. i, name = "stack " .. i }
+    end
+    for i = 1, marks do
+      local started = 1700000000 + i * 20000
+      report.marks[i] = { uid = "s" .. (i % stacks + 1), started = started, duration = duration(i), outcome = "success", what = "x" }
+      list[i] = ('{"id":%d,"started_at":"%s","finished_at":"%s","outcome":"success"}'):format(i,
+        os.date("!%Y-%m-%dT%H:%M:%SZ", started), os.date("!%Y-%m-%dT%H:%M:%SZ", started + duration(i)))
+    end
+    local page = assert(cloud66.decode("[" .. table.concat(list, ",") .. "]"))
+    report.figures = assert(cloud66.stats(page, { by = "day" }))
+    report.from, report.to = report.figures.from, report.figures.to
+    return report
+  end
+
+  it("draws the newest, and says so", function()
+    local page = html.write(report_of(20, 2500, function() return 60 end))
+    elements(page)
+    assert.matches("Only the newest 2000 of 2500 are drawn", page)
+    assert.matches("9 other stacks", page)
+    assert.matches("Each bar is 5 days", page) -- 2,500 times 20,000 seconds are 579 days
+  end)
+
+  it("is not pressed flat by one deployment that took days", function()
+    local page = html.write(report_of(1, 50, function(i) return i == 7 and 500000 or 600 end))
+    elements(page)
+    assert.matches("1 is drawn at the upper edge", page)
+    assert.matches('<p class="axis">minutes</p>', page)
+  end)
+
+  it("can be of a single deployment, of one without a start, and of one that took no time", function()
+    elements(html.write(report_of(1, 1, function() return 0 end)))
+    local undated = report_of(1, 1, function() return 60 end)
+    undated.figures = assert(cloud66.stats(assert(cloud66.decode '[{"id":1}]'), { by = "day" }))
+    undated.from, undated.to, undated.marks[1].started = nil, nil, nil
+    local page = html.write(undated)
+    elements(page)
+    assert.matches("1 deployment has no readable start", page)
+  end)
+end)
