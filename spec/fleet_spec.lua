@@ -3,18 +3,10 @@ local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
-local nginx = require "cloud66.nginx"
 local redis = require "spec.support.redis"
 local scheduler = require "cloud66.scheduler"
 
-local function has_library()
-  if nginx.is_here then
-    return pcall(require, "resty.redis") or pcall(require, "nginx.redis")
-  end
-  return pcall(require, "redis") and pcall(require, "socket")
-end
-
-if not redis.is_installed() or not has_library() then
+if not redis.is_installed() or not redis.has_library() then
   describe("a fleet", function()
     pending "redis-server or this Lua's library for it is not installed"
   end)
@@ -29,7 +21,8 @@ local server
 local function run(processes, options, program)
   local path = os.tmpname()
   local file = assert(io.open(path, "w"))
-  file:write(([[
+  file:write(redis.PREAMBLE, ([[
+
     local cloud66 = require "cloud66"
     local store = cloud66.store.redis { port = %d, timeout = %d }
     local client = assert(cloud66.new { base_url = %q, token = %q, retries = false, store = store, %s })
@@ -190,7 +183,8 @@ describe("a fleet", function()
     scenario.delay, scenario.times = 60, 1
     local program = os.tmpname()
     local file = assert(io.open(program, "w"))
-    file:write(([[
+    file:write(redis.PREAMBLE, ([[
+
       local cloud66 = require "cloud66"
       assert(cloud66.new { base_url = %q, token = %q, retries = false, timeout = 100, cache = { fresh = 60 },
         store = cloud66.store.redis { port = %d, timeout = %d } }):stack(%q):live()
