@@ -32,7 +32,9 @@ end
 
 -- The file is served as files are, with the headers of the board's conf around it.
 local function add_file(text)
-  return text:gsub("location / {", "location /static/ { root .; default_type application/json; sendfile on; open_file_cache max=10; }\n    %0", 1)
+  return text:gsub("location / {", [[
+    location /static/ { root .; default_type application/json; sendfile on; open_file_cache max=10; }
+    %0]], 1)
 end
 
 local server = board.start({}, { BOARD_INTERVAL = "3600" }, 1, add_file)

@@ -94,8 +94,10 @@ local function start_stacks(stacks)
   local now, pause, begun = ngx.now(), settings.pause(#stacks), 0
   for _, stack in ipairs(stacks) do
     local uid = stack.uid
-    local woken = dict:get("wake:" .. uid) and now - (asked[uid] or 0) >= SHORTEST
-    if begun < AT_ONCE and not asking[uid] and (woken or now >= (dict:get("due:" .. uid) or 0)) then
+    local since = now - (asked[uid] or 0) -- this holds even where the shared memory is full
+    local woken = dict:get("wake:" .. uid) and since >= SHORTEST
+    local due = since >= pause - TICK and now >= (dict:get("due:" .. uid) or 0)
+    if begun < AT_ONCE and not asking[uid] and (woken or due) then
       begun = begun + 1
       dict:delete("wake:" .. uid) -- first: what happens from now on is asked for again
       memory.keep("due:" .. uid, now + pause)
@@ -153,8 +155,9 @@ local function ask_for_list()
 end
 
 local function start_list()
-  if not asking["*"] and ngx.now() >= (dict:get "due:*" or 0) then
-    memory.keep("due:*", ngx.now() + LIST)
+  local now = ngx.now()
+  if not asking["*"] and now - (asked["*"] or 0) >= settings.interval and now >= (dict:get "due:*" or 0) then
+    memory.keep("due:*", now + LIST)
     start(ask_for_list, "*")
   end
 end
@@ -174,8 +177,8 @@ end
 -- --- ticks ---
 
 local function is_mine()
-  if dict:get "lock" == me then return dict:safe_set("lock", me, LOCK) end
-  local ok = dict:safe_add("lock", me, LOCK)
+  if dict:get "lock" == me then return dict:set("lock", me, LOCK) end
+  local ok = dict:add("lock", me, LOCK)
   if ok then ngx.log(ngx.NOTICE, "board: worker ", ngx.worker.pid(), " asks the API from now on") end
   return ok
 end
