@@ -300,6 +300,27 @@ describe("the fake API", function()
     assert.are.same({ 503, 200, 503, 200 }, seen)
   end)
 
+  it("fails for one stack alone", function()
+    local url, seen = fake.url { error = "forbidden", stack = "staging" }, {}
+    for i, path in ipairs { "/stacks", "/stacks/" .. fake.stacks.staging, big, "/stacks/" .. fake.stacks.staging .. "/deployments" } do
+      seen[i] = get(url .. path, "-H", bearer)
+    end
+    assert.are.same({ 200, 403, 200, 403 }, seen)
+  end)
+
+  it("counts the requests that are there at once", function()
+    local tag = fake.fresh_tag()
+    local url = fake.url { tag = tag, cut = "head", on = "stack" }
+    for _, path in ipairs { "/stacks", "/stacks/" .. fake.stacks.staging, "/stacks" } do
+      get(url .. path, "-H", bearer)
+    end
+    local seen = {}
+    for i, request in ipairs(fake.requests(tag)) do
+      seen[i] = request.in_flight
+    end
+    assert.are.same({ 1, 1, 1 }, seen) -- also after one that was cut off
+  end)
+
   it("breaks connections", function()
     local codes = {}
     local breaks = { { cut = "head" }, { cut = "body" }, { cut = "body", content = "chunked" }, { gzip = "bad" } }

@@ -207,11 +207,18 @@ end)
 describe("the pages of many stacks", function()
   it("are fetched at once, with so many requests in flight and no more", function()
     for _, limit in ipairs { 1, 2, 8 } do
-      local tag = fake.fresh_tag()
-      local client = connect({ tag = tag, delay = "0.4" }, { concurrency = limit })
-      assert.equal(168 - 137 + 60 + 0, client:deployments(uids("staging", "api", "brand_new")):count())
-      assert.equal(at_once and math.min(limit, 3) or 1, most_in_flight(tag))
-      assert.equal("1 2 3", page_requests(tag, "staging"))
+      local want, most = at_once and math.min(limit, 3) or 1, 0
+      for _, delay in ipairs { "0.2", "1", "5" } do -- a machine that stands still for so long hides it
+        if most < want then
+          local tag = fake.fresh_tag()
+          local client = connect({ tag = tag, delay = delay }, { concurrency = limit })
+          assert.equal(61 + 30 + 0, client:deployments(uids("staging", "api", "brand_new")):count())
+          assert.equal("1 2 3", page_requests(tag, "staging"))
+          most = most_in_flight(tag)
+          assert.is_true(most <= want, most)
+        end
+      end
+      assert.equal(want, most)
     end
   end)
 
