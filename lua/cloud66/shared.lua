@@ -16,6 +16,7 @@ local shared_mt = { __name = "cloud66.shared", __index = methods }
 
 local REST = 2 -- seconds that a command which failed is left alone
 local SLOW = 0.05 -- seconds: one that took longer to fail would hold up each caller
+local TOO_SLOW = 2 -- seconds: so does one that succeeds, but only then; a request makes some ten calls
 
 local LARGEST = 2 ^ 53
 
@@ -38,16 +39,22 @@ function RIGHT.incr(value)
   return type(value) == "number" and value % 1 == 0 and math.abs(value) <= LARGEST
 end
 
--- What the process knows of each store: { failing = {command = true}, rests = {command = until when, by now()}, users, marks,
--- flights, failures: see budget.lua, kept.lua, cache.lua; fallback }
+-- What the process knows of each store: { failing = {command = true}, rests = {command = until when, by now()}, users, owed,
+-- flights, failures: see budget.lua, kept.lua, cache.lua; fallback, lone_mark }
 local states = setmetatable({}, { __mode = "k" })
 
 local function new_state()
   return {
-    failing = {}, rests = {}, fallback = false,
+    failing = {}, rests = {}, fallback = false, lone_mark = false,
     users = { hour = false }, owed = {}, failures = {},
     flights = setmetatable({}, { __mode = "v" }), -- one whose light thread was killed is nobody's
   }
+end
+
+-- What a store raises may raise in its turn.
+local function text_of(message)
+  local ok, text = pcall(tostring, message)
+  return ok and text or "it raised what is no text"
 end
 
 local function fail(self, command, message, elapsed)
@@ -62,8 +69,12 @@ local function fail(self, command, message, elapsed)
   end
   if is_new then
     hooks.call(self.on, "warning", { text = "the store fails, so that this process shares neither budget nor cache: "
-      .. errors.clean(tostring(message)) })
+      .. errors.clean(text_of(message)) })
   end
+end
+
+local function call(store, command, ...)
+  return store[command](store, ...)
 end
 
 -- What the command gives; nil where it failed, or is left alone for now.
@@ -73,11 +84,16 @@ local function ask(self, command, ...)
     return nil
   end
   local before = core.monotonic()
-  local ok, value, message = pcall(store[command], store, ...)
+  local ok, value, message = pcall(call, store, command, ...)
+  local elapsed = core.monotonic() - before
   if ok and RIGHT[command](value) then
+    if elapsed > TOO_SLOW then
+      fail(self, command, ("%s() took %.1f seconds"):format(command, elapsed), elapsed)
+      return value
+    end
     state.failing[command] = nil
-    if state.fallback and next(state.failing) == nil then
-      state.fallback = false
+    if next(state.failing) == nil then
+      state.fallback, state.lone_mark = false, false
     end
     return value
   elseif not ok then
@@ -86,7 +102,9 @@ local function ask(self, command, ...)
   elseif value ~= nil or message == nil then
     message = ("%s() gave %s"):format(command, type(value))
   end
-  fail(self, command, message, core.monotonic() - before)
+  if not (nginx.is_here and nginx.problem()) then -- where nothing can wait, that is what fails
+    fail(self, command, message, elapsed)
+  end
   return nil
 end
 
@@ -124,6 +142,14 @@ function methods:fallback()
   local state = self.state
   state.fallback = state.fallback or require("cloud66.store.memory").new()
   return state.fallback
+end
+
+---The mark (see kept.lua) of what this process learns while it cannot tell which one holds.
+---@return string
+function methods:lone_mark()
+  local state = self.state
+  state.lone_mark = state.lone_mark or core.uuid()
+  return state.lone_mark
 end
 
 ---@param store table  a store
