@@ -31,8 +31,8 @@ local function number_of(text)
   return type(text) == "string" and #text <= 15 and tonumber(text:match "^%d+$") or nil
 end
 
--- What this process knows of a user's hour: { key, left = seconds, remote = as counted in the store, owed = counted here
--- alone, said = {limit, remaining, count} or false }
+-- What this process knows of a user's hour: { key, left = seconds, remote = as counted in the store, sure = the same when a
+-- request of ours was the last that was counted, owed = counted here alone, said = {limit, remaining, count} or false }
 local function hour_of(self, user, now)
   local users, hour = self.store.state.users, math.floor(now / HOUR)
   if users.hour ~= hour then
@@ -43,21 +43,34 @@ local function hour_of(self, user, now)
   end
   local spent = users[user]
   if not spent then
-    spent = { key = names.count(user, hour), remote = 0, owed = 0, said = false }
+    spent = { key = names.count(user, hour), remote = 0, sure = 0, owed = 0, said = false }
     users[user] = spent
   end
   spent.left = (hour + 1) * HOUR - now
   return spent
 end
 
+-- How many requests a store has forgotten: it was emptied, and others may have counted anew since. What is beyond a budget
+-- is given back, so that a count may go down, by as much as is kept for changes.
+local function forgotten(self, spent, count)
+  if not count then
+    return spent.remote
+  end
+  return count + reserve(self.own or 0) < spent.sure and spent.sure - count or 0
+end
+
 -- Learns the count of all. A store that was emptied is told what this process knew.
 local function read_count(self, spent)
   local text = self.store:get(spent.key)
   local count = number_of(text)
-  if count then
-    spent.remote = count
-  elseif text == false and spent.remote > 0 and self.store:add(spent.key .. ":lost", "1", LOST) then
-    spent.owed, spent.remote = spent.owed + spent.remote, 0
+  if not count and text ~= false then -- it cannot be told
+    return spent.remote + spent.owed
+  end
+  local lost = forgotten(self, spent, count)
+  if lost == 0 then
+    spent.remote = count or 0
+  elseif self.store:add(spent.key .. ":lost", "1", LOST) then
+    spent.owed, spent.remote, spent.sure = spent.owed + lost, count or 0, 0
   end
   return spent.remote + spent.owed
 end
@@ -126,21 +139,23 @@ function methods:take(user, for_change, now)
     return refuse(("of %d requests an hour the API should have no more than %d left, which are kept for changes: "
       .. "wait for the next hour"):format(limit, math.max(0, left)), spent.left, true)
   end
-  local counted = self.store:incr(spent.key, 1 + spent.owed, KEPT)
+  local owed = 1 + spent.owed
+  spent.owed = 0 -- no other light thread may count it too meanwhile
+  local counted = self.store:incr(spent.key, owed, KEPT)
   if counted then
-    spent.remote, spent.owed = math.max(0, counted), 0
+    spent.remote = math.max(0, counted)
   else
-    spent.owed = spent.owed + 1
+    spent.owed = spent.owed + owed
   end
-  if spent.remote + spent.owed > most then -- another one was quicker
-    if counted then
-      spent.remote = self.store:incr(spent.key, -1, KEPT) or spent.remote
-    else
-      spent.owed = spent.owed - 1
-    end
-    return refuse_own(self, spent, for_change)
+  if spent.remote + spent.owed <= most then
+    spent.sure = counted and spent.remote or spent.sure
+    return true
+  elseif counted then -- another one was quicker
+    spent.remote = self.store:incr(spent.key, -1, KEPT) or spent.remote
+  else
+    spent.owed = spent.owed - 1
   end
-  return true
+  return refuse_own(self, spent, for_change)
 end
 
 local function say(self, spent, said, seconds)
