@@ -24,8 +24,8 @@ local FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05 -- seconds between two looks for 
 local MOST_FAILURES = 100
 
 -- What goes wrong on the way will go wrong for all in this process who asked at the same time; not what has to do with how
--- long one of them would wait.
-local TOLD = { connect = true, tls = true, network = true, protocol = true, too_large = true, decode = true }
+-- long one of them would wait, nor with a budget of one's own.
+local TOLD = { connect = true, tls = true, network = true, protocol = true, too_large = true, decode = true, throttled = true }
 
 local function tell(api, call, state, age)
   if api.settings.on.cache then
@@ -49,8 +49,8 @@ end
 
 -- Whether others may be given what the API said. Not what was said to another token than the one that was looked for; no
 -- token is kept; and of throttling the budget tells.
-local function is_keepable(call, response)
-  return call.token == call.asked_token and response.status ~= 401 and response.status ~= 429 and response.status ~= 503
+local function is_keepable(call, response, err)
+  return call.token == call.asked_token and response.status ~= 401 and not (err and err.kind == "throttled")
     and not response.body:find(call.token, 1, true)
 end
 
@@ -66,8 +66,10 @@ local function ask(self, call, fetch)
       return nil, message, err
     end
     answer.is_settled = call.is_settled ~= nil and call.is_settled(got)
+  else
+    answer.time = core.time() -- told for a moment from now, however long it took
   end
-  if not response or not is_keepable(call, response) then
+  if not response or not is_keepable(call, response, err) then
     return got, message, err
   end
   answer.status, answer.body = response.status, response.body
@@ -111,67 +113,83 @@ local function look(self, call, key)
   return usable and answer or nil, fresh
 end
 
--- Waits for the lock, or for what another process keeps meanwhile: true; or false and the answer.
+-- Waits for the lock, or for what another process keeps meanwhile: the lock; or nil and the answer.
 local function lock_or_answer(self, api, call, key)
-  local pause, second = FIRST_PAUSE, false
-  while not self.kept:lock(key .. ":lock", LOCK) do
-    if not second and scheduler.now() >= call.half then
-      second = self.kept:lock(key .. ":lock2", LOCK)
-      if second then
-        return true
+  local pause = FIRST_PAUSE
+  local lock = self.kept:lock(key .. ":lock", LOCK)
+  while not lock do
+    if scheduler.now() >= call.half then
+      lock = self.kept:lock(key .. ":lock2", LOCK)
+      if lock then
+        break
       end
     end
-    if api.closed or scheduler.now() + pause >= call.ends then
-      return false
+    if api.closed or scheduler.now() + pause >= call.ends or scheduler.problem() then
+      return nil
     end
     scheduler.sleep(pause)
     pause = math.min(LONGEST_PAUSE, pause * 1.5)
     local answer = look(self, call, key)
     if answer then
-      return false, answer
+      return nil, answer
     end
+    lock = self.kept:lock(key .. ":lock", LOCK)
   end
   local answer = look(self, call, key) -- kept between our look and our lock
   if answer then
-    self.kept:unlock(key .. ":lock")
-    return false, answer
+    self.kept:unlock(lock)
+    return nil, answer
   end
-  return true
+  return lock
+end
+
+-- Why there is neither lock nor answer.
+local function held_up(api)
+  local problem = scheduler.problem()
+  if api.closed then
+    return errors.fail("aborted", "this client was closed", { unsent = true })
+  elseif problem then
+    return errors.fail("phase", problem, { unsent = true })
+  end
+  return errors.fail("timeout", "another process asks the API for the same, and its answer did not come in time",
+    { unsent = true })
 end
 
 -- Asks, or waits for another process that does, for all of this process.
 local function fly(self, api, call, key, fetch, flight)
-  local locked, found = lock_or_answer(self, api, call, key)
+  local lock, found = lock_or_answer(self, api, call, key)
   if found then
     flight.answer = found
     return given(api, call, found, "joined")
-  elseif not locked then
-    if api.closed then
-      return errors.fail("aborted", "this client was closed", { unsent = true })
-    end
-    return errors.fail("timeout", "another process asks the API for the same, and its answer did not come in time",
-      { unsent = true })
+  elseif not lock then
+    return held_up(api)
   end
   tell(api, call, "miss")
   local got, message, err, answer = ask(self, call, fetch)
   flight.answer = answer or false
   if answer then
     self.kept:put(key, answer, self.settings)
-  elseif err and TOLD[err.kind] then
+  elseif err and TOLD[err.kind] and not err.budget then
     remember_failure(self, key, err)
   end
-  self.kept:unlock(key .. ":lock")
+  self.kept:unlock(lock)
   if answer then
     call.order.time = math.max(call.order.time, answer.time)
   end
   return got, message, err
 end
 
+-- Whether another caller of this process is to be waited for. As long as a lock lasts: its light thread may have been killed.
+local function may_join(api, call, flight)
+  local now = scheduler.now()
+  return flight and not flight.ended and now < flight.until_when and now < call.half and not api.closed
+end
+
 -- Waits while another caller of this process asks. Whether there is something to give, and what.
 local function join(self, api, call, flight)
   local pause = FIRST_PAUSE
   while not flight.ended do
-    if api.closed or scheduler.now() >= call.half then
+    if not may_join(api, call, flight) then
       return false
     end
     scheduler.sleep(pause)
@@ -181,9 +199,25 @@ local function join(self, api, call, flight)
   return answer and self.kept:fits(answer, call.user, self.settings, call.order.time) and answer
 end
 
+-- Where the one who asks could not go on while this caller waits: in a coroutine of the user's own inside map, say.
+local function ask_alone(self, api, call, key, fetch)
+  if scheduler.problem() then
+    return held_up(api)
+  end
+  tell(api, call, "miss")
+  local got, message, err, answer = ask(self, call, fetch)
+  if answer then
+    self.kept:put(key, answer, self.settings)
+  end
+  return got, message, err
+end
+
 local function miss(self, api, call, key, fetch)
   local flights = self.state.flights
-  while flights[key] and not flights[key].ended and scheduler.now() < call.half and not api.closed do
+  while may_join(api, call, flights[key]) do
+    if not scheduler.lets_others_go() then
+      return ask_alone(self, api, call, key, fetch)
+    end
     local answer = join(self, api, call, flights[key])
     if answer then
       return given(api, call, answer, "joined")
@@ -193,7 +227,7 @@ local function miss(self, api, call, key, fetch)
       return nil, message, err
     end
   end
-  local flight = { ended = false, answer = false }
+  local flight = { ended = false, answer = false, until_when = scheduler.now() + LOCK }
   flights[key] = flight
   local ok, got, message, err = pcall(fly, self, api, call, key, fetch, flight)
   flight.ended = true
@@ -212,35 +246,36 @@ end
 local LASTING = { auth = true, trial_expired = true, forbidden = true, not_found = true }
 
 -- Asks anew, holding the lock.
-local function refresh(self, call, key, fetch)
+local function refresh(self, call, key, fetch, lock)
   local got, message, err, answer = ask(self, call, fetch)
   if answer and (got or LASTING[err.kind]) then
     self.kept:put(key, answer, self.settings)
   elseif err and LASTING[err.kind] then
     self.kept:drop(key)
   end
-  self.kept:unlock(key .. ":lock", not got and AGAIN or nil)
+  self.kept:unlock(lock, not got and AGAIN or nil)
   return got, message, err
 end
 
 local function give_stale(self, api, call, key, answer, fetch)
-  if not self.kept:lock(key .. ":lock", LOCK) then
+  local lock = self.kept:lock(key .. ":lock", LOCK)
+  if not lock then
     return given(api, call, answer, "stale")
   end
   local newer, fresh = look(self, call, key)
   if newer and fresh then -- kept between our look and our lock
-    self.kept:unlock(key .. ":lock")
+    self.kept:unlock(lock)
     return given(api, call, newer, "fresh")
   end
   local started = scheduler.background(function()
-    call.started = scheduler.now()
-    refresh(self, call, key, fetch)
+    call.started, call.in_background = scheduler.now(), true
+    refresh(self, call, key, fetch, lock)
   end)
   if started then
     return given(api, call, answer, "stale")
   end
   tell(api, call, "miss")
-  local got, message, err = refresh(self, call, key, fetch)
+  local got, message, err = refresh(self, call, key, fetch, lock)
   if got or LASTING[err.kind] or err.kind == "aborted" then
     return got, message, err
   elseif self.kept:fits(answer, call.user, self.settings, call.order.time) then

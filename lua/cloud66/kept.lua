@@ -1,10 +1,11 @@
 -- kept.lua: answers in a store, as they were received, and which of them may still be given out.
 --
 -- Each carries the mark that its user had before it was asked for. What changes something makes the mark another, and
--- with it all that was kept before is none.
+-- with it all that was kept before is none. There always is one: where a store has lost it, a new one is made.
 
 local core = require "cloud66.core"
 local names = require "cloud66.names"
+local scheduler = require "cloud66.scheduler"
 
 local kept = {}
 
@@ -14,7 +15,7 @@ local kept_mt = { __name = "cloud66.kept", __index = methods }
 kept.LARGEST = 1000000 -- bytes: what is longer is not kept
 kept.LONGEST = 86400 -- seconds that anything is kept
 local FAILURE = 1 -- seconds that a failure is kept, so that a crowd does not ask again at once
-local NO_MARK = "-"
+local AHEAD = 10 -- seconds that another host's clock may be ahead of this one's
 local GONE = 0.001 -- seconds: how to remove something
 
 -- --- the form they are kept in: "1 TIME MARK STATUS KIND\n" and the body ---
@@ -46,38 +47,58 @@ local function get(self, key)
 end
 
 local function set(self, key, value, ttl)
-  if self.store:set(key, value, ttl) then
-    return true
+  if not self.store:set(key, value, ttl) or self.store:is_failing() then
+    self.store:fallback():set(key, value, ttl)
   end
-  self.store:fallback():set(key, value, ttl)
-  return false
 end
 
----Whether this caller now holds a lock.
+---A lock, if this caller now holds it.
 ---@param seconds number  until it is free again by itself
----@return boolean
+---@return table|nil
 function methods:lock(key, seconds)
+  local lock = { key = key, ends = scheduler.now() + seconds }
   local mine = self.store:add(key, "1", seconds)
   if mine == nil then
     mine = self.store:fallback():add(key, "1", seconds)
   end
-  return mine == true
+  return mine and lock or nil
 end
 
+---One that has ended is another's by now, and is left alone.
+---@param lock table       of lock()
 ---@param seconds? number  for how long it stays locked; at once free without
-function methods:unlock(key, seconds)
-  set(self, key, "1", seconds or GONE)
+function methods:unlock(lock, seconds)
+  if scheduler.now() < lock.ends then
+    set(self, lock.key, "1", seconds or GONE)
+  end
 end
 
 -- --- marks ---
 
--- The mark that holds for a user. One that could not be told to the others is theirs as soon as that is possible.
-local function mark_of(self, user)
+-- Tells the others a mark that they could not be told before. Another light thread may have a later one meanwhile.
+local function tell(self, user, mark)
   local owed = self.store.state.owed
-  if owed[user] and self.store:set(names.mark(user), owed[user], kept.LONGEST) then
+  if self.store:set(names.mark(user), mark, kept.LONGEST) and owed[user] == mark then
     owed[user] = nil
   end
-  return owed[user] or get(self, names.mark(user)) or NO_MARK
+  return owed[user] or mark
+end
+
+-- The mark that holds for a user.
+local function mark_of(self, user)
+  local owed, key = self.store.state.owed[user], names.mark(user)
+  if owed then
+    return tell(self, user, owed)
+  end
+  local mark = self.store:get(key)
+  if mark == false then
+    mark = core.uuid()
+    local made = self.store:add(key, mark, kept.LONGEST)
+    if not made then -- another one was quicker
+      mark = made == false and self.store:get(key)
+    end
+  end
+  return mark or self.store:lone_mark()
 end
 
 ---The mark for an answer that is about to be asked for.
@@ -88,18 +109,24 @@ function methods:mark(user)
 end
 
 ---Something was or is being changed: nothing that was kept for this user is given out any more.
-function methods:change(user)
+---@param seconds? number  and once more so much later, unless change() is called again before: of what is being changed, by
+---one who may not live to say that it was
+function methods:change(user, seconds)
   local mark = core.uuid()
-  if not self.store:set(names.mark(user), mark, kept.LONGEST) then
-    self.store.state.owed[user] = mark
-  end
+  local told = self.store:set(names.mark(user), mark, math.min(seconds or kept.LONGEST, kept.LONGEST))
+  self.store.state.owed[user] = not told and mark or nil
 end
 
 -- --- answers ---
 
--- Seconds since; a clock of another host's that is ahead does not count.
+-- Seconds since; where another host's clock is a little ahead, 0.
 local function age_of(answer)
   return math.max(0, core.time() - answer.time)
+end
+
+-- How old it is cannot be told: a clock was put back, or another's is wrong.
+local function is_of_the_future(answer)
+  return answer.time - core.time() > AHEAD
 end
 
 ---Whether an answer may be given out, and whether without asking anew; with its age in seconds.
@@ -111,7 +138,7 @@ end
 function methods:fits(answer, user, settings, newer_than)
   local age = age_of(answer)
   answer.age = age
-  if answer.time < newer_than or answer.mark ~= mark_of(self, user) then
+  if answer.time < newer_than or is_of_the_future(answer) or answer.mark ~= mark_of(self, user) then
     return false, false
   elseif answer.status < 200 or answer.status > 299 then
     return age < FAILURE, age < FAILURE

@@ -144,14 +144,25 @@ local function block(wait)
   end
 end
 
--- Yields where that is possible: in a task, in its own coroutine (not in a generator of the user's inside it), and not
--- below a C function such as table.sort. Whether it did.
-local function give_way(wait)
+-- Whether code can yield: in a task, in its own coroutine (not in a generator of the user's inside it), and not below a C
+-- function such as table.sort.
+local function can_give_way()
   local task = current()
-  if not (task and task.loop and running() == task.thread) or core.is_yieldable() == false then
-    return false
+  return task and task.loop and running() == task.thread and core.is_yieldable() ~= false or false
+end
+
+-- Yields where that is possible. Whether it did.
+local function give_way(wait)
+  return can_give_way() and (pcall(coroutine.yield, wait))
+end
+
+---Whether others have their turn while this code sleeps: what another caller in this process does may be waited for.
+---@return boolean
+function scheduler.lets_others_go()
+  if host() == nginx then
+    return nginx.problem() == nil
   end
-  return (pcall(coroutine.yield, wait))
+  return can_give_way()
 end
 
 -- --- tasks ---
