@@ -97,11 +97,15 @@ local function no_such_deployment(self, digits)
   return ("stack '%s' has no deployment %s, or there is no such stack"):format(self:name(), digits)
 end
 
--- Whether a deployment stays as it is.
-local function is_settled(got)
+local function is_deployment(found, digits)
+  return found ~= nil and found.id ~= nil and check.id(found.id) == digits
+end
+
+-- Whether an answer is the deployment that was asked for, and one that stays as it is.
+local function is_settled(got, digits)
   local page = got:page()
-  local deployment = page[1]
-  return #page == 1 and deployment.is_finished and deployment.is_live == false and deployment.is_head == false
+  local found = page[1]
+  return #page == 1 and is_deployment(found, digits) and found.is_finished and found.is_live == false and found.is_head == false
 end
 
 ---@param digits string  of check.id()
@@ -114,13 +118,16 @@ function methods:deployment(digits, deadline)
   end
   local page
   page, message, err = self.api:get_page(path, options_of(self, {
-    hint = no_such_deployment(self, digits), is_settled = is_settled,
+    hint = no_such_deployment(self, digits),
+    is_settled = function(got)
+      return is_settled(got, digits)
+    end,
   }, deadline))
   if not page then
     return nil, message, err
   end
   local found = page[1]
-  if #page ~= 1 or found.id == nil or check.id(found.id) ~= digits then
+  if #page ~= 1 or not is_deployment(found, digits) then
     return errors.fail("protocol", ("deployment %s was asked for, the answer holds %s"):format(
       digits, #page == 1 and tostring(found) or #page .. " deployments"))
   end

@@ -116,6 +116,18 @@ local function take(self, call, sent)
   return true
 end
 
+-- What is left of a call's time when its request was counted. A change does not suffer from what a store takes.
+local function time_after_store(call, sent, left)
+  local taken = scheduler.now() - sent.at
+  sent.at = sent.at + taken
+  if call.method ~= "GET" then
+    call.deadline = call.deadline + taken
+  elseif taken >= 0.01 then
+    left = left - taken
+  end
+  return left > 0 and left or nil
+end
+
 -- Sends one request: the response and what was sent {url, token, user, id, at}, or nil, message, err.
 local function exchange(self, call, address)
   local settings = self.settings
@@ -145,6 +157,10 @@ local function exchange(self, call, address)
   ok, message, err = take(self, call, sent)
   if not ok then
     return nil, message, err
+  end
+  left = time_after_store(call, sent, left)
+  if not left then
+    return errors.fail("timeout", "the store took all the time there was", { request_id = sent.id, unsent = true })
   end
   local response, kind, text = self.transport {
     method = call.method,
@@ -289,13 +305,14 @@ local function wait_for_next(self, call, err)
   local told = { method = call.method, url = call.address, request_id = err.request_id, attempt = call.attempts,
     err = err, retry_after = err.retry_after, retry_after_estimated = err.retry_after_estimated }
   local pause
-  if err.kind == "throttled" and self.settings.on_throttle == "wait" then
+  if err.kind == "throttled" and self.settings.on_throttle == "wait" and not call.in_background then
     call.throttled = call.throttled + 1
     pause = throttle_pause(self, call, err)
     told.pause = pause
     hooks.call(on, "throttle", told)
     if pause then
       call.throttle_waited, call.deadline = call.throttle_waited + pause, call.deadline + pause
+      call.started = call.started + pause
     end
   elseif err.budget then -- until there is one again: no longer than a retry would wait
     hooks.call(on, "throttle", told)
@@ -313,6 +330,11 @@ local function wait_for_next(self, call, err)
   return pause ~= nil and sleep(self, pause)
 end
 
+-- Whether read() waits for what others must not wait for with it: they would, for as long as this call is the one that asks.
+local function is_left_to_reader(self, call, err)
+  return call.is_read and not call.in_background and err.kind == "throttled" and self.settings.on_throttle == "wait"
+end
+
 local function perform(self, call)
   call.deadline = math.min(call.started + self.settings.timeout.total, scheduler.deadline(), call.latest)
   while not self.closed do
@@ -321,7 +343,7 @@ local function perform(self, call)
       return got
     end
     err.attempts = call.attempts
-    if not wait_for_next(self, call, err) then
+    if is_left_to_reader(self, call, err) or not wait_for_next(self, call, err) then
       if call.attempts > 1 then
         errors.append(err, (" [%d attempts]"):format(call.attempts))
         message = err.message
@@ -333,7 +355,7 @@ local function perform(self, call)
 end
 
 -- Sends a GET unless what is kept will do.
-local function read(self, call)
+local function read_once(self, call)
   local token, message, err = current_token(self.settings)
   if not token then
     return nil, message, err
@@ -345,20 +367,41 @@ local function read(self, call)
   end)
 end
 
+-- The same again after throttling, if that is to be waited for: by then another one may have asked.
+local function read(self, call)
+  call.is_read = true
+  while not self.closed do
+    local got, message, err = read_once(self, call)
+    if got or not is_left_to_reader(self, call, err) or not wait_for_next(self, call, err) then
+      return got, message, err
+    end
+  end
+  return closed()
+end
+
+local IN_DOUBT = 5 -- seconds after the last moment of a call that a change may still happen
+
 -- Sends what changes something, of which those who keep answers must know: before, as it may be the last thing that this
--- process does, and after, as others may have asked meanwhile.
+-- process does, and after, as others may have asked meanwhile. The time that the store takes is not the call's.
+local function change_and_tell(self, call, user)
+  local marks, before = kept.new(self.store), scheduler.now()
+  marks:change(user, self.settings.timeout.total + IN_DOUBT)
+  call.started = call.started + scheduler.now() - before
+  local got, message, err = perform(self, call)
+  marks:change(user)
+  if call.token and call.token ~= call.asked_token then -- a renewed one
+    marks:change(names.user(call.token, self.settings.base_url))
+  end
+  return got, message, err
+end
+
 local function change(self, call)
   local token, message, err = current_token(self.settings)
   if not token then
     return nil, message, err
   end
-  call.token_at_hand = token
-  local marks, user = kept.new(self.store), names.user(token, self.settings.base_url)
-  marks:change(user)
-  local got
-  got, message, err = scheduler.call(self, perform, self, call)
-  marks:change(user)
-  return got, message, err
+  call.token_at_hand, call.asked_token = token, token
+  return scheduler.call(self, change_and_tell, self, call, names.user(token, self.settings.base_url))
 end
 
 ---Sends a request, again where that may help, and checks its status.
@@ -396,6 +439,8 @@ function methods:send(method, path, options)
     throttled = 0, -- and the ones that `on_throttle` waits for
     throttle_waited = 0, -- seconds
     renewed = false,
+    is_read = false, -- by read()
+    in_background = false, -- nobody waits for it
   }
   if method ~= "GET" and self.store then
     return change(self, call)
