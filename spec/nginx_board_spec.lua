@@ -454,9 +454,32 @@ describe("the board's settings", function()
 
   it("keep the hour's requests below the limit", function()
     local tag = fake.fresh_tag()
-    start({ tag = tag }, { BOARD_REQUESTS = "60" }) -- four stacks: one every four minutes
+    start({ tag = tag }, { BOARD_REQUESTS = "60" }) -- four stacks: each every five minutes
     assert(board.stacks(server))
     core.sleep(3)
     assert.equal(1, asked_for(tag, UID))
+    local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(UID)
+    for _ = 1, 3 do -- webhooks come above that, within the hour's requests
+      assert.equal(202, (server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event }))
+    end
+    eventually(function() return asked_for(tag, UID) >= 2 end)
+  end)
+
+  it("hold for what webhooks wake, too", function()
+    local tag = fake.fresh_tag()
+    start({ tag = tag, ratelimit = "yes", limit = 10 }, { BOARD_INTERVAL = "3600" })
+    assert(board.stacks(server))
+    local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(UID)
+    eventually(function()
+      server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event }
+      local stacks = board.stacks(server)
+      return stacks and stacks[UID].trouble == "throttled"
+    end)
+    local asked = #fake.requests(tag)
+    for _ = 1, 3 do
+      assert.equal(202, (server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event }))
+      core.sleep(1.2)
+    end
+    assert.is_true(#fake.requests(tag) <= asked + 1) -- one a minute finds out whether it still is so
   end)
 end)

@@ -34,16 +34,18 @@ end
 settings.uids = uids "BOARD_STACKS"
 settings.interval = number("BOARD_INTERVAL", 30, 1, 3600) -- seconds between two looks at a stack
 settings.stale = number("BOARD_STALE", 3600, 5, 604800) -- seconds: what is older is not shown
-settings.requests = number("BOARD_REQUESTS", 1500, 60, 1000000) -- an hour, for all stacks together: the API allows 3,000
+settings.requests = number("BOARD_REQUESTS", 1500, 60, 1000000) -- an hour, and never more: the API allows 3,000
 settings.title = os.getenv "BOARD_TITLE" or "Deployments"
 settings.secret = secret "CLOUD66_WEBHOOK_SECRET" -- nil: no webhooks
 
 settings.most_stacks = 200
 settings.most_deployments = 50 -- of each stack
 
+local SHARE = 0.8 -- of the hour's requests: a tenth is for the list and for webhooks, and one the client keeps for changes
+
 ---Seconds between two looks at a stack, when there are so many: longer than `interval` if the hour's requests demand it.
 function settings.pause(count)
-  return math.max(settings.interval, math.ceil(count * 3600 / settings.requests))
+  return math.max(settings.interval, math.ceil(count * 3600 / (SHARE * settings.requests)))
 end
 
 return settings
