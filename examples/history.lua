@@ -56,9 +56,9 @@ local function guarded(fn, ...)
   error(results[2], 0)
 end
 
-local function must(value, message)
+local function must(value, message, err)
   if value == nil then
-    say(message)
+    say(message .. (err and err.kind == "too_large" and " (--since, --before, --by)" or ""))
     finish(4)
   end
   return value
@@ -131,9 +131,9 @@ local client = new_client()
 check_range(client)
 open_files()
 local report = must(guarded(function()
-  local stacks, message = gather.stacks(client, asked.stacks)
+  local stacks, message, err = gather.stacks(client, asked.stacks)
   if not stacks then
-    return nil, message
+    return nil, message, err
   elseif #stacks == 0 then
     return nil, "none: this token sees no stacks"
   end

@@ -363,6 +363,7 @@ describe("a stack that cannot be read", function()
       local html = read(directory .. "/a.html")
       assert.matches("1 stack was not read to the end", html)
       assert.matches("forbidden: ", html)
+      assert.matches('api <span class="soft">0, not read to the end<', html)
       elements(html)
       local list = rows(read(directory .. "/a.csv"))
       assert.equal(62, #list)
@@ -548,6 +549,24 @@ describe("a page of very much", function()
     elements(page)
     assert.matches("1 is drawn at the upper edge", page)
     assert.matches('<p class="axis">minutes</p>', page)
+  end)
+
+  it("shows words nobody documented as text", function()
+    local report = report_of(1, 2, function() return 60 end)
+    local odd = '{"id":1,"started_at":"2026-01-01T00:00:00Z","finished_at":"2026-01-01T00:01:00Z","outcome":"success",'
+      .. '"deploy_type":"\\u009b<b>\\u001b","triggered_via":"<i>\\u0007"}'
+    report.figures = assert(cloud66.stats(assert(cloud66.decode(odd)), { by = "day" }))
+    report.marks[1].outcome = "<u>\27"
+    local page = html.write(report)
+    elements(page)
+    for _, word in ipairs { "%?&lt;b&gt;%?", "&lt;i&gt;%?", "&lt;u&gt;%?" } do
+      assert.matches(word, page)
+    end
+    assert.is_nil(page:gsub("\n", ""):find "%c")
+    assert.is_nil(page:find "\194[\128-\159]")
+    local shown = require("history.terminal").write(report, { utf8 = true, colour = false })
+    assert.matches("%?<b>%?", shown)
+    assert.is_nil(shown:gsub("\n", ""):find "%c")
   end)
 
   it("can be of a single deployment, of one without a start, and of one that took no time", function()

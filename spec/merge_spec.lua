@@ -232,14 +232,33 @@ describe("the pages of many stacks", function()
       end
     end
     local client, asked = api_of { a = long, b = long }
-    local given, most = 0, 0
+    local given, most, before, pairs_of = 0, 0, 2, 0
     for _ in client:deployments { "a", "b" } do
       given = given + 1
       most = math.max(most, #asked * 10 - given)
+      pairs_of = pairs_of + (#asked == before + 2 and 1 or 0)
+      before = #asked
     end
     assert.equal(120, given)
     assert.equal(12, #asked)
     assert.is_true(most <= 2 * 15 + 10, most) -- a page and a half for each stack, and the one that is about to be left
+    assert.equal(at_once and 5 or 0, pairs_of) -- both come to the end of a page at once
+  end)
+
+  it("are not fetched ahead for a stack whose turn is far away", function()
+    local old, new = {}, {}
+    for p = 1, 3 do
+      old[p], new[p] = {}, {}
+      for i = 1, 10 do
+        old[p][i], new[p][i] = { p * 10 + i, "2025-01-01" }, { p * 10 + i, "2026-01-01" }
+      end
+    end
+    local client, asked = api_of { a = new, b = old }
+    local seq = client:deployments { "a", "b" }
+    for _ = 1, 25 do
+      seq()
+    end
+    assert.same({ "a 1", "b 1", "a 2", "a 3" }, asked)
   end)
 
   it("are not kept: memory does not grow with the history", function()

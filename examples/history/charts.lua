@@ -60,8 +60,11 @@ local LEGEND = svg.legend { { "dot", "success" }, { "cross", "failed" }, { "ring
 local function lanes_of(report)
   local by_uid, lanes = {}, {}
   for _, stack in ipairs(report.stacks) do
-    local lane = { name = stack.name, count = 0, marks = {}, stacks = 1 }
+    local lane = { name = stack.name, count = 0, marks = {}, lost = "" }
     by_uid[stack.uid], lanes[#lanes + 1] = lane, lane
+  end
+  for _, lost in ipairs(report.lost) do
+    by_uid[lost.uid].lost = ", not read to the end"
   end
   for _, mark in ipairs(report.marks) do
     by_uid[mark.uid].count = by_uid[mark.uid].count + 1
@@ -74,13 +77,14 @@ local function lanes_of(report)
     table.sort(sorted, function(a, b)
       return a.lane.count > b.lane.count or (a.lane.count == b.lane.count and a.place < b.place)
     end)
-    local shared = { name = ("%d other stacks"):format(#lanes - MOST_LANES + 1), count = 0, marks = {} }
+    local shared = { name = ("%d other stacks"):format(#lanes - MOST_LANES + 1), count = 0, marks = {}, lost = "" }
     local kept = {}
     for i, entry in ipairs(sorted) do
       if i < MOST_LANES then
         kept[i] = entry.lane
       else
         shared.count = shared.count + entry.lane.count
+        shared.lost = entry.lane.lost ~= "" and ", not all read to the end" or shared.lost
         entry.lane.shared = shared
       end
     end
@@ -108,7 +112,7 @@ function charts.strip(report)
     local height = is_last and LANE + svg.BOTTOM or LANE
     local content = ('<line class="base" x1="0" x2="100%%" y1="%d" y2="%d"/>\n%s'):format(
       LANE / 2, LANE / 2, table.concat(lane.marks, "\n"))
-    local label = ("%s: %s"):format(lane.name, text.count(lane.count, "deployment"))
+    local label = ("%s: %s%s"):format(lane.name, text.count(lane.count, "deployment"), lane.lost)
     local drawing
     if is_last then
       drawing = svg.plot { height = height, label = label, x = x, content = content }
@@ -116,8 +120,8 @@ function charts.strip(report)
       drawing = ('<div class="plot flat"><svg height="%d" role="img" aria-label="%s">%s</svg></div>'):format(
         height, svg.escape(label), content)
     end
-    parts[#parts + 1] = ('<div class="lane"><p>%s <span class="soft">%d</span></p>%s</div>'):format(
-      svg.escape(lane.name), lane.count, drawing)
+    parts[#parts + 1] = ('<div class="lane"><p>%s <span class="soft">%d%s</span></p>%s</div>'):format(
+      svg.escape(lane.name), lane.count, lane.lost, drawing)
   end
   parts[#parts + 1] = '<p class="axis below">start, UTC</p>'
   return figure("Timeline", "Each deployment at its start." .. only_newest(#marks, more), table.concat(parts, "\n"))
