@@ -358,6 +358,9 @@ describe("a stack that cannot be read", function()
       local output, said, status = history({ error = "forbidden", stack = "api" }, arguments)
       assert.equal(4, status, said)
       assert.matches("NOT READ TO THE END: api\n +forbidden: ", output)
+      for line in output:gmatch "[^\n]+" do
+        assert.is_true(text.width(line) <= 80, line)
+      end
       assert.matches("deployments +61 ", output)
       assert.matches("api %(" .. fake.stacks.api:gsub("%-", "%%-") .. "%) could not be read: forbidden: ", said)
       local html = read(directory .. "/a.html")
