@@ -59,9 +59,8 @@ function tree.without_lua_strings(text)
     local first, last, rest
     if found == "-" then
       if text:sub(at, at + 1) == "--" then
-        first, last, rest = long_end(at + 2)
-        place = rest or text:find("\n", at, true) or #text + 1
-        first = nil
+        local _, _, after = long_end(at + 2)
+        place = after or text:find("\n", at, true) or #text + 1
       else
         parts[#parts + 1], place = "-", at + 1
       end
