@@ -6,10 +6,10 @@ local tree = require "spec.support.tree"
 local lua_order = {
   -- plain functions
   "cloud66.nginx",
-  "cloud66.error", "cloud66.url", "cloud66.check", "cloud66.names", "cloud66.hooks", "cloud66.kept", "cloud66.retry",
+  "cloud66.error", "cloud66.url", "cloud66.check", "cloud66.names", "cloud66.hooks", "cloud66.retry",
   "cloud66.commit", "cloud66.calendar", "cloud66.encode", "cloud66.reply", "cloud66.recovery", "cloud66.limits",
   -- waiting, and where state is kept
-  "cloud66.scheduler", "cloud66.patience",
+  "cloud66.scheduler", "cloud66.patience", "cloud66.kept",
   "cloud66.store.arguments", "cloud66.store.expiry", "cloud66.store.memory", "cloud66.store.shared_dict",
   "cloud66.store.redis.guard", "cloud66.store.redis.blocking", "cloud66.store.redis.cosocket", "cloud66.store.redis",
   "cloud66.store",
