@@ -15,8 +15,9 @@ local WORKERS = 8
 local stores = { { name = "a shared dict", make = function()
   return [[cloud66.store.shared_dict "cloud66"]]
 end } }
+local find = rawget(package, "searchpath")
 local LUA_PATH = package.path .. ";./build/debian/usr/share/lua/5.1/?.lua" -- see script/bootstrap
-if redis.is_installed() and (package.searchpath("resty.redis", LUA_PATH) or package.searchpath("nginx.redis", LUA_PATH)) then
+if redis.is_installed() and (find("resty.redis", LUA_PATH) or find("nginx.redis", LUA_PATH)) then
   stores[2] = { name = "Redis", make = function(server)
     return ("cloud66.store.redis { port = %d, timeout = 20 }"):format(server.port)
   end }
