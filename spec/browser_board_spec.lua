@@ -88,6 +88,7 @@ describe("the board in a browser", function()
     assert.is_true(page:script("return document.querySelector(arguments[0]).kept === true",
       ('[data-key="%s"]'):format(fake.stacks.brand_new)))
     assert.equal("", text_of(staging .. " .deploying"))
+    assert.matches("^Failed%s+new%-one%s.*by somebody · ", text_of(staging .. " .failed"))
     assert.same({}, page:console())
   end)
 

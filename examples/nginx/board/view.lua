@@ -48,6 +48,14 @@ local function live_line(record, now)
     by(live, since and ago(since, now)))
 end
 
+-- What ended without success after all others.
+local function failed_line(newest, now)
+  if not newest or newest.state == "success" or newest.state == "running" then return "" end
+  local ended = newest.finished or newest.started
+  return ('<div class="failed"><p class="what"><span class="label">%s</span> %s</p><p class="who">%s</p></div>'):format(
+    newest.state == "failed" and "Failed" or "Unclear", commit(newest), by(newest, ended and ago(ended, now)))
+end
+
 local function running_line(record, running, now)
   local started = running.started or now
   local elapsed, usual, latest = now - started, summary.usual(record, running)
@@ -135,7 +143,7 @@ function view.stack(stack, record, trouble, age, now)
   local running = summary.running(record)
   local note = age and ('<p class="note">Known %s. %s</p>'):format(ago(now - age, now), trouble and words.reason(trouble) or "") or ""
   return table.concat { open_stack(stack, state(record, running)), note, live_line(record, now),
-    running and running_line(record, running, now) or "", still(record), "</article>" }
+    running and running_line(record, running, now) or failed_line(record.list[1], now), still(record), "</article>" }
 end
 
 ---What stands above all. `since`: Unix seconds of what is shown; nil where nothing is.
