@@ -61,6 +61,23 @@ local all_predicates = {
 }
 local all_methods = { "to_table", "to_json", "raw", "matches", "elapsed", "fields" }
 
+describe("a deployment's names", function()
+  it("are all listed here", function()
+    local listed = {}
+    for _, list in ipairs { all_names, all_predicates } do
+      for _, name in ipairs(list) do
+        listed[name] = true
+      end
+    end
+    for name, kind in pairs(core.names) do
+      assert.is_true(listed[name], ("'%s' is new: put it into the lists above%s"):format(name,
+        kind == "predicate" and ", and say when it is true" or ", and into the one of its kind (" .. kind .. ")"))
+      listed[name] = nil
+    end
+    assert.is_nil(next(listed))
+  end)
+end)
+
 describe("a deployment's id", function()
   it("is a number while every Lua can hold it", function()
     for _, digits in ipairs { "0", "1", "107", "456789", "4294967296", "99999999999999" } do

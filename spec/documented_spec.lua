@@ -1,5 +1,6 @@
 -- Every deployment the API documents, in each form it is documented in, gives the values a reader of the page expects.
 local cloud66 = require "cloud66"
+local core = require "cloud66.core"
 local documented = require "spec.support.documented"
 
 local names = {
@@ -168,6 +169,21 @@ local function decode(text)
 end
 
 describe("the documented", function()
+  it("names are all that a deployment has", function()
+    local listed = {}
+    for _, list in ipairs { names, more_names, predicates } do
+      for _, name in ipairs(list) do
+        listed[name] = true
+      end
+    end
+    for name, kind in pairs(core.names) do
+      assert.is_true(listed[name], ("'%s' is new: put it into %s above, and what the documented bodies read as into `endpoint`, "
+        .. "`model` and `sent`"):format(name, kind == "predicate" and "`predicates`" or "`names` or `more_names`"))
+      listed[name] = nil
+    end
+    assert.is_nil(next(listed))
+  end)
+
   it("list decodes to its values", function()
     local page = decode(documented.list)
     assert.are.equal(1, #page)

@@ -83,13 +83,18 @@ static int push_page_field(lua_State *L, const c66_page *page, const char *name)
   return 1;
 }
 
-static int unknown_page_name(lua_State *L) {
+/* [-0, +1] A set of the names of a page's fields. */
+static void push_page_names(lua_State *L) {
   int i;
   lua_newtable(L);
   for (i = 0; page_fields[i] != NULL; i++) {
     lua_pushboolean(L, 1);
     lua_setfield(L, -2, page_fields[i]);
   }
+}
+
+static int unknown_page_name(lua_State *L) {
+  push_page_names(L);
   return c66_unknown_name(L, "page", 2, lua_gettop(L), C66_UP_PAGE_METHODS);
 }
 
@@ -383,5 +388,7 @@ void c66_open_page(lua_State *L) {
     lua_setfield(L, -2, c66_attributes[i].name);
   }
   lua_setfield(L, module, "names");
+  push_page_names(L);
+  lua_setfield(L, module, "page_names");
   lua_settop(L, module);
 }

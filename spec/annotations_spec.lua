@@ -1,0 +1,579 @@
+-- types/*.lua: every name that the running library knows is annotated there, and nothing else is.
+local annotations = require "spec.support.annotations"
+local clock = require "spec.support.clock"
+local cloud66 = require "cloud66"
+local core = require "cloud66.core"
+local criteria = require "cloud66.criteria"
+local errors = require "cloud66.error"
+local expect = require "spec.support.expect"
+local fake = require "spec.support.fake"
+local registered = require "spec.support.registered"
+local stacks = require "cloud66.stack"
+
+local items, by_name = annotations.all()
+
+local client = assert(cloud66.new { token = "x", base_url = fake.closed_url() })
+local stack = client:stack "uid"
+local sequence = stack:deployments()
+local watch = stack:watch()
+local page = assert(cloud66.decode '{"id":1}')
+
+local function class(name)
+  return by_name[name] or error("types/ has no class " .. name, 0)
+end
+
+-- The fields of a class and of those it goes on from: name -> field.
+local function fields_of(name)
+  local fields = {}
+  local at = class(name)
+  while at do
+    for _, field in ipairs(at.fields) do
+      fields[field.name] = field
+    end
+    at = at.parent and class(at.parent)
+  end
+  return fields
+end
+
+local function methods_of(name)
+  local methods = {}
+  for _, method in ipairs(class(name).methods) do
+    methods[method.name] = method
+  end
+  return methods
+end
+
+-- Fails with what to do for each name that is on one side alone. `what`: what to write, with %s for the name.
+local function compare(known, annotated, class_name, what)
+  local wrong = {}
+  for name in pairs(known) do
+    if not annotated[name] then
+      wrong[#wrong + 1] = ("'%s' is not annotated: add %s to %s in %s"):format(
+        tostring(name), what:format(tostring(name)), class_name, class(class_name).place)
+    end
+  end
+  for name in pairs(annotated) do
+    if known[name] == nil and not tostring(name):find "^%[" then
+      wrong[#wrong + 1] = ("'%s' is annotated in %s, and does not exist: take it out"):format(tostring(name), class(class_name).place)
+    end
+  end
+  table.sort(wrong)
+  assert.same({}, wrong)
+end
+
+local function compare_fields(known, class_name) -- known: name -> anything
+  compare(known, fields_of(class_name), class_name, "\"---@field %s TYPE\"")
+end
+
+local function compare_methods(known, class_name)
+  compare(known, methods_of(class_name), class_name, "\"function ...:%s() end\"")
+end
+
+local function only_functions(of, is_function)
+  local found = {}
+  for name, value in pairs(of) do
+    if (type(value) == "function") == is_function then
+      found[name] = value
+    end
+  end
+  return found
+end
+
+-- Where each class's methods are.
+local objects = {
+  ["cloud66"] = only_functions(cloud66, true),
+  ["cloud66.Client"] = registered.methods(client),
+  ["cloud66.Stack"] = registered.methods(stack),
+  ["cloud66.Sequence"] = registered.methods(sequence),
+  ["cloud66.Watch"] = registered.methods(watch),
+  ["cloud66.Deployment"] = core.deployment_methods,
+  ["cloud66.Page"] = core.page_methods,
+  ["cloud66.StoreModule"] = only_functions(cloud66.store, true),
+  ["cloud66.Store"] = {},
+  ["cloud66.CurlTransport"] = require "cloud66.transport.curl",
+  ["cloud66.RestyTransport"] = require "cloud66.transport.resty",
+}
+for _, name in ipairs(registered.upvalue(cloud66.store.check, "METHODS")) do
+  objects["cloud66.Store"][name] = cloud66.store.memory()[name]
+end
+
+describe("the annotations", function()
+  for name, methods in pairs(objects) do
+    it("have every method of " .. name, function()
+      compare_methods(methods, name)
+    end)
+  end
+
+  it("are of functions whose place is known here", function()
+    for _, item in ipairs(items) do
+      if item.kind == "class" and #item.methods > 0 then
+        assert.is_table(objects[item.name], item.place .. ": where are the methods of " .. item.name .. "?")
+      end
+    end
+  end)
+
+  it("name the parameters as the functions do", function()
+    local compared = 0
+    for name, methods in pairs(objects) do
+      for _, method in ipairs(class(name).methods) do
+        local actual = registered.parameters(methods[method.name])
+        if actual then
+          local annotated = {}
+          for argument in method.arguments:gmatch "[%w_]+" do
+            annotated[#annotated + 1] = argument
+          end
+          if method.separator == ":" then
+            table.remove(actual, 1) -- self, whatever it is called
+          end
+          assert.same({ method.place, annotated }, { method.place, actual })
+          compared = compared + 1
+        end
+      end
+    end
+    assert.is_true(compared > 40 or _VERSION == "Lua 5.1")
+  end)
+
+  it("say of each function what it does, takes and gives", function()
+    for _, item in ipairs(items) do
+      if item.kind == "function" then
+        local params = {}
+        for i, param in ipairs(item.params) do
+          params[i] = param.name
+        end
+        assert.equal(item.arguments, table.concat(params, ", "), item.place)
+        assert.is_true(item.doc ~= "" or item.class:find "Transport" ~= nil or item.class == "cloud66.Store", item.place .. ": no text")
+        assert.is_true(#item.returns > 0 or item.name == "close", item.place .. ": what does it give?")
+        for _, result in ipairs(item.returns) do
+          assert.is_true(result.name ~= "", item.place .. ": a result without a name")
+        end
+      end
+    end
+  end)
+
+  it("end each failure with message and err", function()
+    for _, item in ipairs(items) do
+      for i, result in ipairs(item.returns or {}) do
+        if result.type == "cloud66.Error?" then
+          assert.equal(3, i, item.place)
+          local second = item.returns[2].type
+          assert.is_truthy(second == "any" or second:find("string", 1, true), item.place)
+        end
+      end
+    end
+  end)
+
+  it("name no type that there is not", function()
+    local function check(place, type)
+      for _, name in ipairs(annotations.names_in(type)) do
+        assert.is_table(by_name[name], ("%s: there is no %s"):format(place, name))
+      end
+    end
+    for _, item in ipairs(items) do
+      for _, list in ipairs { item.fields or {}, item.params or {}, item.returns or {} } do
+        for _, each in ipairs(list) do
+          check(item.place, each.type)
+        end
+      end
+      for _, each in ipairs(item.values or {}) do
+        check(item.place, each.value)
+      end
+      check(item.place, item.parent or "")
+    end
+  end)
+
+  it("parse as Lua", function()
+    for _, item in ipairs(items) do
+      assert.is_function(loadfile(item.place:match "^[^:]+"))
+    end
+  end)
+
+  it("are used, each", function()
+    local used = { cloud66 = true, ["cloud66.CurlTransport"] = true, ["cloud66.RestyTransport"] = true }
+    local function use(type)
+      for _, name in ipairs(annotations.names_in(type)) do
+        used[name] = true
+      end
+    end
+    for _, item in ipairs(items) do
+      use(item.parent or "")
+      for _, list in ipairs { item.fields or {}, item.params or {}, item.returns or {} } do
+        for _, each in ipairs(list) do
+          use(each.type)
+        end
+      end
+    end
+    for name, item in pairs(by_name) do
+      assert.is_true(used[name], ("%s: nothing takes or gives %s"):format(item.place, name))
+    end
+  end)
+end)
+
+-- --- fields ---
+
+-- What each kind of name that the core tells of is, as a type.
+local TYPES = {
+  text = "^string$", date = "^string$", boolean = "^boolean$", word = "^cloud66%.", seconds = "^number$", code = "^integer|string$",
+  integer = "^integer|string$", predicate = "^boolean$",
+}
+
+-- The names that the API sends, of all that a deployment has.
+local function sent_fields()
+  local names = {}
+  for name, kind in pairs(core.names) do
+    if kind ~= "predicate" and kind ~= "seconds" and kind ~= "code" and not name:find "_meaning$" then
+      names[name] = kind
+    end
+  end
+  return names
+end
+
+describe("a deployment's field", function()
+  it("is annotated", function()
+    compare_fields(core.names, "cloud66.Deployment")
+  end)
+
+  it("is annotated as what it is", function()
+    local fields = fields_of "cloud66.Deployment"
+    for name, kind in pairs(core.names) do
+      local field = fields[name]
+      assert.is_truthy(field.type:find(TYPES[kind]), ("%s is a %s, and annotated as %s"):format(name, kind, field.type))
+      assert.equal(kind ~= "predicate" and name ~= "id", field.optional, name)
+    end
+  end)
+
+  it("has its words annotated", function()
+    for name, words in pairs(core.words) do
+      local annotated, known = {}, {}
+      for _, each in ipairs(by_name[fields_of "cloud66.Deployment"[name].type].values) do
+        if each.value ~= "string" then
+          annotated[#annotated + 1] = each.value:match '^"(.*)"$'
+        end
+      end
+      for i, word in ipairs(words) do
+        known[i] = word
+      end
+      assert.same(known, annotated)
+    end
+  end)
+
+  it("is in a body that the API documents", function()
+    local documented = require "spec.support.documented"
+    local model = assert(cloud66.decode(documented.model))[1]
+    for name in pairs(sent_fields()) do
+      assert.is_not_nil(model:raw(name, cloud66.null), ("no fixture has '%s': put the API's own body with it into "
+        .. "spec/support/documented.lua, and what it must read as into spec/documented_spec.lua"):format(name))
+    end
+  end)
+
+  it("is sent by the fake API", function()
+    local seen = {}
+    for _, name in ipairs(fake.data.stack_names) do
+      for d in expect.stack_of(name):deployments():take(40) do
+        for key, value in pairs(d:to_table()) do
+          seen[key] = value
+        end
+      end
+    end
+    for name in pairs(sent_fields()) do
+      assert.is_not_nil(seen[name], ("the fake sends no '%s': add it to spec/support/fake/shape.lua, and a value to "
+        .. "spec/support/fake/history.lua (which makes spec/support/data.lua)"):format(name))
+    end
+  end)
+
+  it("is watched for changes", function()
+    local watched, wrong = {}, {}
+    for _, name in ipairs(registered.upvalue(require "cloud66.poll".run, "FIELDS")) do
+      watched[name] = true
+    end
+    for name in pairs(sent_fields()) do
+      if not watched[name] and name ~= "id" then
+        wrong[#wrong + 1] = name
+      end
+    end
+    assert.same({}, wrong, "add it to FIELDS in lua/cloud66/poll.lua, and count VERSION up")
+  end)
+
+  it("is a criterion", function()
+    compare_fields(criteria.deployment.names, "cloud66.DeploymentCriteria")
+  end)
+end)
+
+describe("the annotated fields are those", function()
+  it("of the module", function()
+    compare_fields(only_functions(cloud66, false), "cloud66")
+  end)
+
+  it("of a stack", function()
+    compare_fields(stacks.schema.names, "cloud66.Stack")
+    compare_fields(stacks.schema.names, "cloud66.StackCriteria")
+  end)
+
+  it("of a page", function()
+    compare_fields(core.page_names, "cloud66.Page")
+    for name in pairs(core.page_names) do
+      local _ = page[name] -- raises where there is none
+    end
+  end)
+
+  it("of a client", function()
+    local known = {}
+    for name in pairs(fields_of "cloud66.Client") do
+      known[name] = client[name] -- raises where there is none
+    end
+    compare_fields(known, "cloud66.Client")
+  end)
+
+  it("of an action and of a webhook", function()
+    local action = assert(require "cloud66.action".of({ id = 1 }, tostring))
+    compare_fields(registered.upvalue(getmetatable(action).__index, "NAMES"), "cloud66.Action")
+    local webhook = assert(cloud66.webhook '{"event_type":"stack.created","uid":"x"}')
+    compare_fields(registered.upvalue(getmetatable(webhook).__index, "NAMES"), "cloud66.Webhook")
+  end)
+
+  it("of an error", function()
+    compare_fields(registered.error_fields(), "cloud66.Error")
+  end)
+end)
+
+it("the annotated kinds of errors are those there are", function()
+  local annotated = {}
+  for _, each in ipairs(class "cloud66.ErrorKind".values) do
+    annotated[each.value:match '^"(.*)"$'] = true
+    assert.is_true(each.doc ~= "" or each.value == '"forbidden"', each.value .. " says nothing")
+  end
+  compare(errors.KINDS, annotated, "cloud66.ErrorKind", "'---| \"%s\" # WHEN'")
+end)
+
+-- --- options ---
+
+-- Being written elsewhere: until it is there, there is nothing to compare.
+local redis = io.open "lua/cloud66/store/redis.lua"
+if redis then
+  redis:close()
+end
+
+-- How to hand options to what takes them; the names come from there.
+local probes = {
+  ["cloud66.ClientOptions"] = { cloud66.new, function(o) client:with(o) end },
+  ["cloud66.TimeoutOptions"] = { function(o) cloud66.new { token = "x", timeout = o } end },
+  ["cloud66.RetryOptions"] = { function(o) cloud66.new { token = "x", retries = o } end },
+  ["cloud66.CacheOptions"] = { function(o) cloud66.new { token = "x", cache = o } end },
+  ["cloud66.Hooks"] = { function(o) cloud66.new { token = "x", on = o } end },
+  ["cloud66.RequestOptions"] = { function(o) client:request("GET", "/", o) end },
+  ["cloud66.FindStackOptions"] = { function(o) client:find_stack(o) end },
+  ["cloud66.HistoryOptions"] = { function(o) client:deployments(nil, o) end },
+  ["cloud66.DeploymentsOptions"] = { function(o) stack:deployments(o) end },
+  ["cloud66.ActionsOptions"] = { function(o) stack:actions(o) end },
+  ["cloud66.RedeployOptions"] = { function(o) stack:redeploy(o) end },
+  ["cloud66.WaitOptions"] = { function(o) stack:wait(1, o) end },
+  ["cloud66.EnsureOptions"] = { function(o) stack:ensure("abcdef1", o) end },
+  ["cloud66.CancelOptions"] = { function(o) stack:cancel(1, o) end },
+  ["cloud66.WatchOptions"] = { function(o) stack:watch(o) end },
+  ["cloud66.StatsOptions"] = { function(o) cloud66.stats({}, o) end },
+  ["cloud66.MemoryOptions"] = { cloud66.store.memory },
+  ["cloud66.RedisOptions"] = redis and { cloud66.store.redis } or {},
+  ["cloud66.RestyOptions"] = { function(o)
+    local check = registered.upvalue(require "cloud66.transport.resty".new, "check_options") -- new() itself needs nginx
+    check(o, 2)
+  end },
+}
+
+describe("the annotated options are those", function()
+  for name, calls in pairs(probes) do
+    it("of " .. name, function()
+      for _, call in ipairs(calls) do
+        compare_fields(registered.options(call), name)
+      end
+    end)
+  end
+
+  it("of everything that takes options", function()
+    local reached = {}
+    for _, calls in pairs(probes) do
+      for _, call in ipairs(calls) do
+        local _, place = registered.options(call)
+        reached[place] = true
+      end
+    end
+    for _, place in ipairs(registered.places_of_options()) do
+      assert.is_true(reached[place], ("what checks its options at %s is annotated nowhere: give it a class in types/ and a probe here")
+        :format(place))
+    end
+  end)
+
+  it("of which each has a probe", function()
+    for name in pairs(by_name) do
+      if name:find "Options$" then
+        assert.is_table(probes[name], "no probe for " .. name)
+      end
+    end
+  end)
+end)
+
+-- --- what calls give ---
+
+-- Collects the keys that values of a class have, and compares them with the annotations in the end.
+local function collector(class_name)
+  local seen = {}
+  return function(value)
+    for name in pairs(value) do
+      if type(name) == "string" then
+        seen[name] = true
+      end
+    end
+  end, function()
+    compare_fields(seen, class_name)
+  end
+end
+
+describe("the annotated results are those", function()
+  it("of limits()", function()
+    local add, finish = collector "cloud66.Limits"
+    add(client:limits())
+    add(cloud66.new { token = "x", store = cloud66.store.memory() }:limits())
+    finish()
+  end)
+
+  it("of stats()", function()
+    local figures, done = collector "cloud66.Stats"
+    local spread, spread_done = collector "cloud66.Spread"
+    local durations, durations_done = collector "cloud66.DurationFigures"
+    local recovery, recovery_done = collector "cloud66.Recovery"
+    local interval, interval_done = collector "cloud66.Interval"
+    local missing, missing_done = collector "cloud66.MissingStack"
+    local stats = assert(cloud66.stats(expect.connect { error = "server", on = "deployments", stack = "staging" }:deployments(
+      { fake.stacks.awesome_app, fake.stacks.staging }), { by = "month" }))
+    figures(stats)
+    durations(stats.duration)
+    spread(stats.duration.by_type.build)
+    recovery(stats.recovery)
+    interval(stats.series[1])
+    missing(stats.missing[1])
+    for _, finish in ipairs { done, spread_done, durations_done, recovery_done, interval_done, missing_done } do
+      finish()
+    end
+  end)
+
+  it("of map() and request()", function()
+    local results, done = collector "cloud66.MapResults"
+    local result, result_done = collector "cloud66.MapResult"
+    local mapped = assert(client:map({ 1, 2 }, function(i)
+      if i == 2 then
+        return client:stack("uid"):live()
+      end
+      return i
+    end))
+    results(mapped)
+    result(mapped[1])
+    result(mapped[2])
+    done()
+    result_done()
+    local response, response_done = collector "cloud66.Response"
+    response(select(2, assert(expect.connect():request("GET", "/ping"))))
+    response_done()
+  end)
+
+  it("of a page's drift and a sequence's failures", function()
+    local drift, done = collector "cloud66.Drift"
+    drift(assert(cloud66.decode '{"id":1,"git_hash":5}').drift[1])
+    done()
+    local history = expect.connect { error = "server", on = "deployments", stack = "staging" }:deployments(
+      { fake.stacks.api, fake.stacks.staging })
+    assert(history:count())
+    local failure, failure_done = collector "cloud66.Failure"
+    failure(history.failed[1])
+    failure_done()
+    compare_fields({ failed = history.failed }, "cloud66.Sequence")
+  end)
+
+  it("of redeploy(), wait(), ensure() and poll()", function()
+    local world, tag = fake.world(), fake.fresh_tag()
+    local at = expect.connect { world = world.name, queue = 30, takes = 60, tag = tag }:stack(fake.stacks.staging)
+    local result, result_done = collector "cloud66.RedeployResult"
+    local info, info_done = collector "cloud66.WaitInfo"
+    local polled, polled_done = collector "cloud66.PollInfo"
+    local event, event_done = collector "cloud66.Event"
+    clock.run(world, function()
+      local function waiting()
+        return { on_poll = polled, interval = 10 }
+      end
+      local asked = assert(at:redeploy { git_ref = "develop", user_reference = tag })
+      local joined = assert(at:redeploy { git_ref = "develop", user_reference = tag })
+      local lost = expect.connect { world = world.name, tag = tag, on = "redeploy", cut = "head" }:stack(fake.stacks.api)
+      result(asked)
+      result(joined)
+      result(assert(lost:redeploy { current = true }))
+      local _, cursor = assert(at:poll())
+      local deployment, told = assert(at:wait(asked, waiting()))
+      info(told)
+      for _, each in ipairs((assert(at:poll(cursor)))) do
+        event(each)
+      end
+      local other = expect.connect { world = world.name, error = "gateway_timeout", on = "deployment", times = 1, tag = fake.fresh_tag() }
+      assert(other:stack(fake.stacks.staging):wait(deployment.id, waiting()))
+      info(select(2, assert(at:ensure(deployment.git_hash))))
+    end)
+    result_done()
+    -- What only a run that takes long is told.
+    polled { overdue = true, expected_end = 0, err = errors.new("server", "") }
+    info { ensured = "live" }
+    polled { ensured = "live" }
+    info_done()
+    polled_done()
+    event { changed = {} }
+    event_done()
+  end)
+
+  it("of the hooks", function()
+    local infos = {}
+    local on = {}
+    for name, field in pairs(fields_of "cloud66.Hooks") do
+      local class_name = field.type:match "^fun%(info: (cloud66%.%w+)%)$"
+      infos[name] = { collector(class_name) }
+      on[name] = function(info)
+        infos[name][1](info)
+      end
+    end
+    local function ask(scenario, options)
+      options = options or {}
+      options.on = on
+      expect.connect(scenario, options):stack(fake.stacks.staging):page()
+    end
+    ask { warning = "soon" }
+    ask({ error = "server", error_body = "json", times = 1, retry_after = "1", tag = fake.fresh_tag() }, { retries = { base = 0.01 } })
+    local world = fake.world()
+    clock.run(world, function()
+      ask({ error = "bad_gateway", times = 1, tag = fake.fresh_tag() }, { retries = { base = 0.01 } })
+      ask({ error = "throttled", times = 2, tag = fake.fresh_tag() }, { on_throttle = "wait" })
+      ask({ error = "throttled", times = 1, tag = fake.fresh_tag(), retry_after = "1" }, { on_throttle = "wait" })
+    end)
+    assert(cloud66.new { token = "x", base_url = fake.closed_url(), retries = false, on = on }):stack("uid"):page()
+    expect.connect({ error = "server", on = "deployments", stack = "staging" }, { on = on }):deployments(
+      { fake.stacks.api, fake.stacks.staging }):count()
+    local shared = cloud66.store.memory()
+    local scenario = { tag = fake.fresh_tag() }
+    ask(scenario, { store = shared, cache = {} })
+    ask(scenario, { store = shared, cache = {} })
+    infos.retry[1] { retry_after = 1, retry_after_estimated = true } -- a throttled GET that is tried again on its own
+    for _, each in pairs(infos) do
+      each[2]()
+    end
+  end)
+
+  it("of a transport, and what it is given", function()
+    local given, given_done = collector "cloud66.TransportRequest"
+    local curl = require "cloud66.transport.curl".new()
+    local got, got_done = collector "cloud66.TransportResponse"
+    local asking = expect.connect({ world = fake.world().name }, { transport = function(request)
+      given(request)
+      local response, kind, message = curl(request)
+      if response then
+        got(response)
+      end
+      return response, kind, message
+    end })
+    assert(asking:stack(fake.stacks.staging):redeploy { current = true })
+    given_done()
+    got_done()
+  end)
+end)

@@ -1,0 +1,78 @@
+---@meta cloud66
+
+---The deployments of Cloud 66 stacks: their history, what is live, and deploying exactly once.
+---
+---What the world does wrong comes back as `nil, message, err`: a text that begins with the kind and says what to do, and a
+---cloud66.Error for code that branches. What the programmer does wrong (a wrong type, an unknown option, an empty text
+---where a value is needed) raises, with the line that made the mistake.
+---@class cloud66
+---What stands for JSON null where nil cannot: in arrays, and in criteria. The same value as `cjson.null` and `ngx.null`.
+---@field null lightuserdata
+---Stores that clients and processes share.
+---@field store cloud66.StoreModule
+---Of this library.
+---@field _VERSION string
+local cloud66 = {}
+
+---A client of the API. No request is sent yet.
+---
+---Without the option `token` it is looked for in CLOUD66_TOKEN (a token, or the base64 of the toolbelt's token file), in
+---CLOUD66_ACCESS_TOKEN, and in ~/.cloud66/cx.json, which is not read inside nginx or where CI is set. A source that is set
+---but empty is an error, not a step to the next one.
+---
+---API: https://developers.cloud66.com/v3/getting-started/authentication
+---@param options? cloud66.ClientOptions
+---@return cloud66.Client? client
+---@return string? message
+---@return cloud66.Error? err # kind `auth`: there is no usable token
+function cloud66.new(options) end
+
+---Decodes an answer of the API that holds deployments: a list or a single one, with or without its envelope. No I/O.
+---
+---API: https://developers.cloud66.com/v3/endpoints/deployments
+---@param text string JSON
+---@return cloud66.Page? page
+---@return string? message
+---@return cloud66.Error? err # kind `decode`, with `offset`: JSON that is not right, or an element without an id
+function cloud66.decode(text) end
+
+---A user_reference that nobody else has: 128 random bits from the operating system. Made and kept before redeploy() is
+---called, it finds the deployment again after a crash.
+---@return string reference
+function cloud66.reference() end
+
+---Figures from a deployment history, in one pass: counts, durations, failures, recoveries, who and how, and a series of
+---days, weeks or months. No page is kept in memory.
+---@param deployments cloud66.Sequence|cloud66.Page|cloud66.Deployment[] in any order; a sequence is used up
+---@param options? cloud66.StatsOptions
+---@return cloud66.Stats? stats
+---@return string? message
+---@return cloud66.Error? err # what the sequence failed with; kind `too_large`: a series of more than 10,000 intervals
+function cloud66.stats(deployments, options) end
+
+---Reads the body of a webhook. Webhooks are not signed: anybody can send one, so take it for a hint to ask the API, never
+---for a proof.
+---
+---API: https://developers.cloud66.com/v3/getting-started/webhooks
+---@param body? string at most 1 MiB; nil, as nginx gives for an empty body, is a `decode` error
+---@return cloud66.Webhook? webhook
+---@return string? message
+---@return cloud66.Error? err # kinds `decode`, `too_large`
+function cloud66.webhook(body) end
+
+---What a webhook says. Reading any other name raises.
+---
+---API: https://developers.cloud66.com/v3/getting-started/webhooks
+---@class cloud66.Webhook
+---Such as "stack.redeploy.ok".
+---@field event string
+---@field stack_uid string
+---@field stack_name? string
+---A word, in lower case; this and the rest only where the event has a deploy_context.
+---@field outcome? string
+---Unix seconds.
+---@field started_time? number
+---Unix seconds.
+---@field finished_time? number
+
+return cloud66

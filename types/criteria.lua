@@ -1,0 +1,127 @@
+---@meta _
+
+---What a deployment must be, for where(), matches() and the like: a value, a list of values (any of them), or a function of the
+---value. false matches false and nil, cloud66.null matches nil. All criteria must be met. Empty criteria, an unknown name and a
+---word that nobody documented raise (use a function for such a word).
+---@class cloud66.DeploymentCriteria
+---Started at or after: a date ("2025-06-01", UTC unless it names a zone), an age ("90m", "24h", "7d", "2w") or Unix seconds.
+---@field since? string|number
+---Started before: likewise.
+---@field before? string|number
+---@field id? cloud66.WantedId
+---@field triggered_by? cloud66.WantedText
+---@field triggered_via? cloud66.WantedText
+---@field triggered_via_code? cloud66.WantedId
+---@field triggered_via_meaning? cloud66.WantedText
+---@field started_at? cloud66.WantedText
+---@field started_time? cloud66.WantedNumber
+---@field finished_at? cloud66.WantedText
+---@field finished_time? cloud66.WantedNumber
+---@field duration? cloud66.WantedNumber
+---@field outcome? cloud66.WantedText
+---@field outcome_code? cloud66.WantedId
+---@field outcome_meaning? cloud66.WantedText
+---A prefix of 7 or more digits will do.
+---@field git_hash? cloud66.WantedText
+---@field git_ref? cloud66.WantedText
+---@field deploy_session? cloud66.WantedText
+---@field deploy_type? cloud66.WantedText
+---@field deploy_type_code? cloud66.WantedId
+---@field deploy_type_meaning? cloud66.WantedText
+---@field is_head? cloud66.WantedFlag
+---@field is_live? cloud66.WantedFlag
+---@field reverted? cloud66.WantedFlag
+---@field reverted_by? cloud66.WantedText
+---@field reverted_at? cloud66.WantedText
+---@field reverted_time? cloud66.WantedNumber
+---@field is_deploying? cloud66.WantedFlag
+---@field commit_url? cloud66.WantedText
+---@field snapshot_uuid? cloud66.WantedText
+---@field is_pending? cloud66.WantedFlag
+---@field is_success? cloud66.WantedFlag
+---@field is_failed? cloud66.WantedFlag
+---@field is_finished? cloud66.WantedFlag
+---@field is_running? cloud66.WantedFlag
+---@field via_web? cloud66.WantedFlag
+---@field via_api? cloud66.WantedFlag
+---@field via_hook? cloud66.WantedFlag
+---@field type_build? cloud66.WantedFlag
+---@field type_redeploy? cloud66.WantedFlag
+---@field type_scale? cloud66.WantedFlag
+---@field type_first_build? cloud66.WantedFlag
+---@field type_revert? cloud66.WantedFlag
+
+---What a stack must be, likewise.
+---@class cloud66.StackCriteria
+---@field uid? cloud66.WantedText
+---@field name? cloud66.WantedText
+---@field git? cloud66.WantedText
+---@field git_branch? cloud66.WantedText
+---@field environment? cloud66.WantedText
+---@field cloud? cloud66.WantedText
+---@field fqdn? cloud66.WantedText
+---@field language? cloud66.WantedText
+---@field framework? cloud66.WantedText
+---@field status? cloud66.WantedNumber
+---@field health? cloud66.WantedNumber
+---@field status_name? cloud66.WantedText
+---@field health_name? cloud66.WantedText
+---@field last_activity? cloud66.WantedText
+---@field last_activity_iso? cloud66.WantedText
+---@field maintenance_mode? cloud66.WantedFlag
+---@field has_loadbalancer? cloud66.WantedFlag
+---@field created_at? cloud66.WantedText
+---@field updated_at? cloud66.WantedText
+---@field created_at_iso? cloud66.WantedText
+---@field updated_at_iso? cloud66.WantedText
+---@field deploy_directory? cloud66.WantedText
+---@field cloud_status? cloud66.WantedText
+---@field redeploy_hook? cloud66.WantedText
+---@field account_id? cloud66.WantedNumber
+---@field account_name? cloud66.WantedText
+---@field backend? cloud66.WantedText
+---@field version? cloud66.WantedText
+---@field revision? cloud66.WantedText
+---@field is_busy? cloud66.WantedFlag
+---@field is_cluster? cloud66.WantedFlag
+---@field is_inside_cluster? cloud66.WantedFlag
+---@field cluster_name? cloud66.WantedText
+---@field application_address? cloud66.WantedText
+---@field configstore_namespace? cloud66.WantedText
+---@field namespaces? cloud66.WantedValue
+---@field considerations? cloud66.WantedValue
+
+---@alias cloud66.WantedText
+---| string
+---| string[]
+---| lightuserdata # cloud66.null
+---| false
+---| fun(value: string?): any
+
+---@alias cloud66.WantedNumber
+---| number
+---| number[]
+---| lightuserdata # cloud66.null
+---| false
+---| fun(value: number?): any
+
+---@alias cloud66.WantedId
+---| integer
+---| string
+---| (integer|string)[]
+---| lightuserdata # cloud66.null
+---| false
+---| fun(value: integer|string|nil): any
+
+---@alias cloud66.WantedFlag
+---| boolean
+---| lightuserdata # cloud66.null
+---| fun(value: boolean?): any
+
+---@alias cloud66.WantedValue
+---| string
+---| number
+---| boolean
+---| any[]
+---| lightuserdata # cloud66.null
+---| fun(value: any): any

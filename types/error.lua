@@ -1,0 +1,76 @@
+---@meta _
+
+---What the world does wrong. `tostring(err)` is its message; err .. "text" works. Never holds a token or a redeploy hook, and
+---bytes from the network in it are free of control characters.
+---
+---API: https://developers.cloud66.com/v3/getting-started/errors
+---@class cloud66.Error
+---@field kind cloud66.ErrorKind
+---Begins with the kind, and says what to do.
+---@field message string
+---What a program may end with: 1 it failed, 2 a wait took too long, 3 cancelled, 4 the API or the way to it.
+---@field exit_code integer
+---Of HTTP.
+---@field status? integer
+---The API's error id, such as "not_found".
+---@field code? string
+---How often the request was sent.
+---@field attempts? integer
+---What was sent as Request-Id.
+---@field request_id? string
+---X-Request-Id of the answer.
+---@field server_request_id? string
+---Seconds until it is worth trying again.
+---@field retry_after? number
+---retry_after is only the time to the next full hour.
+---@field retry_after_estimated? boolean
+---Of `decode`: bytes, from 0.
+---@field offset? integer
+---Nothing was sent.
+---@field unsent? boolean
+---Of `throttled`: our own budget is used up, the API was not asked.
+---@field budget? boolean
+---Of redeploy(), wait() and ensure(): what to look for, or to wait for again.
+---@field user_reference? string
+---Of wait() and ensure(): the deployment as last seen.
+---@field last? cloud66.Deployment
+---Of wait() and ensure(): the action as last seen.
+---@field action? cloud66.Action
+---Of wait() and ensure(): how the deployment was found.
+---@field match? "exact"|"likely"
+---What this error follows from: the lost answer of an `ambiguous` redeploy, the last failed look of a wait.
+---@field cause? cloud66.Error
+---Of client:map(): the results so far.
+---@field results? cloud66.MapResults
+---Of client:deployments(), when every stack failed.
+---@field failed? cloud66.Failure[]
+---Of `none`: the whole history was read, not only its newest pages.
+---@field complete? boolean
+
+---@alias cloud66.ErrorKind
+---| "auth" # 401, or no usable token
+---| "trial_expired" # 402
+---| "forbidden" # 403: the token lacks a scope or a permission
+---| "not_found" # 404
+---| "conflict" # 409; of ensure(): another commit is live by now
+---| "bad_request" # other 4xx, or a uid that cannot be one
+---| "throttled" # 429, 503 with that id, or a budget that is used up
+---| "not_implemented" # 503 with that id
+---| "server" # other 5xx
+---| "connect" # no connection, or no such name
+---| "tls" # no trust
+---| "timeout" # too slow; 408; a wait that took too long
+---| "network" # cut or reset
+---| "protocol" # no HTTP, a redirect to another origin, an answer to another question, pages that lead nowhere
+---| "too_large" # over max_body, or over a limit of this library
+---| "decode" # not the JSON that was expected
+---| "none" # there is none
+---| "not_unique" # more than one
+---| "refused" # the API answered `ok: false`
+---| "ambiguous" # a redeploy that may have been accepted
+---| "deploy_failed" # a wait: it failed
+---| "cancelled" # a wait: it was cancelled
+---| "unknown_outcome" # a wait: it ended with a word nobody documented
+---| "unmatched" # a wait: which deployment the action made cannot be told
+---| "aborted" # the client was closed, stop() said so, or the nginx worker that waited is to end
+---| "phase" # code in a phase of nginx that cannot wait: do it in a timer

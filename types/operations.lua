@@ -1,0 +1,191 @@
+---@meta _
+
+---Options of stack:redeploy(). One of git_ref, services and current must be given.
+---@class cloud66.RedeployOptions
+---Branch, tag or commit.
+---@field git_ref? string
+---A list of "name:tag", a table name -> tag (true: the tag it has), or text with commas.
+---@field services? string[]|table<string, string|true>|string
+---Deploys again what is there.
+---@field current? true
+---@field deployment_profile? string
+---serial, parallel, rolling or fast.
+---@field deploy_strategy? string
+---none, blue_green_immediate, blue_green_delayed or canary.
+---@field rollout_strategy? string
+---From 0 to 100.
+---@field canary_percentage? integer
+---255 characters at most. Default: one that nobody else has.
+---@field user_reference? string
+---Whether an action that carries the user_reference is joined. Default true.
+---@field reuse? boolean
+
+---What redeploy() gave: accepted. A plain table, which can be stored as JSON and handed to wait() later.
+---@class cloud66.RedeployResult
+---The API's words.
+---@field message? string
+---It waits for another deployment.
+---@field queued? boolean
+---@field async_action_id? integer|string
+---@field user_reference string
+---Unix seconds, by the API's clock.
+---@field accepted_time? number
+---What was asked for.
+---@field git_ref? string
+---@field stack_uid string
+---An action with this user_reference was there already: nothing was sent.
+---@field joined? boolean
+---The answer was lost, and its action found.
+---@field recovered? boolean
+
+---@alias cloud66.Phase
+---| "queued" # nothing is known to have started
+---| "deploying"
+---| "finishing" # the deployment has ended, and its action still runs
+---| "finished"
+
+---Options of stack:wait().
+---@class cloud66.WaitOptions
+---Seconds for everything. Default 7200. After that: wait() again with the same argument.
+---@field timeout? number
+---Seconds between looks, give or take a tenth. Default: a tenth of the stack's usual duration, 5 to 60; more often at the
+---beginning of the queue and after the deployment's end.
+---@field interval? number
+---Wait until it is live, too.
+---@field require_live? boolean
+---@field on_change? fun(deployment: cloud66.Deployment?, phase: cloud66.Phase)
+---After each look.
+---@field on_poll? fun(info: cloud66.PollInfo)
+---Called about once a second: true ends the wait with `aborted`; what was started goes on.
+---@field stop? fun(): any
+
+---What a wait gives beside the deployment.
+---@class cloud66.WaitInfo
+---"likely" where time, user, trigger and ref could not all be compared.
+---@field match? "exact"|"likely"
+---@field action? cloud66.Action
+---Of ensure(): what it took.
+---@field ensured? "live"|"joined"|"deployed"
+---@field user_reference? string
+---Looks at the API.
+---@field polls integer
+---Seconds.
+---@field elapsed number
+---@field phase? cloud66.Phase
+
+---What on_poll() is told.
+---@class cloud66.PollInfo: cloud66.WaitInfo
+---@field deployment? cloud66.Deployment
+---Seconds until the next look; nil after the last.
+---@field next_poll? number
+---Unix seconds.
+---@field expected_end? number
+---It takes longer than nine in ten did.
+---@field overdue? boolean
+---Of a look that failed.
+---@field err? cloud66.Error
+
+---Options of stack:ensure(): those of redeploy() without git_ref and current, and those of wait().
+---@class cloud66.EnsureOptions
+---As of redeploy().
+---@field services? string[]|table<string, string|true>|string
+---As of redeploy().
+---@field deployment_profile? string
+---As of redeploy().
+---@field deploy_strategy? string
+---As of redeploy().
+---@field rollout_strategy? string
+---As of redeploy().
+---@field canary_percentage? integer
+---As of redeploy().
+---@field user_reference? string
+---As of redeploy().
+---@field reuse? boolean
+---As of wait().
+---@field timeout? number
+---As of wait().
+---@field interval? number
+---As of wait().
+---@field require_live? boolean
+---As of wait().
+---@field on_change? fun(deployment: cloud66.Deployment?, phase: cloud66.Phase)
+---As of wait().
+---@field on_poll? fun(info: cloud66.PollInfo)
+---As of wait().
+---@field stop? fun(): any
+
+---Options of stack:cancel().
+---@class cloud66.CancelOptions
+---Waits for its end; the others go with it alone.
+---@field wait? boolean
+---As of wait().
+---@field timeout? number
+---As of wait().
+---@field interval? number
+---As of wait().
+---@field on_change? fun(deployment: cloud66.Deployment?, phase: cloud66.Phase)
+---As of wait().
+---@field on_poll? fun(info: cloud66.PollInfo)
+---As of wait().
+---@field stop? fun(): any
+
+---An action of a stack, such as a redeploy on its way: a plain table. Any other key that was sent is in it too; reading one
+---that was not, and is not named here, raises. tostring() is one line.
+---
+---API: https://developers.cloud66.com/#stack-actions
+---@class cloud66.Action
+---@field id integer|string
+---Who started it.
+---@field user? string
+---@field resource_type? string
+---Such as "application_deployment".
+---@field action? string
+---@field resource_id? string|integer
+---@field started_via? string
+---The date as sent.
+---@field started_at? string
+---The date as sent.
+---@field finished_at? string
+---Unix seconds.
+---@field started_time? number
+---Unix seconds.
+---@field finished_time? number
+---Has finished_at.
+---@field is_finished boolean
+---nil while it runs.
+---@field finished_success? boolean
+---@field finished_message? string
+---@field finished_result? any
+---@field metadata? table
+---Of its metadata.
+---@field user_reference? string
+
+---What has happened to a deployment.
+---@class cloud66.Event
+---@field type "started"|"changed"|"finished"
+---@field deployment cloud66.Deployment
+---Names of the fields that are no longer what they were; nil for `started`.
+---@field changed? string[]
+
+---Where a poll or a watch stands: a plain table that can be stored as JSON.
+---@class cloud66.Cursor
+
+---Options of stack:watch().
+---@class cloud66.WatchOptions
+---Seconds between polls. Default: a tenth of the stack's usual duration, 5 to 60.
+---@field interval? number
+---Seconds until the loop ends. Default: never.
+---@field timeout? number
+---Called about once a second: true ends the loop.
+---@field stop? fun(): any
+---Where to go on from.
+---@field cursor? cloud66.Cursor
+
+---Events as they come: `for event in watch do`.
+---@class cloud66.Watch
+---@operator call: cloud66.Event?
+local Watch = {}
+
+---Where it stands after the last event: another watch or poll goes on from there.
+---@return cloud66.Cursor? cursor # nil before the first event
+function Watch:cursor() end

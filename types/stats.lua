@@ -1,0 +1,96 @@
+---@meta _
+
+---Options of cloud66.stats().
+---@class cloud66.StatsOptions
+---Only what started from here on: a date, an age or Unix seconds, as in criteria.
+---@field from? string|number
+---Only what started before: likewise.
+---@field to? string|number
+---Asks for the series. Weeks are those of ISO 8601; all in UTC.
+---@field by? "day"|"week"|"month"
+
+---@class cloud66.Stats
+---Deployments: the sum of the next four.
+---@field count integer
+---@field success integer
+---@field failed integer
+---@field pending integer
+---Those with another outcome, or none.
+---@field unknown integer
+---Unix seconds: what was asked for, else the first start seen; nil when there is neither.
+---@field from? number
+---Unix seconds: what was asked for, else the last start seen.
+---@field to? number
+---Deployments with a start by the days of the range: DORA's deployment frequency. A border that was not asked for is the
+---beginning of the first start's day or the end of the last one's (UTC).
+---@field per_day? number
+---failed / (success + failed), from 0 to 1; nil when nothing finished. DORA's change failure rate also has deployments that
+---succeeded and then broke something, which the API does not know.
+---@field failure_rate? number
+---From start to end, of successes.
+---@field duration cloud66.DurationFigures
+---How long failures lasted.
+---@field recovery cloud66.Recovery
+---Deployments that were reverted.
+---@field reverts integer
+---Name -> deployments; "" where the API sent none.
+---@field by_user table<string, integer>
+---Word -> deployments; "" where the API sent none.
+---@field by_trigger table<string, integer>
+---Word -> deployments; "" where the API sent none.
+---@field by_type table<string, integer>
+---Ref -> deployments; "" where the API sent none.
+---@field by_ref table<string, integer>
+---With `by`: oldest first, without gaps.
+---@field series? cloud66.Interval[]
+---Deployments without a readable start: in no range and no interval.
+---@field undated integer
+---Fields that came in a form this library does not know.
+---@field drift integer
+---Stacks that a sequence over several could not read, or not to the end.
+---@field missing cloud66.MissingStack[]
+
+---@class cloud66.Spread
+---How many are known; the rest is nil when none is.
+---@field count integer
+---Seconds; the mean of the middle two.
+---@field median? number
+---Seconds; nearest rank: the smallest value that nine tenths do not exceed.
+---@field p90? number
+---Seconds.
+---@field max? number
+
+---@class cloud66.DurationFigures: cloud66.Spread
+---The same for each type that has some.
+---@field by_type table<string, cloud66.Spread>
+
+---Runs of failures of one ref on one stack: from the end of the first failure to the end of the next success, of any type.
+---@class cloud66.Recovery
+---Runs that are over and whose ends are both known.
+---@field count integer
+---Seconds.
+---@field median? number
+---Seconds.
+---@field p90? number
+---Runs that are over, but one of the two ends is not known.
+---@field unknown integer
+---Runs that no success ended.
+---@field open integer
+
+---@class cloud66.Interval
+---2025-03-09, 2025-W10 or 2025-03.
+---@field label string
+---Unix seconds: its beginning, in UTC.
+---@field from integer
+---Unix seconds: the beginning of the next.
+---@field to integer
+---@field count integer
+---@field success integer
+---@field failed integer
+---@field pending integer
+---@field unknown integer
+
+---@class cloud66.MissingStack
+---Its uid.
+---@field stack string
+---@field message string

@@ -1,0 +1,47 @@
+---@meta _
+
+---What a transport is given.
+---@class cloud66.TransportRequest
+---@field method string
+---@field url string
+---@field headers table<string, string>
+---@field body? string
+---Seconds; connect and total.
+---@field timeout cloud66.TimeoutOptions
+---Bytes, decompressed.
+---@field max_body integer
+---Whether the client was closed meanwhile, so that the answer is no longer wanted.
+---@field is_closed fun(): boolean
+
+---What it gives for any status, redirects too; or nil, kind, message.
+---@class cloud66.TransportResponse
+---@field status integer
+---Lower-case names.
+---@field headers table<string, string>
+---Decompressed.
+---@field body string
+---@field http_version? string
+
+---The transport over libcurl, which is used where none is given: require "cloud66.transport.curl".
+---@class cloud66.CurlTransport
+local curl = {}
+
+---@param options? { ca_file?: string, proxy?: string }
+---@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string? transport
+function curl.new(options) end
+
+---The transport over nginx's own sockets, by lua-resty-http: require "cloud66.transport.resty". HTTP/1.1 without compression;
+---`max_body` is looked at once the body is read; CAs, proxies and DNS servers are nginx's. Certificates are always verified.
+---@class cloud66.RestyTransport
+local resty = {}
+
+---@param http table require "resty.http" (lua-resty-http 0.16 or later), or what has its new() and request_uri()
+---@param options? cloud66.RestyOptions
+---@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string? transport
+function resty.new(http, options) end
+
+---@class cloud66.RestyOptions
+---Milliseconds. Default 60000.
+---@field keepalive_timeout? integer
+---Connections for each server. Default 32.
+---@field keepalive_pool? integer
