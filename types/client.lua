@@ -160,14 +160,16 @@ function Client:close() end
 ---What client:request() gives beside the decoded answer.
 ---@class cloud66.Response
 ---@field status integer
----Lower-case names.
+---Lower-case names; empty for an answer that was kept.
 ---@field headers table<string, string>
 ---As sent.
 ---@field body string
 ---As the transport tells it.
 ---@field http_version? string
 ---What was sent as Request-Id.
----@field request_id string
+---@field request_id? string
+---Seconds since the API said it, of an answer that was kept.
+---@field age? number
 
 ---One for each item, in order.
 ---@class cloud66.MapResults
