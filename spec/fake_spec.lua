@@ -345,3 +345,54 @@ describe("the fake API", function()
     shell("kill " .. command)
   end)
 end)
+
+describe("script/fake-api", function()
+  -- Its output, what it said and its exit status.
+  local function run(arguments)
+    local pipe = assert(io.popen(("script/fake-api %s 2>&1 </dev/null; echo status $?"):format(arguments)))
+    local text, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
+    pipe:close()
+    return text, tonumber(status)
+  end
+
+  it("says what it is for", function()
+    local text, status = run "--help"
+    assert.equal(0, status)
+    assert.matches("^usage: script/fake%-api ", text)
+  end)
+
+  it("refuses what cannot be meant, and starts nothing", function()
+    for _, case in ipairs {
+      { "--scenari x true", "unknown option --scenari" },
+      { "--scenario", "needs a value: an unset variable" },
+      { "--scenario '' true", "needs a value: an unset variable" },
+      { "--requests '' true", "needs a value: an unset variable" },
+      { "'' x", "the command is empty: an unset variable" },
+    } do
+      local text, status = run(case[1])
+      assert.equal(64, status, text)
+      assert.matches(case[2], text)
+    end
+  end)
+
+  if _VERSION ~= "Lua 5.4" or not require("spec.support.child").is_interruptible then
+    return -- it would build for Lua 5.4 first
+  end
+
+  it("refuses a scenario that there is not", function()
+    local text, status = run "--scenario page_sise=1 true"
+    assert.equal(64, status)
+    assert.matches('unknown scenario "page_sise"', text)
+  end)
+
+  it("ends with the status of its command, and writes down what was asked", function()
+    local asked = os.tmpname()
+    local _, status = run(("--scenario codes=string --requests '%s' sh -c 'curl -s -o /dev/null $CLOUD66_URL/ping; exit 7'"):format(asked))
+    assert.equal(7, status)
+    local file = io.open(asked)
+    local lines = file:read "*a"
+    file:close()
+    os.remove(asked)
+    assert.matches('^{[^\n]*"path":"/api/3/ping"[^\n]*}\n$', lines)
+  end)
+end)
