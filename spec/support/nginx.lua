@@ -59,10 +59,30 @@ local function adapted(self, path)
   return text
 end
 
+local PATHS = [[
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  lua_package_path "@root@/lua/?.lua;@root@/?.lua;;";
+  lua_package_cpath "@build@/?.so;;";]]
+
+-- A nginx.conf that leaves out what every one has.
+local function completed(self, text)
+  local values = { root = self.root, build = build }
+  local found
+  text, found = text:gsub("http {", (("http {\n" .. PATHS):gsub("@(%w+)@", values):gsub("%%", "%%%%")), 1)
+  assert(found == 1, "no http block")
+  text, found = text:gsub("server {", ("server {\nlisten 127.0.0.1:%d;"):format(self.port), 1)
+  assert(found == 1, "no server block")
+  return ("include %s/modules.conf;\n%s\ndaemon off;\npid nginx.pid;\nerror_log error.log notice;\nevents { }\n%s"):format(
+    os.getenv "C66_FAKE_DIR", user_line(), text)
+end
+
 local function configuration(self)
   local options = self.options
   if options.file then
     return adapted(self, options.file)
+  elseif options.text then
+    return completed(self, options.text)
   end
   return ([[
 include @fake@/modules.conf;
@@ -146,7 +166,8 @@ end
 
 ---Starts one. Options: workers (1), level of the error log (notice); main, http, server: texts of nginx.conf at these
 ---places; more(port): text of http that may use the next few ports, too. @root@ is this tree. Or instead of them: file, a
----whole nginx.conf of this tree, of which workers stays as it is unless given, and change(text) what it likes.
+---whole nginx.conf of this tree, of which workers stays as it is unless given, and change(text) what it likes; or text, one
+---without what every one has.
 ---Beside either: port; environment, a table of variables, false where one is not to be set.
 function nginx.start(options)
   local self = setmetatable({ options = options, directory = shell("mktemp -d"):match "%S+", root = shell("pwd"):match "%S+" }, server_mt)
