@@ -14,6 +14,14 @@ die() {
   exit 1
 }
 
+# Installs what a group of script/bootstrap needs, and builds. C66_BUILT=1: both has just been done, as in specs.
+prepare() {
+  if [ "${C66_BUILT:-}" != 1 ]; then
+    script/bootstrap "$1"
+    script/build
+  fi
+}
+
 # The command that runs this Lua: its own name, or a plain `lua` of that version.
 lua_command() {
   if command -v "$1" >/dev/null 2>&1; then

@@ -138,7 +138,7 @@ local RUNS_COMMANDS = _VERSION == "Lua 5.4" and child.is_interruptible and not o
 
 local function run_command(line, directory)
   local command = line:gsub("^script/", quote(ROOT) .. "/script/"):gsub("^CLONE=%.%.%.", "CLONE=" .. quote(ROOT))
-  local output = shell(("cd %s && { %s; } </dev/null 2>said; echo status $?"):format(quote(directory), command))
+  local output = shell(("cd %s && export C66_BUILT=1 && { %s; } </dev/null 2>said; echo status $?"):format(quote(directory), command))
   local text, status = output:match "^(.*)status (%d+)%s*$"
   return text, tonumber(status), read(directory .. "/said")
 end

@@ -349,7 +349,7 @@ end)
 describe("script/fake-api", function()
   -- Its output, what it said and its exit status.
   local function run(arguments)
-    local pipe = assert(io.popen(("script/fake-api %s 2>&1 </dev/null; echo status $?"):format(arguments)))
+    local pipe = assert(io.popen(("C66_BUILT=1 script/fake-api %s 2>&1 </dev/null; echo status $?"):format(arguments)))
     local text, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
     pipe:close()
     return text, tonumber(status)
@@ -371,7 +371,7 @@ describe("script/fake-api", function()
     } do
       local text, status = run(case[1])
       assert.equal(64, status, text)
-      assert.matches(case[2], text)
+      assert.is_truthy(text:find(case[2], 1, true), text)
     end
   end)
 
