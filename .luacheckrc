@@ -4,7 +4,7 @@ codes = true
 max_line_length = 140
 cache = false
 ignore = { "581" } -- `not (x > y)` is no `x <= y` where x may be NaN
-include_files = { "lua/**/*.lua", "spec/**/*.lua", "examples/**/*.lua", "bench/**/*.lua", "*.rockspec" }
+include_files = { "lua/**/*.lua", "spec/**/*.lua", "examples/**/*.lua", "bench/**/*.lua", "docs/**/*.lua", "*.rockspec" }
 files["lua"] = { read_globals = { "ngx" } }
 files["examples/nginx"] = { std = "luajit", globals = { "ngx" } }
 files["bench"] = { std = "max" }

@@ -1,4 +1,5 @@
 ---@meta _
+-- Clients, their settings, hooks and limits.
 
 ---What a script starts from: the stacks, requests to the rest of the API, many things at once.
 ---@class cloud66.Client

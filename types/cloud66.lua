@@ -1,4 +1,5 @@
 ---@meta cloud66
+-- What `require "cloud66"` gives.
 
 ---The deployments of Cloud 66 stacks: their history, what is live, and deploying exactly once.
 ---

@@ -1,4 +1,5 @@
 ---@meta _
+-- What may be said of deployments and stacks in where().
 
 ---What a deployment must be, for where(), matches() and the like: a value, a list of values (any of them), or a function of the
 ---value. false matches false and nil, cloud66.null matches nil. All criteria must be met. Empty criteria, an unknown name and a

@@ -1,4 +1,5 @@
 ---@meta _
+-- Deployments and the pages they come in.
 
 ---A deployment: read-only userdata without I/O. JSON null and an absent key both read nil. Any other name raises, and names
 ---the nearest. `==` compares the bytes the API sent: use `id` as a table key. `tostring(d)` is one line without anybody's

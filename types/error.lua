@@ -1,4 +1,5 @@
 ---@meta _
+-- What the world does wrong.
 
 ---What the world does wrong. `tostring(err)` is its message; err .. "text" works. Never holds a token or a redeploy hook, and
 ---bytes from the network in it are free of control characters.

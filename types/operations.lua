@@ -1,4 +1,5 @@
 ---@meta _
+-- Options and results of redeploy(), wait(), ensure(), cancel() and watch(); actions and events.
 
 ---Options of stack:redeploy(). One of git_ref, services and current must be given.
 ---@class cloud66.RedeployOptions

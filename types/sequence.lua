@@ -1,4 +1,5 @@
 ---@meta _
+-- Lazy sequences, and what goes through them.
 
 ---A lazy sequence, gone through once: `for item in sequence do`. A page is fetched when its first item is asked for. A
 ---sequence over many stacks gives each item with its stack.

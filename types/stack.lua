@@ -1,4 +1,5 @@
 ---@meta _
+-- One stack: its deployments, what is live, and what can be done to it.
 
 ---One stack. The API's own keys are there in a stack from a list and after load(); reading one of a stack that is not
 ---loaded raises and says so, and so does a name that does not exist. Which keys the API sends depends on the stack's age.

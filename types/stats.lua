@@ -1,4 +1,5 @@
 ---@meta _
+-- Figures of a history.
 
 ---Options of cloud66.stats().
 ---@class cloud66.StatsOptions

@@ -1,4 +1,5 @@
 ---@meta _
+-- What clients and processes share.
 
 ---Places for what clients and processes share: each module is loaded on first use.
 ---@class cloud66.StoreModule

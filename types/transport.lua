@@ -1,4 +1,5 @@
 ---@meta _
+-- How requests are sent.
 
 ---What a transport is given.
 ---@class cloud66.TransportRequest

@@ -133,20 +133,19 @@ end
 
 function tags.param(block, text, fail)
   block.doc = block.doc or take_doc(block)
-  local param, rest = {}, nil
-  if text:find "^%.%.%." then
-    param.name, param.optional, rest = "...", false, text:match "^%.%.%.%s+(.*)$"
-  else
-    param.name, param.optional, rest = named(text, fail)
+  local name, optional, rest = "...", false, text:match "^%.%.%.%s+(.*)$"
+  if not rest then
+    name, optional, rest = named(text, fail)
   end
+  local param = { name = name, optional = optional }
   param.type, param.doc = split_type(rest, fail)
   table.insert(block.params, param)
 end
 
 tags["return"] = function(block, text, fail)
   block.doc = block.doc or take_doc(block)
-  local result, rest = {}, nil
-  result.type, rest = split_type(text, fail)
+  local type, rest = split_type(text, fail)
+  local result = { type = type }
   result.name, result.doc = rest:match "^([%a_]?[%w_]*)%s*#?%s*(.*)$"
   table.insert(block.returns, result)
 end
