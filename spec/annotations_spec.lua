@@ -346,12 +346,6 @@ end)
 
 -- --- options ---
 
--- Being written elsewhere: until it is there, there is nothing to compare.
-local redis = io.open "lua/cloud66/store/redis.lua"
-if redis then
-  redis:close()
-end
-
 -- How to hand options to what takes them; the names come from there.
 local probes = {
   ["cloud66.ClientOptions"] = { cloud66.new, function(o) client:with(o) end },
@@ -371,7 +365,7 @@ local probes = {
   ["cloud66.WatchOptions"] = { function(o) stack:watch(o) end },
   ["cloud66.StatsOptions"] = { function(o) cloud66.stats({}, o) end },
   ["cloud66.MemoryOptions"] = { cloud66.store.memory },
-  ["cloud66.RedisOptions"] = redis and { cloud66.store.redis } or {},
+  ["cloud66.RedisOptions"] = { cloud66.store.redis },
   ["cloud66.RestyOptions"] = { function(o)
     local check = registered.upvalue(require "cloud66.transport.resty".new, "check_options") -- new() itself needs nginx
     check(o, 2)

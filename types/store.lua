@@ -17,7 +17,8 @@ function store.memory(options) end
 ---@return cloud66.Store store
 function store.shared_dict(name) end
 
----A store in Redis, which other machines see too. It connects when it is first asked for something.
+---A store in Redis 2.6 or later, which other machines see too. It connects when it is first asked for something. In scripts it
+---needs redis-lua and LuaSocket, and blocks; inside nginx it needs lua-resty-redis, and does not. There is no TLS.
 ---@param options? cloud66.RedisOptions
 ---@return cloud66.Store store
 function store.redis(options) end

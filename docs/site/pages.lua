@@ -16,6 +16,10 @@ local function in_site(page, link)
   if not file then
     return link
   end
+  local picture = file:match "^docs/([%w%-]+%.png)$"
+  if picture then
+    return picture -- which script/docs puts beside the pages
+  end
   local name = name_of(file) or error(("%s: the site has no %s"):format(page, file), 0)
   return (file == page and "" or name .. ".html") .. (anchor ~= "" and "#" .. anchor or "")
 end
