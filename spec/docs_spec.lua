@@ -109,6 +109,8 @@ end)
 local ELSEWHERE = {
   { "^script/test", "spec/docs_spec.lua", "" }, -- it runs this spec
   { "^script/demo deploy$", "spec/deploy_spec.lua", "examples/deploy.lua" },
+  { "^script/demo history$", "spec/history_spec.lua", "examples/history.lua" },
+  { '^CLOUD66_TOKEN=%.%.%. nginx %-p "$PWD/build" %-c "$PWD/examples/nginx/board/board.conf"$', "spec/support/board.lua", "board.conf" },
   { "^script/lint$", ".ci/run", "script/lint" },
   { "^script/docs$", ".ci/run", "script/docs" },
   { "^%.ci/run$", ".ci/run", "script/test" },
@@ -247,4 +249,21 @@ it("the stacks of the fake API are as docs/testing.md has them", function()
     local row = ("| `%s` (%s) | `%s` | %d |"):format(stack.name, stack.environment, stack.uid, #fake.data.deployments(name))
     assert.is_truthy(text:find(row, 1, true), row)
   end
+end)
+
+describe("what README.md says that goes wrong elsewhere", function()
+  local count = 0
+  for _, cells in ipairs(markdown.rows "README.md") do
+    local path, name = cells[2]:match "^`(spec/[%w_]+%.lua)`: (.*)$"
+    if path then
+      count = count + 1
+      it(cells[1] .. ", has a spec", function()
+        assert.is_truthy((read(path) or ""):find(('it("%s"'):format(name), 1, true), ("%s has no spec '%s'"):format(path, name))
+      end)
+    end
+  end
+
+  it("is told at all", function()
+    assert.is_true(count > 10)
+  end)
 end)
