@@ -116,7 +116,7 @@ local ELSEWHERE = {
   { "^%.ci/run$", ".ci/run", "script/test" },
   { "^script/bench", "script/bench", "bench_decode" },
   { "^git clone URL", "script/install-check", "copy_tree" },
-  { "^cloud66%-deploy ", "script/install-check", "bin/cloud66-deploy" },
+  { "^cloud66%-deploy ", "script/install-check", "cloud66-deploy" },
   { "^luarocks %-%-lua%-version=5%.%d make cloud66%-scm%-1%.rockspec", "script/install-check", "make --deps-mode=none" },
   { "^cmake %-B build/release ", "script/install-check", "cmake --install" },
   { "^CLOUD66_TOKEN=%.%.%. lua5%.4 first%.lua$", "docs/getting-started.md", "script/fake-api lua5.4 first.lua" },
