@@ -116,21 +116,49 @@ describe("a browser", function()
     page:size(1280, 800)
   end)
 
+  -- The processes that have something to do with a browser's directory.
+  local function processes(directory)
+    local pattern = "[/]" .. directory:sub(2) .. "/" -- which does not match the command that looks for it
+    local pipe = io.popen(("grep -ls '%s' /proc/[0-9]*/cmdline"):format(pattern))
+    local list = pipe:read "*a"
+    pipe:close()
+    return list
+  end
+
   it("leaves nothing behind, also when what used it fails", function()
     local directory
     local ok, problem = pcall(browser.with, function(other)
       other:open(PAGE)
       directory = other.directory
       assert.is_true(file_exists(directory .. "/output"))
+      assert.is_true(processes(directory) ~= "")
       error "ours"
     end)
     assert.is_false(ok)
     assert.matches("ours", problem)
     assert.is_false(file_exists(directory .. "/output"))
-    local pipe = io.popen(("grep -lszF 'TMPDIR=%s' /proc/[0-9]*/environ"):format(directory))
-    local left = pipe:read "*a"
+    assert.equal("", processes(directory))
+  end)
+
+  it("leaves nothing behind, also when what used it is killed", function()
+    local program = [[
+      local page = require("spec.support.browser").start()
+      page:open "data:text/html,x"
+      io.write(page.directory, "\n")
+      io.flush()
+      require("cloud66.core").sleep(600)
+    ]]
+    local path = os.tmpname()
+    local file = io.open(path, "w")
+    file:write(program)
+    file:close()
+    local pipe = io.popen(("echo $$; exec '%s' '%s'"):format(os.getenv "C66_LUA", path))
+    local pid, directory = pipe:read "*l", pipe:read "*l"
+    assert.is_true(processes(directory) ~= "")
+    os.execute("kill -KILL " .. pid)
     pipe:close()
-    assert.equal("", left)
+    os.remove(path)
+    page:wait(function() return not file_exists(directory .. "/output") and processes(directory) == "" end)
   end)
 end)
 
