@@ -560,21 +560,27 @@ describe("option `base_url`", function()
 end)
 
 describe("option `timeout`", function()
+  -- What a transport is given, in whole seconds: on a busy machine some of it is gone by then.
+  local function timeout_of(timeout)
+    local given = request_of({ timeout = timeout }).timeout
+    return { connect = given.connect, total = math.ceil(given.total) }
+  end
+
   it("is 5 seconds to connect and 30 in all by default", function()
-    assert.same({ connect = 5, total = 30 }, request_of({}).timeout)
+    assert.same({ connect = 5, total = 30 }, timeout_of(nil))
   end)
 
   it("means the total as a number", function()
-    assert.same({ connect = 5, total = 60 }, request_of({ timeout = 60 }).timeout)
+    assert.same({ connect = 5, total = 60 }, timeout_of(60))
     local short = request_of({ timeout = 0.5 }).timeout
-    assert.equal(0.5, short.total)
+    assert.is_true(short.total <= 0.5)
     assert.is_true(short.connect <= 5)
   end)
 
   it("is given in parts as a table", function()
-    assert.same({ connect = 1, total = 30 }, request_of({ timeout = { connect = 1 } }).timeout)
-    assert.same({ connect = 5, total = 50 }, request_of({ timeout = { total = 50 } }).timeout)
-    assert.same({ connect = 2, total = 7 }, request_of({ timeout = { connect = 2, total = 7 } }).timeout)
+    assert.same({ connect = 1, total = 30 }, timeout_of { connect = 1 })
+    assert.same({ connect = 5, total = 50 }, timeout_of { total = 50 })
+    assert.same({ connect = 2, total = 7 }, timeout_of { connect = 2, total = 7 })
   end)
 
   it("must be above zero", function()

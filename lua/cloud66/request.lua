@@ -335,21 +335,31 @@ local function is_left_to_reader(self, call, err)
   return call.is_read and not call.in_background and err.kind == "throttled" and self.settings.on_throttle == "wait"
 end
 
+-- The failure of a call, after so many attempts.
+local function failure_of(call, err)
+  err.attempts = call.attempts
+  if call.attempts > 1 then
+    errors.append(err, (" [%d attempts]"):format(call.attempts))
+  end
+  return nil, err.message, err
+end
+
 local function perform(self, call)
   call.deadline = math.min(call.started + self.settings.timeout.total, scheduler.deadline(), call.latest)
+  local before
   while not self.closed do
-    local got, message, err = attempt(self, call)
+    local got, _, err = attempt(self, call)
     if got then
       return got
+    elseif before and err.kind == "timeout" and err.unsent then -- no time was left for another: the last one says more
+      call.attempts = call.attempts - 1
+      return failure_of(call, before)
     end
     err.attempts = call.attempts
     if is_left_to_reader(self, call, err) or not wait_for_next(self, call, err) then
-      if call.attempts > 1 then
-        errors.append(err, (" [%d attempts]"):format(call.attempts))
-        message = err.message
-      end
-      return nil, message, err
+      return failure_of(call, err)
     end
+    before = err
   end
   return closed()
 end
