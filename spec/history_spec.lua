@@ -150,6 +150,10 @@ describe("examples/history.lua", function()
       { "--sinc 7d", "unknown option %-%-sinc" },
       { "-x", "unknown option %-x" },
       { "--html a --csv a", "two files" },
+      { "--since 1000-01-01 --before 2026-11-01 --html a", "apart, more than the 10000 a series may have" },
+      { "--since 1970-01-01 --by day --html a", "apart, more than" },
+      { "--since 99999999999999999999d --html a", "%-%-help" },
+      { "--before 99999999999999999999d --html a", "no time" },
     } do
       output, said, status = history({ tag = tag }, case[1])
       assert.equal(64, status, case[1])
@@ -158,6 +162,11 @@ describe("examples/history.lua", function()
     end
     assert.same({}, fake.requests(tag))
     assert.is_nil(read "a")
+    output, said, status = history({ tag = tag }, "", "CLOUD66_URL=ftp://x")
+    assert.equal(64, status)
+    assert.matches("^history: CLOUD66_URL must look like", said)
+    assert.not_matches("traceback", said)
+    assert.equal("", output)
   end)
 
   it("reports on all stacks, in 80 columns", function()
@@ -430,6 +439,19 @@ describe("the files of a report", function()
     end)
   end)
 
+  it("are written before standard output, which may have no reader", function()
+    with_directory(function(directory)
+      history({}, ("api --html %s/a.html --csv %s/a.csv 2>/dev/null | true"):format(directory, directory))
+      -- The end of a pipe says nothing of who is before it.
+      local deadline = os.time() + 20
+      while not (read(directory .. "/a.html") or ""):find "</html>" and os.time() < deadline do
+        os.execute "sleep 0.1"
+      end
+      elements(read(directory .. "/a.html"))
+      assert.equal(31, #records(read(directory .. "/a.csv")))
+    end)
+  end)
+
   it("that a full disk cuts are told, and so is a report nobody takes", function()
     if not io.open("/dev/full", "a") then
       return
@@ -469,6 +491,14 @@ describe("the terminal", function()
     assert.is_nil(output:find "\27")
     assert.is_nil(output:find "pages?,")
     assert.is_nil(on_terminal("api", "NO_COLOR=1"):find "\27%[32m")
+  end)
+
+  it("is told nothing but ASCII on standard error, too, where there is no UTF-8", function()
+    for prefix, pattern in pairs { ["LC_ALL=C"] = "no stack is called %?%?;", ["LC_ALL=C.UTF-8"] = "no stack is called \197\155\195\169;" } do
+      local _, said, status = history({}, "'\197\155\195\169'", prefix) -- the second byte is a CSI without UTF-8
+      assert.equal(4, status)
+      assert.matches(pattern, said)
+    end
   end)
 
   it("hears of an interrupt", function()
@@ -515,6 +545,49 @@ describe("a figure or a text", function()
       list[1].name .. " " .. list[1].count, list[2].name .. " " .. list[2].count, list[3].name .. " " .. list[3].count,
       list[4].name .. " " .. list[4].count })
     assert.equal(10, #text.ranking(counts, 9, "(none)"))
+  end)
+end)
+
+describe("what is gathered", function()
+  local gather = require "history.gather"
+
+  -- The report on two deployments of each of these stacks, {uid, name, environment}.
+  local function gathered(listed, asked, ref)
+    local items = {}
+    for i, stack in ipairs(listed) do
+      items[i] = cjson.encode { uid = stack[1], name = stack[2], environment = stack[3] }
+    end
+    local client = expect.connect(nil, { transport = function(request)
+      local body = table.concat(items, ",")
+      if request.url:find "/deployments" then
+        body = ('{"id":1,"started_at":"2026-01-01T00:00:00Z","finished_at":"2026-01-01T00:01:00Z","outcome":"success","git_ref":"%s"}'):format(ref or "main")
+      end
+      return { status = 200, headers = {}, body = '{"response":[' .. body .. '],"pagination":{"next":null}}' }
+    end })
+    local stacks = assert(gather.stacks(client, {}))
+    asked.by = "day"
+    return assert(gather.read(stacks, client:deployments(stacks), asked, function() end))
+  end
+
+  it("tells stacks of one name apart", function()
+    local report = gathered({
+      { "u1", "api", "production" }, { "u2", "api", "staging" }, { "u3", "web", "production" }, { "u4", "x", "production" },
+      { "u5", "x", "production" }, { "u6", "" }, { "u7", "u6" }, { "u8", "api" },
+    }, {})
+    local names = {}
+    for i, stack in ipairs(report.stacks) do
+      names[i] = stack.name
+    end
+    assert.same({ "api (production)", "api (staging)", "web", "x (production) (u4)", "x (production) (u5)", "u6", "u6 (u7)", "api" }, names)
+  end)
+
+  it("is as little as the forms need that were asked for", function()
+    local ref = ("long"):rep(1250)
+    assert.equal(0, #gathered({ { "u1", "api" } }, { csv = "x" }, ref).marks)
+    local report = gathered({ { "u1", "api" } }, { html = "x" }, ref)
+    assert.equal(1, #report.marks)
+    assert.is_true(#report.marks[1].what < 250)
+    assert.equal(0, #report.lines)
   end)
 end)
 
@@ -570,6 +643,18 @@ describe("a page of very much", function()
     local shown = require("history.terminal").write(report, { utf8 = true, colour = false })
     assert.matches("%?<b>%?", shown)
     assert.is_nil(shown:gsub("\n", ""):find "%c")
+  end)
+
+  it("says how many types it does not show", function()
+    local report, list = report_of(1, 2, function() return 60 end), {}
+    for i = 1, 11 do
+      list[i] = ('{"id":%d,"started_at":"2026-01-01T00:00:00Z","finished_at":"2026-01-01T00:01:00Z","outcome":"success","deploy_type":"t%d"}')
+        :format(i, i)
+    end
+    report.figures = assert(cloud66.stats(assert(cloud66.decode("[" .. table.concat(list, ",") .. "]")), { by = "day" }))
+    local page = html.write(report)
+    elements(page)
+    assert.matches("and 3 more types", page)
   end)
 
   it("can be of a single deployment, of one without a start, and of one that took no time", function()

@@ -57,7 +57,9 @@ function csv.write(report)
     lines[#lines + 1] = made
   end
   for _, lost in ipairs(report.lost) do
-    lines[#lines + 1] = line { stack_uid = lost.uid, stack = lost.name, error = lost.message }
+    lines[#lines + 1] = line {
+      stack_uid = lost.uid, stack = lost.stack.name, environment = lost.stack.environment, error = lost.message,
+    }
   end
   return table.concat(lines)
 end

@@ -45,12 +45,47 @@ function gather.stacks(client, words)
   return chosen
 end
 
+local LONGEST = 200 -- columns, of what is told of a mark: a page has thousands of them
+
 -- What is drawn of a deployment: nothing that keeps its page in memory.
 local function mark_of(d, stack)
+  local what = ("%s %s"):format(text.plain(d.deploy_type or "deployment"), text.plain(d.git_ref or ""))
   return {
     uid = stack.uid, started = d.started_time, duration = d.duration, outcome = d.outcome,
-    what = ("%s %s"):format(text.plain(d.deploy_type or "deployment"), text.plain(d.git_ref or "")),
+    what = #what > LONGEST and text.fit(what, LONGEST):gsub(" +$", "") or what,
   }
+end
+
+local function filled(value)
+  return type(value) == "string" and value:find "%S" and text.plain(value) or nil
+end
+
+-- What each stack is called: by its name; where several have one name, with the environment; where that is one, too, with the uid.
+local function names_of(stacks)
+  local names = {}
+  local function add(more)
+    local owners = {}
+    for _, stack in ipairs(stacks) do
+      local name = names[stack.uid]
+      owners[name] = (owners[name] and owners[name] ~= stack.uid) and "several" or stack.uid
+    end
+    local changed = {}
+    for _, stack in ipairs(stacks) do
+      local extra = owners[names[stack.uid]] == "several" and more(stack)
+      changed[stack.uid] = extra and ("%s (%s)"):format(names[stack.uid], extra) or names[stack.uid]
+    end
+    names = changed
+  end
+  for _, stack in ipairs(stacks) do
+    names[stack.uid] = filled(stack.name) or text.plain(stack.uid)
+  end
+  add(function(stack)
+    return filled(stack.environment)
+  end)
+  add(function(stack)
+    return names[stack.uid] ~= stack.uid and text.plain(stack.uid)
+  end)
+  return names
 end
 
 -- The first and last moment of the figures; a day around it where it is but one.
@@ -64,25 +99,26 @@ end
 
 ---@param stacks cloud66.Stack[]  loaded
 ---@param deployments cloud66.Sequence  of client:deployments()
----@param asked table  of options.lua: by, since, before, csv
+---@param asked table  of options.lua: by, since, before, html, csv
 ---@param on_deployment fun(count: integer, d: cloud66.Deployment)
 ---@return table|nil report, string? message, cloud66.Error? err
----report: {stacks = {{uid, name}}, figures = cloud66.Stats, by, from, to, marks, lines, lost, made}
+---report: {stacks = {{uid, name}}, figures = cloud66.Stats, by, from, to, marks, lines, lost, made}; marks only for html, lines for csv
 function gather.read(stacks, deployments, asked, on_deployment)
   local report = { stacks = {}, marks = {}, lines = {}, lost = {}, by = asked.by, made = os.time() }
-  local names = {}
+  local names, listed = names_of(stacks), {}
   for _, stack in ipairs(stacks) do
-    if not names[stack.uid] then
-      local name = stack.name
-      names[stack.uid] = type(name) == "string" and name ~= "" and name or stack.uid
-      report.stacks[#report.stacks + 1] = { uid = stack.uid, name = text.plain(names[stack.uid]) }
+    if not listed[stack.uid] then
+      listed[stack.uid] = true
+      report.stacks[#report.stacks + 1] = { uid = stack.uid, name = names[stack.uid] }
     end
   end
   local csv = asked.csv and require "history.csv"
   local count = 0
   local passing = deployments:map(function(d, stack)
     count = count + 1
-    report.marks[count] = mark_of(d, stack)
+    if asked.html then
+      report.marks[count] = mark_of(d, stack)
+    end
     if csv then
       report.lines[count] = csv.line(d, stack)
     end
@@ -95,7 +131,7 @@ function gather.read(stacks, deployments, asked, on_deployment)
   end
   for i, lost in ipairs(deployments.failed) do
     report.lost[i] = {
-      uid = lost.stack.uid, name = text.plain(names[lost.stack.uid] or lost.stack.uid), message = text.plain(lost.message),
+      stack = lost.stack, uid = lost.stack.uid, name = names[lost.stack.uid], message = text.plain(lost.message),
     }
   end
   report.figures = figures

@@ -104,12 +104,14 @@ local function by_type(figures)
   table.sort(rows, function(a, b)
     return a[1] > b[1] or (a[1] == b[1] and a.name < b.name)
   end)
+  local more = math.max(0, #rows - NAMES)
   for place = #rows, NAMES + 1, -1 do
     rows[place] = nil
   end
   return '<h3>Successes by type</h3><table><thead><tr><th></th><th scope="col" class="number">count</th>'
     .. '<th scope="col" class="number">median</th><th scope="col" class="number">p90</th><th class="roomy"></th></tr></thead><tbody>'
     .. bar_rows(rows, "roomy") .. "</tbody></table>"
+    .. (more > 0 and ('<p class="soft">and %s</p>'):format(text.count(more, "more type")) or "")
 end
 
 local function recovery(figures)

@@ -63,7 +63,7 @@ svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-num
 .ninth { stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 2 4; }
 .lane + .lane { margin-top: .5rem; }
 .lane p { font-size: .875rem; }
-.lane p .soft { margin-left: .375rem; }
+.lane p .soft { margin-left: .375rem; unicode-bidi: isolate; }
 table { border-collapse: collapse; width: 100%; font-size: .9375rem; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 400; }
 thead th { color: var(--soft); font-size: .875rem; }
