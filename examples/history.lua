@@ -11,7 +11,7 @@ local options = require "history.options"
 local text = require "history.text"
 
 local function usage(problem)
-  io.stderr:write("history: ", text.plain(problem), "\n(--help says more)\n")
+  io.stderr:write("history: ", text.shown(problem), "\n(--help says more)\n")
   os.exit(64)
 end
 
@@ -33,7 +33,7 @@ local opened
 
 local function say(line)
   shown.clear()
-  io.stderr:write(text.plain(line), "\n")
+  io.stderr:write(text.shown(line), "\n")
 end
 
 local function finish(status)
@@ -64,28 +64,44 @@ local function must(value, message, err)
   return value
 end
 
+-- What the library refuses before it asks for anything is the command line's mistake, or the environment's.
+local function accepted(fn, ...)
+  local results = { pcall(fn, ...) }
+  if not results[1] then
+    usage((tostring(results[2]):gsub("^.-:%d+: ", ""):gsub("^from and to are", "--since and --before (or now) are")))
+  end
+  return results[2], results[3], results[4]
+end
+
 local function new_client()
-  return must(cloud66.new { on = {
+  return must(accepted(cloud66.new, { on = {
     response = shown.page,
     warning = function(info)
       if not info.stack then -- the stacks that fail are told at the end
         say(info.text)
       end
     end,
-  } })
+  } }))
 end
 
--- What the library refuses before it asks for anything is the command line's mistake.
 local function deployments_of(client, stacks)
-  local ok, made = pcall(client.deployments, client, stacks, { since = asked.since, before = asked.before })
-  if not ok then
-    usage((tostring(made):gsub("^.-:%d+: ", "")))
-  end
-  return made
+  return accepted(client.deployments, client, stacks, { since = asked.since, before = asked.before })
 end
 
+-- Ages are reckoned once, so that all forms are of the same range; and one too long for a series is refused before minutes
+-- are spent on reading it.
 local function check_range(client)
   deployments_of(client, { "none yet" })
+  local range = accepted(cloud66.stats, {}, { from = asked.since, to = asked.before, by = asked.by })
+  for name, seconds in pairs { since = range.from, before = range.to } do
+    if asked[name]:find "^%d+[mhdw]$" then
+      asked[name] = seconds
+    end
+  end
+  deployments_of(client, { "none yet" })
+  if range.from and not range.to and range.from < os.time() then
+    accepted(cloud66.stats, {}, { from = asked.since, to = os.time(), by = asked.by })
+  end
 end
 
 local function open_files()
@@ -102,16 +118,10 @@ local function open_files()
   end
 end
 
--- Everything is written before anything is said of the end.
+-- The files first: who reads standard output may be gone, which ends this program. And everything is written before anything
+-- is said of the end.
 local function write(report)
-  local form = asked.json and require "history.json" or require "history.terminal"
-  local ok, problem = io.stdout:write(form.write(report, not asked.json and form.screen()))
-  if ok then
-    ok, problem = io.stdout:flush()
-  end
-  if not ok then
-    say("the report could not be written: " .. tostring(problem))
-  end
+  local ok, problem = true, nil
   for _, kind in ipairs { "html", "csv" } do
     if asked[kind] then
       local written
@@ -120,11 +130,20 @@ local function write(report)
         say("written: " .. asked[kind])
       else
         say(problem)
-        ok = nil
+        ok = false
       end
     end
   end
-  return ok and true or false
+  local form = asked.json and require "history.json" or require "history.terminal"
+  local printed
+  printed, problem = io.stdout:write(form.write(report, not asked.json and form.screen()))
+  if printed then
+    printed, problem = io.stdout:flush()
+  end
+  if not printed then
+    say("the report could not be written: " .. tostring(problem))
+  end
+  return ok and printed and true or false
 end
 
 local client = new_client()

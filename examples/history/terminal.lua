@@ -11,18 +11,11 @@ local NAMES = 6 -- in a list of names
 ---What can be shown: UTF-8 where the locale says so, colour where a person looks and has not said otherwise.
 ---@return { utf8: boolean, colour: boolean }
 function terminal.screen()
-  local locale
-  for _, name in ipairs { "LC_ALL", "LC_CTYPE", "LANG" } do
-    local value = os.getenv(name)
-    if not locale and value and value ~= "" then
-      locale = value:lower()
-    end
-  end
   local term, no_color = os.getenv "TERM", os.getenv "NO_COLOR"
   local is_dumb = term == "dumb"
   local answer = not is_dumb and term and term ~= "" and (not no_color or no_color == "") and os.execute "test -t 1"
   return {
-    utf8 = not is_dumb and locale ~= nil and locale:find "utf%-?8" ~= nil,
+    utf8 = text.has_utf8(),
     colour = answer == true or answer == 0,
   }
 end

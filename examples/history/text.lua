@@ -80,6 +80,26 @@ function text.ascii(value)
   return (value:gsub("[\192-\255][\128-\191]*", "?"):gsub("[\128-\191]", "?"))
 end
 
+---Whether the locale says that UTF-8 is shown, and the terminal is not a dumb one.
+---@return boolean
+function text.has_utf8()
+  local locale
+  for _, name in ipairs { "LC_ALL", "LC_CTYPE", "LANG" } do
+    local value = os.getenv(name)
+    if not locale and value and value ~= "" then
+      locale = value:lower()
+    end
+  end
+  return os.getenv "TERM" ~= "dumb" and locale ~= nil and locale:find "utf%-?8" ~= nil
+end
+
+---Other people's text for standard error. Without UTF-8, bytes of it can be commands to the terminal.
+---@return string
+function text.shown(value)
+  value = text.plain(value)
+  return text.has_utf8() and value or text.ascii(value)
+end
+
 ---A length of time, in its two largest units.
 ---@param seconds number?
 ---@return string
