@@ -55,7 +55,7 @@ local function hostile_world()
   local now = world:now()
   for i, ref in ipairs {
     HOSTILE, "=1+1", "+1", "-1", "@x", "\t=1", "a,b", 'say "x"', "two\nlines", "\27[31mred\27[0m", "\226\128\174rtl",
-    "caf\195\169", "\194\155C1",
+    "caf\195\169", "\194\155C1", " =1+1", "\239\188\157wide", "a;=1+1", 'b; "@x";+2', "c;d-e",
   } do
     world:add_deployment("brand_new", {
       git_ref = ref, triggered_by = ref, outcome = "success", started_time = now - i * 3600, finished_time = now - i * 3600 + 60,
@@ -304,6 +304,7 @@ describe("examples/history.lua", function()
       end
       assert.same({
         HOSTILE, "'=1+1", "'+1", "'-1", "'@x", "'?=1", "a,b", 'say "x"', "two?lines", "?[31mred?[0m", "?rtl", "caf\195\169", "?C1",
+        "' =1+1", "'\239\188\157wide", "a;'=1+1", "b; \"'@x\";'+2", "c;d-e",
       }, refs)
     end)
   end)

@@ -10,9 +10,19 @@ local COLUMNS = {
   "triggered_via", "triggered_by", "git_ref", "git_hash", "is_live", "reverted", "commit_url", "error",
 }
 
--- Spreadsheets take a cell that begins so for a formula; behind an apostrophe they do not.
+-- Spreadsheets take a cell that begins so for a formula, wide forms (U+FF0B, U+FF0D, U+FF1D, U+FF20) and blanks in front included;
+-- behind an apostrophe they do not. Where the system's language has a decimal comma, cells end at semicolons.
+local BLANKS = "^[ \t\r\n]*"
+local FORMULA = { "[=+@%-]", "\239\188[\139\141\157\160]" }
+
 local function defused(value)
-  return value:find "^[=+@\t\r%-]" and "'" .. value or value
+  for _, sign in ipairs(FORMULA) do
+    if value:find(BLANKS .. sign) then
+      value = "'" .. value
+    end
+    value = value:gsub("(;[ \t\r\n\"']*)(" .. sign .. ")", "%1'%2")
+  end
+  return value:find "^[\t\r\n]" and "'" .. value or value
 end
 
 local function cell(value)
