@@ -531,9 +531,34 @@ describe("a figure or a text", function()
     assert.equal("caf?", text.ascii "caf\195\169")
   end)
 
+  it("is as wide as a terminal shows it", function()
+    for shown, columns in pairs {
+      ["\226\156\133"] = 2, ["\226\154\161"] = 2, ["\226\173\144"] = 2, ["\240\159\154\128"] = 2, -- U+2705, U+26A1, U+2B50, U+1F680
+      ["\226\156\147"] = 1, ["\195\169"] = 1, ["\224\184\129\224\185\137"] = 1, ["\215\145\214\188"] = 1, -- U+2713; with marks
+    } do
+      assert.equal(columns, text.width(shown), shown)
+    end
+  end)
+
+  it("holds nothing that nobody sees or that turns the direction, and no towers of marks", function()
+    for _, unseen in ipairs {
+      "\194\173", "\205\143", "\216\156", "\225\133\159", "\225\160\142", "\226\128\139", "\226\128\174", "\226\129\166", "\227\133\164",
+      "\239\187\191", "\239\190\160", "\239\191\185", "\243\160\129\129",
+    } do
+      assert.equal("a?b", text.plain("a" .. unseen .. "b"))
+    end
+    for _, mark in ipairs { "\204\129", "\224\185\137", "\217\145" } do
+      assert.equal("a" .. mark:rep(3) .. "b" .. mark, text.plain("a" .. mark:rep(2000) .. "b" .. mark))
+    end
+    for _, fine in ipairs { "caf\195\169", "e\204\129", "\227\129\139\227\130\153", "\240\159\154\128", "\226\157\164\239\184\143" } do
+      assert.equal(fine, text.plain(fine))
+    end
+  end)
+
   it("is in its two largest units", function()
     assert.same({ "0s", "59s", "1m 00s", "59m 59s", "1h 00m", "23h 59m", "1d 00h", "-" }, {
       text.span(0), text.span(59), text.span(60), text.span(3599), text.span(3600), text.span(86399), text.span(86400), text.span(nil) })
+    assert.equal("2912254d", text.span(2912254 * 86400 + 7200)) -- from now to the year 9999
   end)
 
   it("is counted, the rest as one", function()
