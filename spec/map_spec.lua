@@ -421,6 +421,58 @@ describe("a map with a timeout of its own", function()
   end)
 end)
 
+describe("a sequence that two coroutines read", function()
+  local function read_by_two(make)
+    local seq = make(connect { page_size = 5, delay = "0.05" })
+    return connect():map({ 1, 2 }, function()
+      local count = 0
+      for _ in seq do
+        count = count + 1
+      end
+      return count
+    end)
+  end
+
+  local function of_one(client)
+    return client:stack(fake.stacks.staging):deployments()
+  end
+
+  local function of_many(client)
+    return client:deployments { fake.stacks.staging, fake.stacks.api }
+  end
+
+  it("raises: neither would have all of it, and the server would be blamed", function()
+    if not at_once then pending "there are no coroutines here" end
+    for _, make in ipairs { of_one, of_many } do
+      raises("is being read by another coroutine", function()
+        read_by_two(make)
+      end)
+    end
+  end)
+
+  it("is fine one after another, also when the first was left while it waited", function()
+    local seq = of_one(connect { page_size = 5 })
+    local first = coroutine.wrap(function()
+      return seq().id
+    end)()
+    local wanted = fake.data.deployments "staging"
+    assert.equal(wanted[1].id, first)
+    assert.equal(wanted[2].id, seq().id)
+    local broken = true
+    seq = of_one(connect(nil, { transport = function()
+      if broken then
+        error "ended"
+      end
+      return { status = 200, headers = {}, body = '{"response":[{"id":7}],"pagination":{"next":null}}' }
+    end }))
+    pcall(coroutine.wrap(function()
+      return seq()
+    end))
+    broken = false
+    assert.equal(7, seq().id)
+  end)
+end)
+
 describe("an interrupt", function()
   it("ends a map at once, with no message but Lua's own", function()
     if not is_interruptible then pending "this interpreter has no handler for it" end

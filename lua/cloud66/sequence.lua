@@ -321,6 +321,24 @@ end
 
 -- --- sources ---
 
+local OVER = { dead = true, zombie = true } -- zombie: nginx's word
+
+-- A pull() that waits for the API, for one coroutine at a time: two that wait for the same page would each take what the
+-- other is to give out. One that has ended while it waited holds up nobody.
+local function one_at_a_time(pull)
+  local busy = false
+  return function()
+    local me = coroutine.running() or "main" -- Lua 5.1 says nil for the main one
+    if busy and busy ~= me and (busy == "main" or not OVER[coroutine.status(busy)]) then
+      error("this sequence is being read by another coroutine: each needs its own, or client:map(sequence, fn) shares it out", 0)
+    end
+    busy = me
+    local item, of, err = pull()
+    busy = false
+    return item, of, err
+  end
+end
+
 ---@param list table|userdata  anything with # and [i]; read while the sequence is used
 ---@return cloud66.Sequence
 function sequence.of(list, schema)
@@ -385,7 +403,7 @@ end
 ---@param failed table[]  the sources that failed: {stack=, message=, err=}; filled while the sequence is gone through
 ---@return cloud66.Sequence
 function sequence.from_many(pull, schema, failed)
-  return new(pull, schema, failed)
+  return new(one_at_a_time(pull), schema, failed)
 end
 
 ---The items of a sequence as a function, for what goes through it in its own way; nil where it is no sequence.
@@ -428,7 +446,7 @@ function sequence.pages(next_page, id_of, schema)
     return nil
   end
 
-  return new(function()
+  return new(one_at_a_time(function()
     while true do
       local item = next_item()
       if item ~= nil then
@@ -441,7 +459,7 @@ function sequence.pages(next_page, id_of, schema)
       end
       i = 0
     end
-  end, schema)
+  end), schema)
 end
 
 return sequence
