@@ -3,6 +3,7 @@
 --
 -- A block that does not get the library itself sees `cloud66`, `client` and `stack`, as the pages say. A comment above a block can
 -- say otherwise: <!-- only loaded: REASON -->, <!-- ends with 1 -->, <!-- asked for /path: 200 --> (of an nginx.conf).
+local annotations = require "spec.support.annotations"
 local child = require "spec.support.child"
 local fake = require "spec.support.fake"
 local markdown = require "spec.support.markdown"
@@ -248,6 +249,40 @@ it("the stacks of the fake API are as docs/testing.md has them", function()
     local stack = fake.data.stack(name)
     local row = ("| `%s` (%s) | `%s` | %d |"):format(stack.name, stack.environment, stack.uid, #fake.data.deployments(name))
     assert.is_truthy(text:find(row, 1, true), row)
+  end
+end)
+
+-- Where a reader looks for the names of a class.
+local TOLD_IN = {
+  ["docs/clients.md"] = { "ClientOptions", "TimeoutOptions", "RetryOptions", "Hooks", "ResponseInfo", "RetryInfo", "ThrottleInfo",
+    "WarningInfo", "CacheInfo", "Limits", "RequestOptions", "TransportRequest" },
+  ["docs/list-and-filter.md"] = { "Deployment", "Page", "Sequence", "DeploymentsOptions", "FindStackOptions" },
+  ["docs/deploy.md"] = { "RedeployOptions", "WaitOptions", "ActionsOptions", "WatchOptions", "Webhook", "Event" },
+  ["docs/many-stacks.md"] = { "HistoryOptions", "MapResult", "MapResults", "Failure" },
+  ["docs/history.md"] = { "Stats", "StatsOptions", "Spread", "DurationFigures", "Recovery", "Interval", "MissingStack" },
+  ["docs/sharing.md"] = { "CacheOptions", "MemoryOptions", "RedisOptions", "Store" },
+  ["docs/nginx.md"] = { "RestyTransport" },
+  ["docs/errors.md"] = { "Error", "ErrorKind" },
+}
+
+describe("every name is told of in", function()
+  local _, by_name = annotations.all()
+  for page, classes in pairs(TOLD_IN) do
+    it(page, function()
+      local text, missing = read(page), {}
+      for _, class in ipairs(classes) do
+        local item = by_name["cloud66." .. class]
+        for _, list in ipairs { item.fields or {}, item.methods, item.values or {} } do
+          for _, each in ipairs(list) do
+            local name = (each.name or each.value):match "^\"?([%w_]+)\"?$"
+            if name and not text:find("%f[%w_]" .. name .. "%f[^%w_]") then
+              missing[#missing + 1] = ("%s of %s (%s)"):format(name, class, item.place)
+            end
+          end
+        end
+      end
+      assert.same({}, missing)
+    end)
   end
 end)
 
