@@ -121,11 +121,10 @@ end
 -- The files first: who reads standard output may be gone, which ends this program. And everything is written before anything
 -- is said of the end.
 local function write(report)
-  local ok, problem = true, nil
+  local ok = true
   for _, kind in ipairs { "html", "csv" } do
     if asked[kind] then
-      local written
-      written, problem = files.write(asked[kind], require("history." .. kind).write(report))
+      local written, problem = files.write(asked[kind], require("history." .. kind).write(report))
       if written then
         say("written: " .. asked[kind])
       else
@@ -135,8 +134,7 @@ local function write(report)
     end
   end
   local form = asked.json and require "history.json" or require "history.terminal"
-  local printed
-  printed, problem = io.stdout:write(form.write(report, not asked.json and form.screen()))
+  local printed, problem = io.stdout:write(form.write(report, not asked.json and form.screen()))
   if printed then
     printed, problem = io.stdout:flush()
   end
