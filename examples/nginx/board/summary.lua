@@ -44,11 +44,16 @@ function summary.wanted(record)
   return missing and not record.turned and missing or 1
 end
 
-local function merge(list, more)
-  local seen, merged = {}, {}
-  for _, one in ipairs(list) do seen[one.id], merged[#merged + 1] = true, one end
-  for _, one in ipairs(more) do
-    if not seen[one.id] and #merged <= settings.most_deployments then merged[#merged + 1] = one end
+-- One list below another, with one more than are shown if there are so many: what both have once, as `newer` says it.
+local function merge(list, more, newer)
+  local by_id, seen, merged = {}, {}, {}
+  for _, one in ipairs(newer) do by_id[one.id] = one end
+  for _, part in ipairs { list, more } do
+    for _, one in ipairs(part) do
+      if not seen[one.id] and #merged <= settings.most_deployments then
+        seen[one.id], merged[#merged + 1] = true, by_id[one.id] or one
+      end
+    end
   end
   return merged
 end
@@ -72,10 +77,10 @@ function summary.update(record, page, number, asked_at, known_at)
   local missing, complete, fresh, known = page.next or false, not page.next, #items, known_at
   local list
   if number > 1 then
-    list, fresh, known = merge(record.list, items), record.fresh, record.known_at
+    list, fresh, known = merge(record.list, items, items), record.fresh, record.known_at
   else
     local rest = record and below(items, record.list)
-    list = merge(items, rest or {})
+    list = merge(items, rest or {}, items)
     if rest then missing, complete = record.next, record.complete end
   end
   if #list >= settings.most_deployments then

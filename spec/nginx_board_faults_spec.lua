@@ -1,0 +1,80 @@
+-- examples/nginx/board: an API that answers oddly, clocks that jump, memory that is too small. Under LuaJIT alone.
+if not package.loaded.jit then
+  return
+end
+
+local board = require "spec.support.board"
+local cjson = require "cjson"
+local core = require "cloud66.core"
+local fake = require "spec.support.fake"
+local nginx = require "spec.support.nginx"
+
+local UID = fake.stacks.staging
+local PATIENCE = 30 -- seconds
+
+local server, other
+
+local function start(...)
+  server = board.start(...)
+  return server
+end
+
+after_each(function()
+  if server then server:stop() end
+  if other then other:stop() end
+  server, other = nil, nil
+end)
+
+local function eventually(fn, what)
+  assert.is_truthy(nginx.eventually(fn, PATIENCE), what or "it did not happen")
+end
+
+local function count(text, pattern)
+  local _, times = text:gsub(pattern, "")
+  return times
+end
+
+-- An edit of nginx.conf: pattern and replacement, which must be found.
+local function edit(pattern, replacement)
+  return function(text)
+    local changed, times = text:gsub(pattern, (replacement:gsub("%%", "%%%%")))
+    assert(times > 0, "board.conf holds no " .. pattern)
+    return changed
+  end
+end
+
+-- Requests of a tag for a stack's deployments: of the first page, and of others.
+local function asked_for(tag, uid)
+  local first, others = 0, 0
+  for _, request in ipairs(fake.requests(tag)) do
+    if request.path:find(uid .. "/deployments", 1, true) then
+      if (request.query.page or "1") == "1" then first = first + 1 else others = others + 1 end
+    end
+  end
+  return first, others
+end
+
+local function deployments_json(uid)
+  local _, body = server:get(("/api/stacks/%s/deployments.json"):format(uid))
+  return cjson.decode(body).deployments or {}
+end
+
+local function gate(uid, hash)
+  return (server:get(("/gate/%s/%s"):format(uid, hash)))
+end
+
+local function wake(uid)
+  local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(uid)
+  return (server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event })
+end
+
+describe("the board, where the API answers oddly,", function()
+  it("shows the newest 50 of longer pages", function()
+    start { page_size = 60 }
+    assert(board.stacks(server))
+    assert.equal(50, #deployments_json(fake.stacks.awesome_app))
+    local _, body = server:get "/"
+    assert.is_truthy(body:find('aria-label="The last 50 deployments', 1, true))
+    assert.is_nil(server:log():find("[error]", 1, true), server:log())
+  end)
+end)
