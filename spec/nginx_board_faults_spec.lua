@@ -77,4 +77,22 @@ describe("the board, where the API answers oddly,", function()
     assert.is_truthy(body:find('aria-label="The last 50 deployments', 1, true))
     assert.is_nil(server:log():find("[error]", 1, true), server:log())
   end)
+
+  it("opens the gate by nothing that it has not read again", function()
+    local world = fake.world()
+    local now = world:now()
+    local d = world:add_deployment("staging", { outcome = "success", started_time = now - 1000, finished_time = now - 990 })
+    for i = 1, 25 do
+      world:add_deployment("staging", { outcome = "failed", started_time = now - 900 + i, finished_time = now - 900 + i })
+    end
+    start({ world = world.name, page_size = 25 }, { BOARD_STACKS = UID })
+    eventually(function() return gate(UID, d.git_hash) == 200 end) -- it stands on the second page
+    world:change(d, { outcome = "failed" }) -- what was live before it is live again
+    eventually(function() return gate(UID, d.git_hash) == 409 end)
+    assert.equal(200, gate(UID, fake.data.deployments "staging"[1].git_hash))
+    for i = 26, 50 do
+      world:add_deployment("staging", { outcome = "failed", started_time = now - 900 + i, finished_time = now - 900 + i })
+    end
+    eventually(function() return gate(UID, d.git_hash) == 503 end) -- what is live is on neither page
+  end)
 end)

@@ -119,7 +119,8 @@ local function gate(rest)
   if list and not is_stack(uid) then return answer(404, TEXT, "the board has no such stack\n") end
   local now = ngx.now()
   local record, trouble = view.known(uid, now)
-  if not record or now - record.known_at > 3 * settings.pause(#list) + 10 then
+  local since = now - 3 * settings.pause(#(list or {})) - 10
+  if not record or record.known_at < since or not summary.is_told(record, since) then
     return unavailable(TEXT, ("it is not known what is live on %s: %s\n"):format(uid,
       trouble and words.reason(trouble) or "the API has not been asked lately"))
   end

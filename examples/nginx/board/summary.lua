@@ -2,7 +2,7 @@
 --
 --   {asked_at, known_at (Unix seconds), fresh (so many of the list are as the API said last), next (page still to be read, or
 --   false), complete (whether the list is the whole history), list = {newest first: {id, ref, hash, url, by, via, type,
---   outcome, state, started, finished, duration, live}}}
+--   outcome, state, started, finished, duration, live, seen (Unix seconds: when the API said so)}}}
 local settings = require "board.settings"
 local words = require "board.words"
 
@@ -17,14 +17,14 @@ local function state_of(d)
   return d.is_running and "running" or d.is_success and "success" or d.is_failed and "failed" or "other"
 end
 
-local function item(d)
+local function item(d, known_at)
   local hash, url = d.git_hash, d.commit_url
   return {
     id = tostring(d.id), ref = words.cut(d.git_ref), hash = hash and hash:match "^%x+$" and hash:sub(1, 64):lower(),
     url = url and #url <= 500 and url:match "^[Hh][Tt][Tt][Pp][Ss]?://[^%s%c\"'<>\\]+$",
     by = without_addresses(d.triggered_by), via = words.cut(d.triggered_via), type = words.cut(d.deploy_type),
     outcome = words.cut(d.outcome), state = state_of(d), started = d.started_time, finished = d.finished_time,
-    duration = d.duration, live = d.is_live or false,
+    duration = d.duration, live = d.is_live or false, seen = known_at,
   }
 end
 
@@ -38,10 +38,12 @@ function summary.problem(page)
   end
 end
 
----Which page to ask for: the first, and while older ones are missing, one of these every other time.
+---Which page to ask for: the first, and every other time one of the older ones while they are missing, or the second while
+---nothing on the first is live: what is live may then change where nobody looks.
 function summary.wanted(record)
-  local missing = record and record.next
-  return missing and not record.turned and missing or 1
+  if not record or record.turned then return 1 end
+  if record.next then return record.next end
+  return #record.list > record.fresh and not summary.is_live_fresh(record) and 2 or 1
 end
 
 -- One list below another, with one more than are shown if there are so many: what both have once, as `newer` says it.
@@ -73,7 +75,7 @@ end
 ---@param number integer    which page it is
 function summary.update(record, page, number, asked_at, known_at)
   local items = {}
-  for d in page:each() do items[#items + 1] = item(d) end
+  for d in page:each() do items[#items + 1] = item(d, known_at) end
   local missing, complete, fresh, known = page.next or false, not page.next, #items, known_at
   local list
   if number > 1 then
@@ -107,6 +109,24 @@ function summary.live(record)
     if one.live then found[#found + 1] = one end
   end
   return found[1], found
+end
+
+---Whether one is live of those that the API said last.
+function summary.is_live_fresh(record)
+  for i = 1, math.min(record.fresh, #record.list) do
+    if record.list[i].live then return true end
+  end
+  return false
+end
+
+---Whether what summary.live() says was so at that time or later, if nothing on the first page is live.
+---@param since number  Unix seconds
+function summary.is_told(record, since)
+  if summary.is_live_fresh(record) then return true end
+  for i = record.fresh + 1, #record.list do
+    if (record.list[i].seen or 0) < since then return false end
+  end
+  return true
 end
 
 local function percentile(sorted, share)
