@@ -95,4 +95,16 @@ describe("the board, where the API answers oddly,", function()
     end
     eventually(function() return gate(UID, d.git_hash) == 503 end) -- what is live is on neither page
   end)
+
+  it("says that there are no stacks", function()
+    other = nginx.start { server = [[default_type application/json; location / { return 200 '{"response":[],"count":0}'; }]] }
+    start(other:url "")
+    eventually(function()
+      local status, body, headers = server:get "/api/stacks.json"
+      return status == 200 and body == '{"stacks":[]}\n' and tonumber(headers.age) <= PATIENCE
+    end)
+    local status, body = server:get "/"
+    assert.equal(200, status)
+    assert.is_truthy(body:find("The token sees no stack.", 1, true))
+  end)
 end)

@@ -55,7 +55,9 @@ end
 ---@return string body, number known_at  # of the oldest; 0 if nothing is known
 function json.stacks(now, margin)
   local items, oldest = {}, math.huge
-  for i, one in ipairs(memory.stacks() or {}) do
+  local stacks, since = memory.stacks()
+  if stacks and #stacks == 0 then oldest = since end
+  for i, one in ipairs(stacks or {}) do
     local record, trouble = view.known(one.uid, now, margin)
     items[i] = stack(one, record, trouble)
     if record then oldest = math.min(oldest, record.known_at) end

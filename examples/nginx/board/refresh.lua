@@ -151,7 +151,9 @@ local function ask_for_list()
     ngx.log(ngx.WARN, "board: there are more stacks than ", settings.most_stacks, ", the rest is left out")
   end
   keep_list(found)
-  start_stacks(memory.stacks() or {})
+  local stacks = memory.stacks() or {}
+  if #stacks == 0 then memory.keep("due:*", ngx.now() + settings.interval) end -- there is nothing else to ask for
+  start_stacks(stacks)
 end
 
 local function start_list()
