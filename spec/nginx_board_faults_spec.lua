@@ -107,4 +107,16 @@ describe("the board, where the API answers oddly,", function()
     assert.equal(200, status)
     assert.is_truthy(body:find("The token sees no stack.", 1, true))
   end)
+
+  it("links no commit by way of a password", function()
+    local world = fake.world()
+    world:add_deployment("staging", { commit_url = "https://user:pass-word@github.com/a/commit/1" })
+    world:add_deployment("staging", { commit_url = "https://github.com/a@b/commit/2" })
+    start { world = world.name }
+    assert(board.stacks(server))
+    local list = deployments_json(UID)
+    assert.same({ "https://github.com/a@b/commit/2", cjson.null }, { list[1].commit_url, list[2].commit_url })
+    local _, body = server:get "/"
+    assert.is_nil(body:find("pass-word", 1, true))
+  end)
 end)

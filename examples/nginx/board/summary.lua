@@ -17,11 +17,17 @@ local function state_of(d)
   return d.is_running and "running" or d.is_success and "success" or d.is_failed and "failed" or "other"
 end
 
+-- An address that may be a link; none with a user or a password before its host, which no one else is to see.
+local function link(url)
+  local host = url and #url <= 500 and url:match "^[Hh][Tt][Tt][Pp][Ss]?://([^%s%c\"'<>\\/?#]+)[^%s%c\"'<>\\]*$"
+  return host and not host:find("@", 1, true) and url
+end
+
 local function item(d, known_at)
-  local hash, url = d.git_hash, d.commit_url
+  local hash = d.git_hash
   return {
     id = tostring(d.id), ref = words.cut(d.git_ref), hash = hash and hash:match "^%x+$" and hash:sub(1, 64):lower(),
-    url = url and #url <= 500 and url:match "^[Hh][Tt][Tt][Pp][Ss]?://[^%s%c\"'<>\\]+$",
+    url = link(d.commit_url),
     by = without_addresses(d.triggered_by), via = words.cut(d.triggered_via), type = words.cut(d.deploy_type),
     outcome = words.cut(d.outcome), state = state_of(d), started = d.started_time, finished = d.finished_time,
     duration = d.duration, live = d.is_live or false, seen = known_at,
