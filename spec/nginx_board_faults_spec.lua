@@ -78,6 +78,20 @@ describe("the board, where the API answers oddly,", function()
     assert.is_nil(server:log():find("[error]", 1, true), server:log())
   end)
 
+  it("keeps what is newest up to date where older pages fail", function()
+    local tag = fake.fresh_tag()
+    start { tag = tag, on = "page2", error = "server" }
+    assert(board.stacks(server))
+    eventually(function()
+      local first, others = asked_for(tag, UID)
+      return first >= 4 and others >= 3
+    end)
+    assert.equal(cjson.null, assert(board.stacks(server))[UID].trouble)
+    local warnings = count(server:log(), "%[warn%][^\n]*older deployments[^\n]*cannot be asked for")
+    assert.is_true(warnings >= 1 and warnings <= 4, server:log()) -- one for each stack
+    assert.equal(0, count(server:log(), "can be asked for again"))
+  end)
+
   it("opens the gate by nothing that it has not read again", function()
     local world = fake.world()
     local now = world:now()
@@ -118,5 +132,52 @@ describe("the board, where the API answers oddly,", function()
     assert.same({ "https://github.com/a@b/commit/2", cjson.null }, { list[1].commit_url, list[2].commit_url })
     local _, body = server:get "/"
     assert.is_nil(body:find("pass-word", 1, true))
+  end)
+end)
+
+describe("the board, when its clock is put back,", function()
+  it("opens no gate by what it takes to be from the future, and asks anew", function()
+    local world = fake.world()
+    local d = world:add_deployment("staging", { outcome = "success", finished_time = world:now() })
+    local jump = edit("lua_shared_dict cloud66", "lua_shared_dict jump 16k; lua_shared_dict cloud66")
+    local clock = edit("init_by_lua_block {", [[init_by_lua_block {
+      local now, time, jump = ngx.now, ngx.time, ngx.shared.jump
+      ngx.now = function() return now() + (jump:get "seconds" or 0) end
+      ngx.time = function() return time() + (jump:get "seconds" or 0) end]])
+    local location = edit("location / {", [[
+      location /jump { content_by_lua_block { ngx.shared.jump:set("seconds", tonumber(ngx.var.arg_seconds)); ngx.say "" } }
+      location / {]])
+    start({ world = world.name }, { BOARD_INTERVAL = "3600" }, nil, function(text) return location(clock(jump(text))) end)
+    eventually(function() return gate(UID, d.git_hash) == 200 end)
+    assert(board.stacks(server))
+    world:change(d, { outcome = "failed" })
+    assert.equal(200, (server:get "/jump?seconds=-7200"))
+    assert.are_not.equal(200, gate(UID, d.git_hash))
+    eventually(function() return gate(UID, d.git_hash) == 409 end)
+    assert.equal(1, count(server:log(), "the clock was put back"))
+  end)
+end)
+
+describe("the board, whose memory is full,", function()
+  it("keeps what it knew", function()
+    start({}, nil, nil, edit("board 16m", "board 100k"))
+    eventually(function() return server:log():find("no room", 1, true) end)
+    local known = {}
+    for _ = 1, 40 do
+      for uid, stack in pairs(assert(board.stacks(server, function() return true end))) do
+        local is_known = stack.known_at ~= cjson.null
+        assert.is_true(is_known or not known[uid], uid)
+        known[uid] = is_known
+      end
+      core.sleep(0.2)
+    end
+    assert.equal(1, count(server:log(), "no room"))
+    assert.is_truthy(next(known))
+  end)
+
+  it("says why there is nothing", function()
+    start({ page_size = 50 }, nil, nil, edit("board 16m", "board 40k"))
+    eventually(function() return server:log():find("trying on: This board's memory is full.", 1, true) end, server:log())
+    assert.is_truthy(server:log():find("make lua_shared_dict board larger", 1, true))
   end)
 end)

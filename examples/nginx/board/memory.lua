@@ -3,6 +3,7 @@
 --   list                 {stacks = {{uid, name, environment}}, at =}: as JSON
 --   stack:UID            what is known of it (summary.lua): as JSON
 --   trouble:UID          why it could not be asked the last time, as a kind; absent if it could
+--   older:UID            how often in a row its older deployments could not be asked for
 --   due:UID, wake:UID    when to ask again (Unix seconds); ask at once
 --   body:NAME, etag:NAME what is given out; the etag's flags are the time (Unix seconds) at which it was true, 0 if nothing is known
 local cjson = require "cjson".new()
@@ -11,11 +12,18 @@ local memory = { dict = assert(ngx.shared.board, "nginx.conf must have: lua_shar
 
 local dict = memory.dict
 
----Keeps a value. Where there is no room, old values stay, and the log says so once an hour.
-function memory.keep(key, value, seconds, flags)
-  local ok, problem = dict:safe_set(key, value, seconds or 0, flags or 0)
-  if not ok and dict:add("log:room", true, 3600) then
-    ngx.log(ngx.ERR, "board: no room for ", #value, " bytes, make lua_shared_dict board larger: ", problem)
+local told_at = -math.huge
+
+---Keeps a value. Where there is no room, the old one stays, and the log says so once an hour.
+function memory.keep(key, value, flags)
+  local old, old_flags = dict:get(key)
+  local ok, problem = dict:safe_set(key, value, 0, flags or 0)
+  if not ok then
+    if old ~= nil then dict:safe_set(key, old, 0, old_flags or 0) end -- it is gone before room for the new one is looked for
+    if math.abs(ngx.now() - told_at) >= 3600 then
+      told_at = ngx.now()
+      ngx.log(ngx.ERR, "board: no room for ", #tostring(value), " bytes, make lua_shared_dict board larger: ", problem)
+    end
   end
   return ok
 end
@@ -35,7 +43,9 @@ function memory.publish(name, body, known_at)
   local etag = '"' .. ngx.md5(body) .. '"'
   -- The body first: an etag must never stand beside a body older than itself.
   if dict:get("etag:" .. name) == etag or memory.keep("body:" .. name, body) then
-    memory.keep("etag:" .. name, etag, 0, math.floor(known_at))
+    memory.keep("etag:" .. name, etag, math.floor(known_at))
+  elseif not dict:get("body:" .. name) then
+    dict:delete("etag:" .. name) -- or else the same body would never be published again
   end
 end
 
@@ -51,7 +61,8 @@ end
 
 ---Takes away what is given out of a stack that is gone.
 function memory.forget(uid)
-  for _, key in ipairs { "stack:", "trouble:", "due:", "wake:", "etag:badge:", "body:badge:", "etag:deployments:", "body:deployments:" } do
+  local keys = { "stack:", "trouble:", "older:", "due:", "wake:", "etag:badge:", "body:badge:", "etag:deployments:", "body:deployments:" }
+  for _, key in ipairs(keys) do
     dict:delete(key .. uid)
   end
 end

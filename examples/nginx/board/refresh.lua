@@ -26,7 +26,7 @@ local asking, asked = {}, {} -- by uid: whether a request is in flight; when the
 -- --- what went wrong, told once ---
 
 local function failed(key, what, message, kind)
-  if dict:add("trouble:" .. key, kind) then
+  if dict:safe_add("trouble:" .. key, kind) then
     ngx.log(ngx.WARN, "board: ", what, " cannot be asked for, trying on: ", message)
   else
     memory.keep("trouble:" .. key, kind)
@@ -40,6 +40,14 @@ local function succeeded(key, what)
   end
 end
 
+-- Older deployments that cannot be asked for are no trouble of the stack's: what is newest may be known all the same. Told when
+-- it happens twice in a row, as between the two the newest were asked for, and there was an answer.
+local function older_failed(uid, what, message)
+  local times = (dict:get("older:" .. uid) or 0) + 1
+  memory.keep("older:" .. uid, times)
+  if times == 2 then ngx.log(ngx.WARN, "board: older deployments of ", what, " cannot be asked for, trying on: ", message) end
+end
+
 -- --- one stack ---
 
 local function publish(stack, now)
@@ -51,23 +59,41 @@ local function publish(stack, now)
   dict:incr("version", 1, 0)
 end
 
+-- Keeps what an answer says, or that there was none to the question for older deployments: the newest are then asked for again.
+-- false where there is no room for it.
+local function learn(uid, record, page, number, began)
+  local now = memory.table("stack:" .. uid)
+  if now and now.asked_at > began and now.asked_at <= ngx.now() then return true end -- an ending worker was quicker
+  if page then
+    record = summary.update(record, page, number, began, ngx.now())
+  elseif number > 1 then
+    record.turned = true
+  else
+    return true
+  end
+  return memory.keep_table("stack:" .. uid, record)
+end
+
 local function ask(stack, woken)
   local uid, began = stack.uid, ngx.now()
   local record = memory.table("stack:" .. uid)
+  if record and record.known_at > began then record.turned = true end -- the clock was put back: the newest first
   local number = woken and 1 or summary.wanted(record) -- what has happened stands on the first page
   local page, message, err = client:stack(uid):page(number)
   local problem = page and summary.problem(page)
-  if not page or problem then
-    failed(uid, tostring(client:stack(uid)), problem or message, problem and "decode" or err.kind)
-    if err and err.retry_after then
-      memory.keep("due:" .. uid, math.max(dict:get("due:" .. uid) or 0, ngx.now() + math.min(err.retry_after, 3700)))
-    end
+  local kept = learn(uid, record, not problem and page, number, began)
+  local what, kind = tostring(client:stack(uid)), problem and "decode" or err and err.kind or not kept and "room"
+  if err and err.retry_after then
+    memory.keep("due:" .. uid, math.max(dict:get("due:" .. uid) or 0, ngx.now() + math.min(err.retry_after, 3700)))
+  end
+  if kind and number > 1 then
+    older_failed(uid, what, problem or message or words.reason(kind))
+  elseif kind then
+    failed(uid, what, problem or message or words.reason(kind), kind)
+  elseif number > 1 then
+    dict:delete("older:" .. uid)
   else
-    succeeded(uid, tostring(client:stack(uid)))
-    local now = memory.table("stack:" .. uid)
-    if not now or now.asked_at <= began then -- not while an ending worker was quicker
-      memory.keep_table("stack:" .. uid, summary.update(record, page, number, began, ngx.now()))
-    end
+    succeeded(uid, what)
   end
   publish(stack, ngx.now())
 end
@@ -178,6 +204,21 @@ end
 
 -- --- ticks ---
 
+local latest = 0 -- when this worker looked last
+
+-- Where the clock was put back, all that was to happen is due.
+local function watch_clock()
+  local now = ngx.now()
+  if now < latest - 1 then
+    ngx.log(ngx.WARN, "board: the clock was put back by ", math.ceil(latest - now), " s: all is asked for again")
+    for key in pairs(asked) do asked[key] = nil end
+    for _, stack in ipairs(memory.stacks() or {}) do dict:delete("due:" .. stack.uid) end
+    dict:delete "due:*"
+    dict:delete "render"
+  end
+  latest = now
+end
+
 local function is_mine()
   if dict:get "lock" == me then return dict:set("lock", me, LOCK) end
   local ok = dict:add("lock", me, LOCK)
@@ -189,6 +230,7 @@ local function tick(premature)
   if premature then -- the worker is to end: another one need not wait
     if dict:get "lock" == me then dict:delete "lock" end
   elseif is_mine() then
+    watch_clock()
     start_list()
     start_stacks(memory.stacks() or {})
     render()
@@ -211,9 +253,9 @@ end
 ---Has a stack asked for at once; one that nobody knows yet, the list.
 function refresh.wake(uid)
   for _, stack in ipairs(memory.stacks() or {}) do
-    if stack.uid == uid then return memory.keep("wake:" .. uid, true, 60) end
+    if stack.uid == uid then return dict:safe_set("wake:" .. uid, true, 60) end -- where nothing is logged
   end
-  if not settings.uids and dict:add("log:list", true, 60) then return memory.keep("due:*", 0) end
+  if not settings.uids and dict:safe_add("log:list", true, 60) then return dict:safe_set("due:*", 0) end
   return true
 end
 

@@ -36,7 +36,7 @@ end
 local function tag(name)
   local etag, known_at = memory.tag(name)
   local age = ngx.time() - known_at
-  if not etag or known_at == 0 or age > settings.stale then return nil end
+  if not etag or known_at == 0 or not settings.is_known(age) then return nil end
   ngx.header["Age"] = math.max(0, age)
   return etag
 end

@@ -48,4 +48,10 @@ function settings.pause(count)
   return math.max(settings.interval, math.ceil(count * 3600 / (SHARE * settings.requests)))
 end
 
+---Whether what is so old may be told. From the future is what was known before the clock was put back: nobody can say how old it is.
+---@param age number  seconds
+function settings.is_known(age)
+  return age >= -5 and age <= settings.stale -- workers read the clock at different moments
+end
+
 return settings

@@ -198,7 +198,9 @@ end
 ---@return table|nil record, string|nil trouble
 function view.known(uid, now, margin)
   local record = record_of(uid)
-  if record and now - record.known_at + (margin or 0) > settings.stale then record = nil end
+  if record and not (settings.is_known(now - record.known_at) and settings.is_known(now - record.known_at + (margin or 0))) then
+    record = nil
+  end
   return record, memory.dict:get("trouble:" .. uid)
 end
 

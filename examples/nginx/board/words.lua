@@ -62,7 +62,7 @@ local REASONS = {
   forbidden = "The token may not see this stack.", not_found = "The API knows no such stack.",
   throttled = "The API has been asked too often.", decode = "The API's answer could not be read.",
   connect = "The API cannot be reached.", network = "The API cannot be reached.", tls = "The API's certificate is not trusted.",
-  timeout = "The API does not answer in time.", server = "The API is out of order.",
+  timeout = "The API does not answer in time.", room = "This board's memory is full.", server = "The API is out of order.",
 }
 
 function words.reason(kind)
