@@ -116,6 +116,14 @@ local function start(fn, key, ...)
   end
 end
 
+local function may_be_woken(count)
+  local most, so_far = settings.woken(count), dict:incr("woken:" .. math.floor(ngx.time() / 3600), 1, 0, 3600) or 0
+  if so_far == most + 1 then
+    ngx.log(ngx.WARN, "board: more than ", most, " webhooks this hour: until the next one, stacks wait for their turn")
+  end
+  return so_far <= most
+end
+
 local function start_stacks(stacks)
   local now, pause, begun = ngx.now(), settings.pause(#stacks), 0
   for _, stack in ipairs(stacks) do
@@ -124,10 +132,12 @@ local function start_stacks(stacks)
     local woken = dict:get("wake:" .. uid) and since >= SHORTEST
     local due = since >= pause - TICK and now >= (dict:get("due:" .. uid) or 0)
     if begun < AT_ONCE and not asking[uid] and (woken or due) then
-      begun = begun + 1
       dict:delete("wake:" .. uid) -- first: what happens from now on is asked for again
-      memory.keep("due:" .. uid, now + pause)
-      start(ask, uid, stack, woken)
+      if due or may_be_woken(#stacks) then
+        begun = begun + 1
+        memory.keep("due:" .. uid, now + pause)
+        start(ask, uid, stack, woken)
+      end
     end
   end
 end

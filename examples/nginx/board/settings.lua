@@ -48,6 +48,12 @@ function settings.pause(count)
   return math.max(settings.interval, math.ceil(count * 3600 / (SHARE * settings.requests)))
 end
 
+---How many questions an hour may be webhooks', beside the looks at so many stacks: whoever knows their secret must not be able
+---to use up what these need.
+function settings.woken(count)
+  return math.floor(0.85 * settings.requests - count * 3600 / settings.pause(count))
+end
+
 ---Whether what is so old may be told. From the future is what was known before the clock was put back: nobody can say how old it is.
 ---@param age number  seconds
 function settings.is_known(age)
