@@ -122,6 +122,25 @@ describe("the board, where the API answers oddly,", function()
     assert.is_truthy(body:find("The token sees no stack.", 1, true))
   end)
 
+  it("says that it leaves out what cannot be asked for", function()
+    other = nginx.start { server = [[default_type application/json; location / {
+      return 200 '{"response":[{"uid":"a b"},{"uid":"good"}],"count":2}'; }]] }
+    start(other:url "")
+    eventually(function() return server:log():find("left out are 1 stacks", 1, true) end)
+    eventually(function() return select(2, server:get "/"):find('data-key="good"', 1, true) end)
+  end)
+
+  it("draws badges that are XML", function()
+    local world = fake.world()
+    world:add_deployment("staging", { git_ref = "a\239\191\191b\239\191\190" })
+    start { world = world.name }
+    assert(board.stacks(server))
+    eventually(function()
+      local _, badge = server:get("/badge/" .. UID .. ".svg")
+      return badge:find("deploying a\239\191\189b\239\191\189", 1, true)
+    end)
+  end)
+
   it("links no commit by way of a password", function()
     local world = fake.world()
     world:add_deployment("staging", { commit_url = "https://user:pass-word@github.com/a/commit/1" })

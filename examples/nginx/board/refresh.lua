@@ -161,16 +161,21 @@ local function keep_list(found)
   local stacks, stays = chosen(found), {}
   for _, stack in ipairs(stacks) do stays[stack.uid] = true end
   for _, stack in ipairs(memory.stacks() or {}) do
-    if not stays[stack.uid] then memory.forget(stack.uid) end
+    if not stays[stack.uid] then
+      memory.forget(stack.uid)
+      asked[stack.uid] = nil
+    end
   end
   memory.keep_table("list", { stacks = stacks, at = ngx.time() })
   dict:incr("version", 1, 0)
 end
 
 local function ask_for_list()
-  local found = {}
+  local found, odd = {}, 0
   local count, message, err = client:stacks():take(settings.most_stacks + 1):each(function(stack)
-    if stack.uid:find "^[%w_-]+$" then
+    if #stack.uid > 100 or stack.uid:find "[^%w_-]" then
+      odd = odd + 1
+    else
       found[#found + 1] = { uid = stack.uid, name = text_of(stack.name) or stack.uid, environment = text_of(stack.environment) }
     end
   end)
@@ -182,6 +187,9 @@ local function ask_for_list()
     return
   end
   succeeded("*", "the list of stacks")
+  if odd > 0 then
+    ngx.log(ngx.WARN, "board: left out are ", odd, " stacks whose uids are not 100 or fewer letters and digits")
+  end
   if #found > settings.most_stacks then
     found[#found] = nil
     ngx.log(ngx.WARN, "board: there are more stacks than ", settings.most_stacks, ", the rest is left out")

@@ -183,11 +183,15 @@ function view.frame()
 ]]):format(LEGEND, settings.most_deployments)
 end
 
--- Decoded once for each text.
-local decoded = {}
+-- Decoded once for each text; all anew before those of stacks that are gone fill a worker's memory.
+local decoded, count = {}, 0
 local function record_of(uid)
   local text = memory.dict:get("stack:" .. uid)
   if not text then return nil end
+  if not decoded[uid] then
+    if count >= 2 * settings.most_stacks then decoded, count = {}, 0 end
+    count = count + 1
+  end
   if not decoded[uid] or decoded[uid].text ~= text then
     decoded[uid] = { text = text, record = memory.table("stack:" .. uid) }
   end

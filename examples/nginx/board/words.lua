@@ -71,9 +71,10 @@ end
 
 local ENTITIES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
 
----Text for HTML or SVG, inside of elements and of quoted attributes. Control characters, which XML forbids, become visible.
+---Text for HTML or SVG, inside of elements and of quoted attributes. What XML forbids, control characters and U+FFFE
+---and U+FFFF, becomes visible.
 function words.escape(text)
-  return (tostring(text):gsub("[%z\1-\31\127]", "\239\191\189"):gsub("[&<>\"']", ENTITIES))
+  return (tostring(text):gsub("[%z\1-\31\127]", "\239\191\189"):gsub("\239\191[\190\191]", "\239\191\189"):gsub("[&<>\"']", ENTITIES))
 end
 
 return words
