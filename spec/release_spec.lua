@@ -37,14 +37,17 @@ local release = "script/release 1.2.3 " .. URL
 -- The tree as of a version 1.2.3 that is ready.
 local function prepare()
   folder = tree.output "mktemp -d":match "^[^\n]+"
-  must(("mkdir -p src lua script && cd '%s' && cp CMakeLists.txt README.md CHANGELOG.md .gitignore *.rockspec '%s'")
-    :format(assert(tree.output "pwd":match "^[^\n]+"), folder)
-    .. (" && cp src/base.h '%s/src/' && cp lua/cloud66.lua '%s/lua/' && cp script/release script/common.sh '%s/script/'")
-      :format(folder, folder, folder))
+  must("mkdir -p src lua script docs")
+  for from, to in pairs {
+    ["CMakeLists.txt CHANGELOG.md .gitignore *.rockspec"] = ".", ["src/base.h"] = "src", ["lua/cloud66.lua"] = "lua",
+    ["docs/clients.md"] = "docs", ["script/release script/common.sh"] = "script",
+  } do
+    tree.output(("cp %s '%s/%s/'"):format(from, folder, to))
+  end
   edit("src/base.h", 'C66_VERSION "[^"]+"', 'C66_VERSION "1.2.3"')
   edit("lua/cloud66.lua", '_VERSION = "[^"]+"', '_VERSION = "1.2.3"')
   edit("CMakeLists.txt", "cloud66 VERSION %S+", "cloud66 VERSION 1.2.3")
-  edit("README.md", "lua%-cloud66/%d[%d.]+", "lua-cloud66/1.2.3")
+  edit("docs/clients.md", "lua%-cloud66/%d[%d.]+", "lua-cloud66/1.2.3")
   edit("CHANGELOG.md", "\n## %[%d[^\n]*", "\n## [1.2.3] - 2030-01-31")
   must(git .. "init -q .")
   commit()
@@ -103,12 +106,12 @@ describe("script/release", function()
     refused "not clean: .*src/other%.h"
   end)
 
-  for _, path in ipairs { "src/base.h", "lua/cloud66.lua", "CMakeLists.txt", "README.md", "CHANGELOG.md" } do
+  for _, path in ipairs { "src/base.h", "lua/cloud66.lua", "CMakeLists.txt", "docs/clients.md", "CHANGELOG.md" } do
     it("refuses another version in " .. path, function()
       edit(path, "1%.2%.3", "1.2.4")
       commit()
       must(git .. "tag v1.2.3")
-      refused("v1%.2%.3: " .. path:gsub("%.", "%%."))
+      refused("v1%.2%.3: " .. path:gsub("%p", "%%%0"))
     end)
   end
 
