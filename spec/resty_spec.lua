@@ -312,7 +312,7 @@ describe("cloud66.transport.resty", function()
       for _, scenario in ipairs { { wire = "slow_body" }, { wire = "slow_head" }, { delay = "5" } } do
         local got, elapsed = timed(fake.url(scenario), { timeout = 0.4 })
         check_failure("timeout", "no complete answer within 0%.4 s", got)
-        assert.is_true(elapsed >= 0.39 and elapsed < 1.5, elapsed)
+        assert.is_true(elapsed >= 0.39 and elapsed < 3, elapsed)
       end
       assert.is_true(sockets(before) <= before)
       check_quiet_log()
@@ -341,11 +341,11 @@ describe("cloud66.transport.resty", function()
 
     it("does not let the worker stand still", function()
       local slow = server:start { url = "/run", method = "POST", body = PRELUDE:format(cjson.encode {
-        token = fake.token, module = MODULES[1], url = fake.url { delay = "1" },
+        token = fake.token, module = MODULES[1], url = fake.url { delay = "3" },
       }) .. "return told(connect(arg.url):stacks():collect())" }
       local start_time = core.monotonic()
       assert.is_true(get(fake.url {}).ok)
-      assert.is_true(core.monotonic() - start_time < 0.9)
+      assert.is_true(core.monotonic() - start_time < 2.5)
       local status, text = server:finish(slow)
       assert.equal(200, status)
       assert.is_true(cjson.decode(text).value.ok)
@@ -372,7 +372,7 @@ describe("cloud66.transport.resty", function()
         ngx.update_time()
         return results.failed == 0 and ngx.now() - start
       ]], { url = fake.url { delay = "0.4" } })
-      assert.is_true(took < 1.5, took)
+      assert.is_true(took < 2.2, took)
     end)
 
     it("survives that a light thread is killed in the middle of a map", function()

@@ -248,9 +248,9 @@ function methods:get(request)
   return self:finish(self:start(request))
 end
 
----Waits until fn() gives something, at most so many seconds (5); gives it.
+---Waits until fn() gives something, at most so many seconds (20); gives it.
 function nginx.eventually(fn, seconds)
-  local latest = core.monotonic() + (seconds or 5)
+  local latest = core.monotonic() + (seconds or 20)
   while true do
     local value = fn()
     if value or core.monotonic() > latest then
