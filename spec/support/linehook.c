@@ -1,7 +1,7 @@
 /*
- * linehook.c - counts which lines of lua/ are run. Loaded by LUA_INIT in each interpreter of a coverage run (script/coverage); a hook
- * in C is quick, and coroutines inherit it. When the process ends in order, "FILE LINE" of each line that ran goes
- * to a file of its own in C66_LINES.
+ * linehook.c - counts which lines of lua/ are run. Loaded by LUA_INIT in each interpreter of a
+ * coverage run (script/coverage); a hook in C is quick, and coroutines inherit it. When the process
+ * ends in order, "FILE LINE" of each line that ran goes to a file of its own in C66_LINES.
  */
 #define _GNU_SOURCE 1
 #include <stdio.h>
@@ -47,7 +47,8 @@ static void __attribute__((destructor)) at_end(void) { write_down(); }
 static void hook(lua_State *L, lua_Debug *ar) {
   const char *name;
   int f;
-  if (ar->currentline <= 0 || ar->currentline >= LINES || !lua_getinfo(L, "S", ar) || ar->source[0] != '@')
+  if (ar->currentline <= 0 || ar->currentline >= LINES || !lua_getinfo(L, "S", ar) ||
+      ar->source[0] != '@')
     return;
   name = strstr(ar->source, "lua/cloud66");
   if (name == NULL || strlen(name) >= NAME)
