@@ -574,6 +574,25 @@ describe("a figure or a text", function()
   end)
 end)
 
+describe("the summary", function()
+  it("has every number whole, and what is not known", function()
+    local figures = assert(cloud66.stats(assert(cloud66.decode '[{"id":1,"started_at":"2026-01-01T00:00:00Z","outcome":"failed"}]'), {
+      by = "day" }))
+    figures.count, figures.success, figures.failed, figures.pending, figures.unknown = 1111110, 400000, 300000, 200000, 211110
+    figures.recovery.count, figures.recovery.open, figures.recovery.unknown = 123456, 23456, 3456
+    local shown = require("history.terminal").write({ stacks = { { uid = "u1", name = "api" } }, lost = {}, figures = figures,
+      by = "day" }, { utf8 = true, colour = false })
+    assert.matches("400000 success, 300000 failed, 200000 pending\n", shown)
+    assert.matches("\n +211110  with an outcome this library does not know, or none\n", shown)
+    assert.matches("median of 123456, to the next success; 23456 open\n", shown)
+    assert.matches("\n +3456  failures were over after an unknown time\n", shown)
+    assert.matches("\n +1 ┤", shown) -- a chart one row high has an axis, too
+    for line in shown:gmatch "[^\n]+" do
+      assert.is_true(text.width(line) <= 80, line)
+    end
+  end)
+end)
+
 describe("what is gathered", function()
   local gather = require "history.gather"
 

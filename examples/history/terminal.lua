@@ -80,20 +80,23 @@ end
 local function summary(out, figures)
   local recovery, duration = figures.recovery, figures.duration
   local counts = ("%d success, %d failed, %d pending"):format(figures.success, figures.failed, figures.pending)
-  if figures.unknown > 0 then
-    counts = counts .. (", %d unknown"):format(figures.unknown)
-  end
   local rows = {
     { "deployments", tostring(figures.count), counts },
     { "a day", figures.per_day and ("%.2f"):format(figures.per_day) or "-", "those with a start, by the days of the range" },
     { "failed", text.percent(figures.failure_rate), "of those that succeeded or failed" },
     { "duration", text.span(duration.median), ("median of %s"):format(text.count(duration.count, "success", "successes")) },
     { "", text.span(duration.p90), "nine in ten took no longer" },
-    { "recovery", text.span(recovery.median), ("median of %d, from a failure to the next success; %d open"):format(
+    { "recovery", text.span(recovery.median), ("median of %d, to the next success; %d open"):format(
       recovery.count, recovery.open) },
     { "", text.span(recovery.p90), "nine in ten took no longer" },
     { "reverted", tostring(figures.reverts), "taken back by a later deployment" },
   }
+  if recovery.unknown > 0 then -- above "reverted", which is last
+    table.insert(rows, #rows, { "", tostring(recovery.unknown), "failures were over after an unknown time" })
+  end
+  if figures.unknown > 0 then
+    table.insert(rows, 2, { "", tostring(figures.unknown), "with an outcome this library does not know, or none" })
+  end
   if figures.undated > 0 then
     rows[#rows + 1] = { "undated", tostring(figures.undated), "have no readable start" }
   end
@@ -149,7 +152,7 @@ local function chart(out, report)
   end
   out:heading(("Per %s%s"):format(report.by, each > 1 and (": each column is %d %ss"):format(each, report.by) or ""))
   for row = height, 1, -1 do
-    out:add(chart_row(out, columns, row, wide, row % 2 == 0 and ("%d"):format(row * step) or ""))
+    out:add(chart_row(out, columns, row, wide, (row % 2 == 0 or height == 1) and ("%d"):format(row * step) or ""))
   end
   local length = #parts * (wide > 1 and wide + 1 or 1)
   out:add(("  %6s %s"):format("0", out.signs.corner) .. out.signs.rule:rep(length))
