@@ -465,9 +465,9 @@ describe("a sequence that two coroutines read", function()
       end
       return { status = 200, headers = {}, body = '{"response":[{"id":7}],"pagination":{"next":null}}' }
     end }))
-    pcall(coroutine.wrap(function()
+    assert.is_false((coroutine.resume(coroutine.create(function() -- in nginx, what wrap() raises ends the whole program
       return seq()
-    end))
+    end))))
     broken = false
     assert.equal(7, seq().id)
   end)

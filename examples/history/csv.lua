@@ -10,8 +10,8 @@ local COLUMNS = {
   "triggered_via", "triggered_by", "git_ref", "git_hash", "is_live", "reverted", "commit_url", "error",
 }
 
--- Spreadsheets take a cell that begins so for a formula, wide forms (U+FF0B, U+FF0D, U+FF1D, U+FF20) and blanks in front included;
--- behind an apostrophe they do not. Where the system's language has a decimal comma, cells end at semicolons.
+-- Spreadsheets take a cell that begins so for a formula, wide forms (U+FF0B, U+FF0D, U+FF1D, U+FF20) and blanks in front
+-- included; behind an apostrophe they do not. Where the system's language has a decimal comma, cells end at semicolons.
 local BLANKS = "^[ \t\r\n]*"
 local FORMULA = { "[=+@%-]", "\239\188[\139\141\157\160]" }
 

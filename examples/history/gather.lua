@@ -60,7 +60,8 @@ local function filled(value)
   return type(value) == "string" and value:find "%S" and text.plain(value) or nil
 end
 
--- What each stack is called: by its name; where several have one name, with the environment; where that is one, too, with the uid.
+-- What each stack is called: by its name; where several have one name, with the environment; where that is one, too, with
+-- the uid.
 local function names_of(stacks)
   local names = {}
   local function add(more)
@@ -102,7 +103,8 @@ end
 ---@param asked table  of options.lua: by, since, before, html, csv
 ---@param on_deployment fun(count: integer, d: cloud66.Deployment)
 ---@return table|nil report, string? message, cloud66.Error? err
----report: {stacks = {{uid, name}}, figures = cloud66.Stats, by, from, to, marks, lines, lost, made}; marks only for html, lines for csv
+---report: {stacks = {{uid, name}}, figures = cloud66.Stats, by, from, to, marks, lines, lost, made};
+---marks only for html, lines only for csv
 function gather.read(stacks, deployments, asked, on_deployment)
   local report = { stacks = {}, marks = {}, lines = {}, lost = {}, by = asked.by, made = os.time() }
   local names, listed = names_of(stacks), {}
