@@ -282,6 +282,26 @@ describe("the budget", function()
       assert.equal(11, count())
     end)
 
+    for before = 0, 10, 10 do
+      it("is not taken for emptied when a count comes late, behind those of others, after " .. before, function()
+        local wide = connect(scenario, { store = store, budget = 300 })
+        for _ = 1, before do
+          assert(ping(wide)())
+        end
+        store.fail.get = function(key)
+          store.fail.get = nil
+          local value = store:get(key)
+          for _ = 1, 40 do -- other light threads, meanwhile
+            assert(ping(wide)())
+          end
+          return value
+        end
+        assert(ping(wide)())
+        assert.equal(before + 41, count())
+        assert.equal(before + 41, requests())
+      end)
+    end
+
     it("survives whatever stands in it", function()
       for _, text in ipairs { "", "x", "-5", "1e400", "nan", "99999999999999999999", "1.5", "\0", ("9"):rep(500) } do
         store.fail.get = function()

@@ -51,22 +51,24 @@ local function hour_of(self, user, now)
 end
 
 -- How many requests a store has forgotten: it was emptied, and others may have counted anew since. What is beyond a budget
--- is given back, so that a count may go down, by as much as is kept for changes.
-local function forgotten(self, spent, count)
+-- is given back, so that a count may go down, by as much as is kept for changes. Known: what this process knew when it asked.
+-- What it has learned since, in other light threads, may well be more than the answer.
+local function forgotten(self, known, count)
   if not count then
-    return spent.remote
+    return known.remote
   end
-  return count + reserve(self.own or 0) < spent.sure and spent.sure - count or 0
+  return count + reserve(self.own or 0) < known.sure and known.sure - count or 0
 end
 
 -- Learns the count of all. A store that was emptied is told what this process knew.
 local function read_count(self, spent)
+  local known = { remote = spent.remote, sure = spent.sure }
   local text = self.store:get(spent.key)
   local count = number_of(text)
   if not count and text ~= false then -- it cannot be told
     return spent.remote + spent.owed
   end
-  local lost = forgotten(self, spent, count)
+  local lost = forgotten(self, known, count)
   if lost == 0 then
     spent.remote = count or 0
   elseif self.store:add(spent.key .. ":lost", "1", LOST) then
