@@ -352,6 +352,7 @@ describe("cloud66.transport.resty", function()
     end)
 
     it("ends also where the caller's light thread was killed", function()
+      run "return true" -- over a connection that stays
       local before, start_time = sockets(), core.monotonic()
       run([[
         local thread = ngx.thread.spawn(function() connect(arg.url, { timeout = 0.6 }):stacks():collect() end)
@@ -391,6 +392,23 @@ describe("cloud66.transport.resty", function()
         return client:stacks():first() ~= nil
       ]], { url = fake.url { delay = "0.05" } }))
       assert.equal(worker, server:workers()[1])
+      check_quiet_log()
+    end)
+
+    it("ends the request whose light thread is killed while the answers to its map come in", function()
+      local killed = 0
+      for i = 1, 16 do
+        local got = run([[
+          local client = connect(arg.url)
+          local thread = ngx.thread.spawn(function()
+            client:map({ 1, 2, 3 }, function() return client:stacks():collect() end)
+          end)
+          ngx.sleep(arg.seconds)
+          return ngx.thread.kill(thread) or "too late"
+        ]], { url = fake.url { delay = "0.05" }, seconds = 0.046 + i * 0.001 })
+        killed = killed + (got == 1 and 1 or 0)
+      end
+      assert.is_true(killed > 0)
       check_quiet_log()
     end)
 

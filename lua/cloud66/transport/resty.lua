@@ -194,6 +194,18 @@ local function run_for(seconds, fn)
   ngx.thread.kill(clock)
 end
 
+local LOOKS = 0.1 -- seconds from one look at the parent to the next
+local LOOKS_FOR = 60 -- seconds: longer than any parent should take to notice
+
+-- Ends when the parent does, or ends this light thread. To end first, unnoticed, would be a trap: where the parent is killed
+-- then, nginx counts the two of them for ever, and the request stays open.
+local function stay_for(parent)
+  local latest = scheduler.now() + LOOKS_FOR
+  while coroutine.status(parent) ~= "dead" and scheduler.now() < latest do
+    ngx.sleep(LOOKS)
+  end
+end
+
 -- What request_uri() gave or raised, {pcall's results}; nil where time ran out. All of it goes on in a light thread
 -- beside the caller's, so that it ends in time though the caller may be killed.
 --
@@ -202,23 +214,31 @@ end
 local function exchange(seconds, ...)
   local args, outcome, is_over = { n = select("#", ...), ... }, nil, false
   local thread, ok, problem
+  local function work()
+    run_for(seconds, function()
+      outcome = { pcall(ask, unpack(args, 1, args.n)) }
+    end)
+    is_over = true
+  end
   local function start()
+    local parent = coroutine.running()
     thread = ngx.thread.spawn(function()
-      run_for(seconds, function()
-        outcome = { pcall(ask, unpack(args, 1, args.n)) }
-      end)
-      is_over = true
+      work()
+      stay_for(parent)
     end)
   end
   local function finish()
-    ok, problem = ngx.thread.wait(thread)
+    ok = is_over and ngx.thread.kill(thread)
+    if not ok then
+      ok, problem = ngx.thread.wait(thread)
+    end
   end
   local function has_ended()
     return is_over or coroutine.status(thread) == "dead" -- nginx had no memory for light threads, say
   end
   if not scheduler.wait_in_map(has_ended, start, finish) then
-    start()
-    finish()
+    thread = ngx.thread.spawn(work)
+    ok, problem = ngx.thread.wait(thread)
   end
   if not ok then
     return { false, problem }
