@@ -1,6 +1,7 @@
 -- A deployment: what each name reads, in whatever form the API sends it, and what it refuses.
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
+local fields = require "spec.support.fields"
 
 local null = cloud66.null
 local has_integers = 9007199254740993 ~= 9007199254740992
@@ -45,16 +46,16 @@ local predicate_of = {
     build = "type_build", redeploy = "type_redeploy", scale = "type_scale", first_build = "type_first_build", revert = "type_revert",
   },
 }
-local text_fields = { "triggered_by", "git_hash", "git_ref", "deploy_session", "reverted_by", "commit_url", "snapshot_uuid" }
-local date_fields = { started_at = "started_time", finished_at = "finished_time", reverted_at = "reverted_time" }
-local boolean_fields = { "is_head", "is_live", "is_deploying", "reverted" }
+local text_fields, boolean_fields = fields.names "text", fields.names "boolean"
+local date_fields = {}
+for _, name in ipairs(fields.names "date") do
+  date_fields[name] = fields.seconds_name(name)
+end
 
-local all_names = {
-  "id", "triggered_by", "git_hash", "git_ref", "deploy_session", "reverted_by", "commit_url", "snapshot_uuid",
-  "started_at", "finished_at", "reverted_at", "started_time", "finished_time", "reverted_time", "duration",
-  "triggered_via", "outcome", "deploy_type", "outcome_code", "outcome_meaning", "triggered_via_code", "triggered_via_meaning",
-  "deploy_type_code", "deploy_type_meaning", "is_head", "is_live", "is_deploying", "reverted",
-}
+local all_names = fields.names()
+for name in pairs(fields.more_names()) do
+  all_names[#all_names + 1] = name
+end
 local all_predicates = {
   "is_pending", "is_success", "is_failed", "is_finished", "is_running", "via_web", "via_api", "via_hook",
   "type_build", "type_redeploy", "type_scale", "type_first_build", "type_revert",
@@ -62,19 +63,22 @@ local all_predicates = {
 local all_methods = { "to_table", "to_json", "raw", "matches", "elapsed", "fields" }
 
 describe("a deployment's names", function()
-  it("are all listed here", function()
-    local listed = {}
-    for _, list in ipairs { all_names, all_predicates } do
-      for _, name in ipairs(list) do
-        listed[name] = true
-      end
+  it("are the keys in the API's order, and what is read of them", function()
+    assert.same(fields.names(), core.fields)
+    local known = fields.more_names()
+    for _, row in ipairs(fields.rows) do
+      known[row[1]] = row[2]
+    end
+    for _, name in ipairs(all_predicates) do
+      known[name] = "predicate"
     end
     for name, kind in pairs(core.names) do
-      assert.is_true(listed[name], ("'%s' is new: put it into the lists above%s"):format(name,
-        kind == "predicate" and ", and say when it is true" or ", and into the one of its kind (" .. kind .. ")"))
-      listed[name] = nil
+      assert.equal(known[name], kind, ("'%s' is new: %s"):format(name, kind == "predicate"
+        and "put it into the list above, and say when it is true" or "give it a row in spec/support/fields.lua"))
     end
-    assert.is_nil(next(listed))
+    for name in pairs(known) do
+      assert.is_string(core.names[name], ("'%s' is in spec/support/fields.lua, and not in src/field.h"):format(name))
+    end
   end)
 end)
 

@@ -2,6 +2,7 @@
 -- The documents are generated, and the same on every Lua.
 local core = require "cloud66.core"
 local cjson = require "cjson"
+local fields = require "spec.support.fields"
 
 local slow = os.getenv "C66_SLOW" ~= nil -- under valgrind
 
@@ -159,10 +160,13 @@ end)
 
 -- --- pages -------------------------------------------------------------------------------------
 
-local texts = { "triggered_by", "git_hash", "git_ref", "deploy_session", "reverted_by", "commit_url", "snapshot_uuid" }
-local dates = { started_at = "started_time", finished_at = "finished_time", reverted_at = "reverted_time" }
-local flags = { "is_head", "is_live", "reverted", "is_deploying" }
-local words = { "triggered_via", "outcome", "deploy_type" }
+local texts = fields.names "text"
+local dates = {}
+for _, name in ipairs(fields.names "date") do
+  dates[name] = fields.seconds_name(name)
+end
+local flags = fields.names "boolean"
+local words = fields.names "word"
 
 local seconds = {
   ["2024-02-15T14:30:00Z"] = 1708007400,

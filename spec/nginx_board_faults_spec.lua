@@ -179,8 +179,8 @@ end)
 
 describe("the board, whose memory is full,", function()
   it("keeps what it knew", function()
-    start({}, nil, nil, edit("board 16m", "board 100k"))
-    eventually(function() return server:log():find("no room", 1, true) end)
+    start({}, nil, nil, edit("board 16m", "board 92k"))
+    eventually(function() return server:log():find("no room", 1, true) end, server:log())
     local known = {}
     for _ = 1, 40 do
       for uid, stack in pairs(assert(board.stacks(server, function() return true end))) do

@@ -3,6 +3,7 @@ local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local fields = require "spec.support.fields"
 
 local connect, stack_of, raises, each_raises, failure = expect.connect, expect.stack_of, expect.raises, expect.each_raises, expect.failure
 
@@ -16,10 +17,13 @@ local function stack_with_body(body)
 end
 
 -- What the data says of a deployment, and what a deployment says of itself, in the same form.
-local compared = {
-  "triggered_by", "triggered_via", "started_time", "finished_time", "duration", "outcome", "git_hash", "git_ref", "deploy_session",
-  "deploy_type", "is_head", "is_live", "is_deploying", "reverted_by", "commit_url", "snapshot_uuid",
-}
+local compared = { "duration" }
+for _, row in ipairs(fields.rows) do
+  local name, kind = row[1], row[2]
+  if name ~= "id" and name ~= "reverted" and name ~= "reverted_at" then
+    compared[#compared + 1] = kind == "date" and fields.seconds_name(name) or name
+  end
+end
 
 local function picture(d, without)
   local shown = { id = ("%d"):format(d.id), reverted = d.reverted or false }

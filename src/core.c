@@ -57,6 +57,16 @@ static const luaL_Reg functions[] = {{"json", c66_lua_json},
                                      {"is_yieldable", c66_lua_is_yieldable},
                                      {NULL, NULL}};
 
+/* [-0, +1] The keys of a deployment, in the order the API documents them. */
+static void push_fields(lua_State *L) {
+  int f;
+  lua_createtable(L, C66_FIELD_COUNT, 0);
+  for (f = 0; f < C66_FIELD_COUNT; f++) {
+    lua_pushstring(L, c66_fields[f].name);
+    lua_rawseti(L, -2, f + 1);
+  }
+}
+
 /* [-0, +1] Each field that holds a word -> the list of the words the API documents for it. */
 static void push_words(lua_State *L) {
   int f;
@@ -82,6 +92,8 @@ C66_EXPORT int luaopen_cloud66_core(lua_State *L) {
   lua_newtable(L);
   c66_setfuncs(L, functions, 0);
   c66_open_page(L);
+  push_fields(L);
+  lua_setfield(L, -2, "fields");
   push_words(L);
   lua_setfield(L, -2, "words");
   lua_pushlightuserdata(L, NULL); /* the same value as cjson.null and ngx.null */

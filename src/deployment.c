@@ -31,34 +31,17 @@
 
 /* --- the model --- */
 
-static const char *const via_words[] = {"web", "api", "hook", NULL};
-static const char *const outcome_words[] = {"pending", "success", "failed", NULL};
-static const char *const type_words[] = {"build",       "redeploy", "scale",
-                                         "first_build", "revert",   NULL};
+#define C66_WORDS_OF(id, name, ...) static const char *const words_of_##id[] = {__VA_ARGS__, NULL};
+C66_FIELDS(C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_WORDS_OF, C66_NO_ROW)
 
-#define FIELD(name, type, slot, words)                                                             \
-  { name, sizeof(name) - 1, type, slot, words }
+#define ROW(id, name, type, words) {name, sizeof(name) - 1, type, C66_SLOT_##id, words},
+#define INTEGER(id, name) ROW(id, name, C66_INTEGER, NULL)
+#define TEXT(id, name) ROW(id, name, C66_TEXT, NULL)
+#define DATE(id, name, seconds) ROW(id, name, C66_DATE, NULL)
+#define WORD(id, name, ...) ROW(id, name, C66_WORD, words_of_##id)
+#define BOOLEAN(id, name) ROW(id, name, C66_BOOLEAN, NULL)
 
-const c66_field c66_fields[C66_FIELD_COUNT] = {
-    FIELD("id", C66_INTEGER, 4, NULL),
-    FIELD("triggered_by", C66_TEXT, 0, NULL),
-    FIELD("triggered_via", C66_WORD, 0, via_words),
-    FIELD("started_at", C66_DATE, 1, NULL),
-    FIELD("finished_at", C66_DATE, 2, NULL),
-    FIELD("outcome", C66_WORD, 1, outcome_words),
-    FIELD("git_hash", C66_TEXT, 3, NULL),
-    FIELD("git_ref", C66_TEXT, 4, NULL),
-    FIELD("deploy_session", C66_TEXT, 5, NULL),
-    FIELD("deploy_type", C66_WORD, 2, type_words),
-    FIELD("is_head", C66_BOOLEAN, 0, NULL),
-    FIELD("is_live", C66_BOOLEAN, 1, NULL),
-    FIELD("reverted", C66_BOOLEAN, 2, NULL),
-    FIELD("reverted_by", C66_TEXT, 6, NULL),
-    FIELD("reverted_at", C66_DATE, 7, NULL),
-    FIELD("is_deploying", C66_BOOLEAN, 3, NULL),
-    FIELD("commit_url", C66_TEXT, 8, NULL),
-    FIELD("snapshot_uuid", C66_TEXT, 9, NULL),
-};
+const c66_field c66_fields[C66_FIELD_COUNT] = {C66_FIELDS(INTEGER, TEXT, DATE, WORD, BOOLEAN)};
 
 /* --- where a value stands --- */
 
@@ -86,7 +69,7 @@ static c66_near no_ref(c66_nothing why) {
 
 static void set_state(c66_record *r, unsigned slot, c66_state state) {
   unsigned shift = 3 * slot;
-  r->states = (uint16_t)((r->states & ~(7U << shift)) | ((unsigned)state << shift));
+  r->states = (c66_states)((r->states & ~(7U << shift)) | ((unsigned)state << shift));
 }
 
 /* --- values --- */
@@ -276,7 +259,11 @@ static int has_id(const c66_record *r) {
 
 /* Other objects of the API have an id too; but a deployment says how it came about or ended. */
 static int is_doubtful(const c66_record *r) {
-  return !has_id(r) || (r->words[0] | r->words[1] | r->words[2]) == C66_ABSENT;
+  unsigned words = C66_ABSENT;
+  int i;
+  for (i = 0; i < C66_WORD_SLOTS; i++)
+    words |= r->words[i];
+  return !has_id(r) || words == C66_ABSENT;
 }
 
 /* Refuses an object that is no deployment, and says what it looks like. Otherwise not NULL. */

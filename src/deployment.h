@@ -1,42 +1,23 @@
 /*
  * deployment.h - floor 2: the Deployment model of the Cloud 66 API, and how a page of them lies in
- * memory. No lua.h, no curl.h.
- *
- * Source of the fields: the API's deployment model page (18 keys) and its deployments endpoints (16
- * keys).
+ * memory. No lua.h, no curl.h. The keys themselves are in field.h.
  */
 #ifndef C66_DEPLOYMENT_H
 #define C66_DEPLOYMENT_H
 
+#include "field.h"
 #include "json.h"
 
 C66_BEGIN_DECLS
 
 /* --- the model --- */
 
-/* The 18 keys of a deployment, in the order the API documents them. */
+#define C66_ID_OF(id, ...) C66_##id,
 typedef enum c66_field_id {
-  C66_ID,
-  C66_TRIGGERED_BY,
-  C66_TRIGGERED_VIA,
-  C66_STARTED_AT,
-  C66_FINISHED_AT,
-  C66_OUTCOME,
-  C66_GIT_HASH,
-  C66_GIT_REF,
-  C66_DEPLOY_SESSION,
-  C66_DEPLOY_TYPE,
-  C66_IS_HEAD,
-  C66_IS_LIVE,
-  C66_REVERTED,
-  C66_REVERTED_BY,
-  C66_REVERTED_AT,
-  C66_IS_DEPLOYING,
-  C66_COMMIT_URL,
-  C66_SNAPSHOT_UUID,
-  C66_FIELD_COUNT,
+  C66_FIELDS(C66_ID_OF, C66_ID_OF, C66_ID_OF, C66_ID_OF, C66_ID_OF) C66_FIELD_COUNT,
   C66_UNKNOWN_FIELD = C66_FIELD_COUNT
 } c66_field_id;
+#undef C66_ID_OF
 
 typedef enum c66_type {
   C66_TEXT,
@@ -47,7 +28,7 @@ typedef enum c66_type {
   C66_OTHER /* of a key that is no field */
 } c66_type;
 
-/* One row per key: the single place where a field is described. */
+/* One of each row of field.h. */
 typedef struct c66_field {
   const char *name;
   unsigned char length;     /* of name, bytes */
@@ -70,7 +51,7 @@ typedef enum c66_view {
   C66_VIEW_RUNNING   /* whether it is known to go on */
 } c66_view;
 
-/* One row per readable name. */
+/* One of each readable name. */
 typedef struct c66_attribute {
   const char *name;
   unsigned char view;  /* c66_view */
@@ -86,7 +67,12 @@ int c66_is_predicate(const c66_attribute *a);
 
 /* --- a page in memory: its records and words in one block, and the body they point into --- */
 
-enum { C66_TEXT_SLOTS = 10, C66_WORD_SLOTS = 3, C66_STATE_SLOTS = 5 };
+/* Where a record keeps each field: slots of texts, of words and of states. */
+#define C66_SLOT_OF(id, ...) C66_SLOT_##id,
+enum { C66_FIELDS(C66_NO_ROW, C66_SLOT_OF, C66_SLOT_OF, C66_NO_ROW, C66_NO_ROW) C66_TEXT_SLOTS };
+enum { C66_FIELDS(C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_SLOT_OF, C66_NO_ROW) C66_WORD_SLOTS };
+enum { C66_FIELDS(C66_SLOT_OF, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_SLOT_OF) C66_STATE_SLOTS };
+#undef C66_SLOT_OF
 
 /* Bytes of the body. */
 typedef struct c66_ref {
@@ -128,12 +114,18 @@ typedef enum c66_state {
 } c66_state;
 
 /*
- * The object is larger than near texts reach, or has a word too many for the list: texts and words
- * are looked up in the body when they are read.
+ * c66_state of each slot, and C66_WIDE: the object is larger than near texts reach, or has a word
+ * too many for the list, so that texts and words are looked up in the body when they are read.
  */
+#if C66_FIELDS(C66_ONE_ROW, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_ONE_ROW) 0 <= 5
+typedef uint16_t c66_states;
 #define C66_WIDE 0x8000U
+#else
+typedef uint32_t c66_states;
+#define C66_WIDE 0x80000000U
+#endif
 
-/* One deployment: 64 bytes, a cache line, and no copy of any text. */
+/* One deployment, and no copy of any text. With 18 keys 64 bytes, a cache line. */
 typedef struct c66_record {
   int64_t id;
   uint32_t offset; /* of the object in the body */
@@ -141,7 +133,7 @@ typedef struct c66_record {
   c66_near texts[C66_TEXT_SLOTS];
   uint16_t
       words[C66_WORD_SLOTS]; /* a c66_nothing, or C66_FIRST_WORD + index into the page's words */
-  uint16_t states;           /* c66_state of slots 0 to C66_STATE_SLOTS - 1; C66_WIDE */
+  c66_states states;
 } c66_record;
 
 /* Which part of {code, meaning} is the machine word; a bare text is kept as the code. */
@@ -153,8 +145,7 @@ typedef enum c66_word_source {
 } c66_word_source;
 
 /* C99 has no static assertion: an array of negative size does as well. */
-typedef char c66_record_is_a_cache_line[sizeof(c66_record) == 64 ? 1 : -1];
-typedef char c66_states_fit[3 * C66_STATE_SLOTS <= 15 ? 1 : -1];
+typedef char c66_states_fit[C66_STATE_SLOTS <= 5 * sizeof(c66_states) / sizeof(uint16_t) ? 1 : -1];
 
 /* A distinct {code, meaning} (or bare word) of a page, as sent. */
 typedef struct c66_word {

@@ -4,47 +4,24 @@
 
 #include <string.h>
 
-#define FIELD(name, field)                                                                         \
-  { name, C66_VIEW_FIELD, field, 0 }
-#define VIEW(name, view, field)                                                                    \
-  { name, view, field, 0 }
+#define VIEW(name, view, id) {name, view, C66_##id, 0},
+#define FIELD(id, name) VIEW(name, C66_VIEW_FIELD, id)
+#define DATE(id, name, seconds) FIELD(id, name) VIEW(seconds, C66_VIEW_SECONDS, id)
+#define WORD(id, name, ...)                                                                        \
+  FIELD(id, name)                                                                                  \
+  VIEW(name "_code", C66_VIEW_CODE, id)                                                            \
+  VIEW(name "_meaning", C66_VIEW_MEANING, id)
 #define IS_WORD(name, field, word)                                                                 \
   { name, C66_VIEW_IS_WORD, field, word }
 
+/* clang-format off: it takes rows that end with their own comma for one expression */
 const c66_attribute c66_attributes[] = {
-    FIELD("id", C66_ID),
-    FIELD("triggered_by", C66_TRIGGERED_BY),
-    FIELD("triggered_via", C66_TRIGGERED_VIA),
-    VIEW("triggered_via_code", C66_VIEW_CODE, C66_TRIGGERED_VIA),
-    VIEW("triggered_via_meaning", C66_VIEW_MEANING, C66_TRIGGERED_VIA),
-    FIELD("started_at", C66_STARTED_AT),
-    VIEW("started_time", C66_VIEW_SECONDS, C66_STARTED_AT),
-    FIELD("finished_at", C66_FINISHED_AT),
-    VIEW("finished_time", C66_VIEW_SECONDS, C66_FINISHED_AT),
-    VIEW("duration", C66_VIEW_DURATION, C66_STARTED_AT),
-    FIELD("outcome", C66_OUTCOME),
-    VIEW("outcome_code", C66_VIEW_CODE, C66_OUTCOME),
-    VIEW("outcome_meaning", C66_VIEW_MEANING, C66_OUTCOME),
-    FIELD("git_hash", C66_GIT_HASH),
-    FIELD("git_ref", C66_GIT_REF),
-    FIELD("deploy_session", C66_DEPLOY_SESSION),
-    FIELD("deploy_type", C66_DEPLOY_TYPE),
-    VIEW("deploy_type_code", C66_VIEW_CODE, C66_DEPLOY_TYPE),
-    VIEW("deploy_type_meaning", C66_VIEW_MEANING, C66_DEPLOY_TYPE),
-    FIELD("is_head", C66_IS_HEAD),
-    FIELD("is_live", C66_IS_LIVE),
-    FIELD("reverted", C66_REVERTED),
-    FIELD("reverted_by", C66_REVERTED_BY),
-    FIELD("reverted_at", C66_REVERTED_AT),
-    VIEW("reverted_time", C66_VIEW_SECONDS, C66_REVERTED_AT),
-    FIELD("is_deploying", C66_IS_DEPLOYING),
-    FIELD("commit_url", C66_COMMIT_URL),
-    FIELD("snapshot_uuid", C66_SNAPSHOT_UUID),
+    C66_FIELDS(FIELD, FIELD, DATE, WORD, FIELD){"duration", C66_VIEW_DURATION, C66_STARTED_AT, 0},
     IS_WORD("is_pending", C66_OUTCOME, 0),
     IS_WORD("is_success", C66_OUTCOME, 1),
     IS_WORD("is_failed", C66_OUTCOME, 2),
-    VIEW("is_finished", C66_VIEW_FINISHED, C66_OUTCOME),
-    VIEW("is_running", C66_VIEW_RUNNING, C66_OUTCOME),
+    {"is_finished", C66_VIEW_FINISHED, C66_OUTCOME, 0},
+    {"is_running", C66_VIEW_RUNNING, C66_OUTCOME, 0},
     IS_WORD("via_web", C66_TRIGGERED_VIA, 0),
     IS_WORD("via_api", C66_TRIGGERED_VIA, 1),
     IS_WORD("via_hook", C66_TRIGGERED_VIA, 2),
@@ -54,6 +31,7 @@ const c66_attribute c66_attributes[] = {
     IS_WORD("type_first_build", C66_DEPLOY_TYPE, 3),
     IS_WORD("type_revert", C66_DEPLOY_TYPE, 4),
 };
+/* clang-format on */
 
 const size_t c66_attribute_count = sizeof c66_attributes / sizeof c66_attributes[0];
 

@@ -18,12 +18,14 @@ local MOST_ENTRIES = 100 -- besides those that run or are live
 local MOST_LOST = 20 -- deployments that left the newest pages and are asked for one by one
 
 -- In the order in which an entry has their values; false stands for nil.
-local FIELDS = {
-  "triggered_by", "triggered_via", "started_at", "finished_at", "outcome", "git_hash", "git_ref", "deploy_session",
-  "deploy_type", "is_head", "is_live", "reverted", "reverted_by", "reverted_at", "is_deploying", "commit_url",
-  "snapshot_uuid",
-}
-local STARTED, LIVE = 3, 11
+local FIELDS, place = {}, {}
+for _, name in ipairs(core.fields) do
+  if name ~= "id" then
+    FIELDS[#FIELDS + 1] = name
+    place[name] = #FIELDS
+  end
+end
+local STARTED, LIVE = place.started_at, place.is_live
 
 -- --- cursors ---
 

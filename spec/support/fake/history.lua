@@ -1,6 +1,7 @@
 -- Makes up the deployment history of a stack: a team that works on weekdays, pushes more than it clicks, breaks things
 -- on Friday afternoons and now and then goes back.
 local calendar = require "spec.support.fake.calendar"
+local fields = require "spec.support.fields"
 local random = require "spec.support.fake.random"
 
 local history = {}
@@ -134,6 +135,11 @@ local function add(rnd, plan, list, index, start)
     end
   end
   d.commit_url = plan.repository .. "/commit/" .. d.git_hash
+  for _, row in ipairs(fields.rows) do
+    if d[row[1]] == nil then
+      d[row[1]] = row.sample
+    end
+  end
 end
 
 ---Deployments as plain tables, newest first. The plan has seed, count, first_id, from, to (Unix seconds of the first and

@@ -1,4 +1,5 @@
 -- A deployment of the data as the API's JSON object: integer codes, 18 keys. Scenarios change it from here.
+local fields = require "spec.support.fields"
 local json = require "spec.support.fake.json"
 
 local shape = {}
@@ -21,8 +22,8 @@ shape.words.outcome.cancelled = { 9, "Was Cancelled" }
 shape.words.outcome.skipped = { 11, "Was Skipped" }
 shape.words.triggered_via.schedule = { 7, "Scheduled Job" }
 
-shape.coded = { "triggered_via", "outcome", "deploy_type" }
-shape.dates = { "started_at", "finished_at", "reverted_at" }
+shape.coded = fields.names "word"
+shape.dates = fields.names "date"
 
 ---A word the way `style` ("int", "string" or "word") sends it.
 function shape.code(field, word, style)
@@ -36,26 +37,18 @@ function shape.code(field, word, style)
 end
 
 function shape.deployment(d)
-  return json.object {
-    { "id", d.id },
-    { "triggered_by", d.triggered_by },
-    { "triggered_via", shape.code("triggered_via", d.triggered_via, "int") },
-    { "started_at", d.started_at },
-    { "finished_at", d.finished_at },
-    { "outcome", shape.code("outcome", d.outcome, "int") },
-    { "git_hash", d.git_hash },
-    { "git_ref", d.git_ref },
-    { "deploy_session", d.deploy_session },
-    { "deploy_type", shape.code("deploy_type", d.deploy_type, "int") },
-    { "is_head", d.is_head },
-    { "is_live", d.is_live },
-    { "reverted", d.reverted or json.null },
-    { "reverted_by", d.reverted_by },
-    { "reverted_at", d.reverted_at },
-    { "is_deploying", d.is_deploying },
-    { "commit_url", d.commit_url },
-    { "snapshot_uuid", d.snapshot_uuid },
-  }
+  local members = {}
+  for i, row in ipairs(fields.rows) do
+    local name, kind = row[1], row[2]
+    local value = d[name]
+    if kind == "word" and value ~= nil then
+      value = shape.code(name, value, "int")
+    elseif name == "reverted" then
+      value = value or json.null
+    end
+    members[i] = { name, value }
+  end
+  return json.object(members)
 end
 
 return shape
