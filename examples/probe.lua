@@ -20,8 +20,7 @@ local function set(words)
 end
 
 -- What is documented.
-local DEPLOYMENT = set [[id triggered_by triggered_via started_at finished_at outcome git_hash git_ref deploy_session
-  deploy_type is_head is_live reverted reverted_by reverted_at is_deploying commit_url snapshot_uuid]]
+local DEPLOYMENT = set(table.concat(require("cloud66.core").fields, " "))
 local STACK = set [[uid name git git_branch environment cloud fqdn language framework status health last_activity
   last_activity_iso maintenance_mode has_loadbalancer created_at updated_at created_at_iso updated_at_iso
   deploy_directory cloud_status redeploy_hook account_id account_name backend version revision is_busy is_cluster
