@@ -159,7 +159,7 @@ describe("cloud66-deploy", function()
     end
     local scenario = quick { ends = "never" }
     local _, said, status = deploy(scenario, UID .. " --ref main --reference job-9",
-      "timeout --preserve-status -s INT 2")
+      "timeout --foreground --preserve-status -s INT 2")
     assert.equal(130, status, said)
     assert.matches("interrupted: what was started goes on; to wait on, run it again with %-%-reference job%-9", said)
     for _, request in ipairs(fake.requests(scenario.tag)) do

@@ -511,7 +511,7 @@ describe("the terminal", function()
       for _, seconds in ipairs { 1, 4, 15 } do -- long enough to have come so far
         if said ~= "interrupted\n" then
           _, said, status = history({ delay = "60" }, "--html " .. directory .. "/a.html",
-            "timeout --preserve-status -s INT " .. seconds)
+            "timeout --foreground --preserve-status -s INT " .. seconds)
         end
       end
       assert.equal("interrupted\n", said)

@@ -2,7 +2,8 @@
 -- through, and what the fake sends.
 --
 -- A row is { name, kind, endpoint = and model =, the value's JSON in those two documented bodies (see documented.lua), where
--- they have it; sample = what the fake's deployments have there, where history.lua makes up nothing }.
+-- they have it; sample = what the fake's deployments have there, where history.lua makes up nothing; seconds = a date's sample
+-- as Unix seconds }.
 
 local rows = {
   { "id", "integer", endpoint = "107", model = "456789" },

@@ -136,8 +136,9 @@ local function add(rnd, plan, list, index, start)
   end
   d.commit_url = plan.repository .. "/commit/" .. d.git_hash
   for _, row in ipairs(fields.rows) do
-    if d[row[1]] == nil then
+    if d[row[1]] == nil and row.sample ~= nil then
       d[row[1]] = row.sample
+      d[fields.seconds_name(row[1])] = row.seconds or row.sample
     end
   end
 end
