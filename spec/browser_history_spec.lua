@@ -1,16 +1,13 @@
 -- The page that examples/history.lua writes, as people see it.
 local browser = require "spec.support.browser"
 local fake = require "spec.support.fake"
-
-local function quote(value)
-  return "'" .. value:gsub("'", "'\\''") .. "'"
-end
+local host = require "spec.support.host"
 
 local HOSTILE = "<script>alert(1)</script>"
 
 local function write_page(path, scenario, arguments)
   local command = ("CLOUD66_URL=%s CLOUD66_TOKEN=%s %s examples/history.lua --html %s %s 2>&1"):format(
-    quote(fake.url(scenario)), quote(fake.token), quote(os.getenv "C66_LUA"), quote(path), arguments or "")
+    host.quote(fake.url(scenario)), host.quote(fake.token), host.quote(os.getenv "C66_LUA"), host.quote(path), arguments or "")
   local pipe = io.popen(command)
   local said = pipe:read "*a"
   pipe:close()
@@ -55,7 +52,7 @@ describe("the page of a history", function()
 
   teardown(function()
     page:stop()
-    os.execute("rm -rf " .. quote(directory))
+    os.execute("rm -rf " .. host.quote(directory))
   end)
 
   local PAGES = { "all", "few", "hostile", "lost" }

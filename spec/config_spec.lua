@@ -1,6 +1,7 @@
 -- What cloud66.new() makes of its options, the environment and the toolbelt's token file.
 local cloud66 = require "cloud66"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 
 local function raises(pattern, fn)
   local ok, problem = pcall(fn)
@@ -78,10 +79,6 @@ end
 
 -- --- child interpreters ---
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 local inherited = { "PATH", "LUA_PATH", "LUA_CPATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS" }
 
 -- Runs a program in a new interpreter that sees these variables and hardly any others; gives what it prints.
@@ -93,12 +90,12 @@ local function child(environment, program)
   local words = { "env", "-i" }
   for _, name in ipairs(inherited) do
     local value = os.getenv(name)
-    words[#words + 1] = value and quote(name .. "=" .. value)
+    words[#words + 1] = value and host.quote(name .. "=" .. value)
   end
   for name, value in pairs(environment) do
-    words[#words + 1] = quote(name .. "=" .. value)
+    words[#words + 1] = host.quote(name .. "=" .. value)
   end
-  words[#words + 1] = quote(os.getenv "C66_LUA") .. " " .. quote(path)
+  words[#words + 1] = host.quote(os.getenv "C66_LUA") .. " " .. host.quote(path)
   local pipe = io.popen(table.concat(words, " ") .. " 2>&1")
   local output = pipe:read "*a"
   pipe:close()
@@ -151,7 +148,7 @@ end
 local function with_home(text, fn)
   local home = os.tmpname()
   os.remove(home)
-  os.execute("mkdir -p " .. quote(home .. "/.cloud66"))
+  os.execute("mkdir -p " .. host.quote(home .. "/.cloud66"))
   local path = home .. "/.cloud66/cx.json"
   if text then
     local file = io.open(path, "w")
@@ -159,7 +156,7 @@ local function with_home(text, fn)
     file:close()
   end
   local ok, problem = pcall(fn, home, path)
-  os.execute("rm -r " .. quote(home))
+  os.execute("rm -r " .. host.quote(home))
   if not ok then
     error(problem, 0)
   end

@@ -2,17 +2,14 @@
 local cjson = require "cjson"
 local child = require "spec.support.child"
 local fake = require "spec.support.fake"
-
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
+local host = require "spec.support.host"
 
 -- Runs it in a world; gives its standard output, its standard error, its exit status.
 local function deploy(scenario, arguments, prefix)
   local errors = os.tmpname()
-  local environment = ("CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(quote(fake.url(scenario)), quote(fake.token))
+  local environment = ("CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(host.quote(fake.url(scenario)), host.quote(fake.token))
   local pipe = io.popen(("%s %s %s examples/deploy.lua %s 2>%s; echo status $?"):format(
-    environment, prefix or "", quote(os.getenv "C66_LUA"), arguments, quote(errors)))
+    environment, prefix or "", host.quote(os.getenv "C66_LUA"), arguments, host.quote(errors)))
   local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
   pipe:close()
   local file = io.open(errors)

@@ -6,33 +6,8 @@
 local annotations = require "spec.support.annotations"
 local child = require "spec.support.child"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local markdown = require "spec.support.markdown"
-
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return output
-end
-
-local function read(path)
-  local file = io.open(path)
-  local text = file and file:read "*a"
-  if file then
-    file:close()
-  end
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-end
-
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
 
 local pages = {}
 for _, path in ipairs(markdown.pages()) do
@@ -41,7 +16,7 @@ for _, path in ipairs(markdown.pages()) do
   end
 end
 
-local ROOT = shell "pwd":match "[^\n]+"
+local ROOT = host.output "pwd":match "[^\n]+"
 local PRELUDE = 'local cloud66 = require "cloud66"; local client = assert(cloud66.new()); '
   .. 'local stack = assert(client:find_stack { name = "awesome-app-staging" }) '
 
@@ -63,7 +38,7 @@ end
 -- A world in which a deployment begins and ends at once, so that no spec has to wait.
 local function environment()
   return ("env -u CI CLOUD66_URL=%s CLOUD66_TOKEN=%s CI_JOB_ID=%s"):format(
-    quote(fake.url { world = fake.world().name, queue = 0, takes = 0 }), quote(fake.token), fake.fresh_tag())
+    host.quote(fake.url { world = fake.world().name, queue = 0, takes = 0 }), host.quote(fake.token), fake.fresh_tag())
 end
 
 -- What a page's text block says that the block before it gives; nil where there is none.
@@ -126,7 +101,7 @@ local ELSEWHERE = {
 local function is_run_elsewhere(line)
   for _, row in ipairs(ELSEWHERE) do
     if line:find(row[1]) then
-      return (read(row[2]) or ""):find(row[3], 1, true) ~= nil
+      return (host.read(row[2]) or ""):find(row[3], 1, true) ~= nil
     end
   end
   return false
@@ -140,20 +115,20 @@ end
 local RUNS_COMMANDS = _VERSION == "Lua 5.4" and child.is_interruptible and not os.getenv "C66_SLOW"
 
 local function run_command(line, directory)
-  local command = line:gsub("^script/", quote(ROOT) .. "/script/"):gsub("^CLONE=%.%.%.", "CLONE=" .. quote(ROOT))
-  local output = shell(("cd %s && export C66_BUILT=1 && { %s; } </dev/null 2>said; echo status $?"):format(quote(directory), command))
+  local command = line:gsub("^script/", host.quote(ROOT) .. "/script/"):gsub("^CLONE=%.%.%.", "CLONE=" .. host.quote(ROOT))
+  local output = host.output(("cd %s && export C66_BUILT=1 && { %s; } </dev/null 2>said; echo status $?"):format(host.quote(directory), command))
   local text, status = output:match "^(.*)status (%d+)%s*$"
-  return text, tonumber(status), read(directory .. "/said")
+  return text, tonumber(status), host.read(directory .. "/said")
 end
 
 -- All files that a page puts somewhere, and those that its commands take for granted.
 local function put_files(blocks, directory)
-  write(directory .. "/my-script.lua", 'local client = assert(require("cloud66").new())\n'
+  host.write(directory .. "/my-script.lua", 'local client = assert(require("cloud66").new())\n'
     .. "local stacks, message, err = client:stacks():collect()\nif not stacks then io.stderr:write(message) os.exit(err.exit_code) end\n")
   for _, block in ipairs(blocks) do
     local name = (block.kind == "lua" or block.kind == "sh") and file_of(block)
     if name then
-      write(directory .. "/" .. name, block.text)
+      host.write(directory .. "/" .. name, block.text)
     end
   end
 end
@@ -162,7 +137,7 @@ describe("the commands in", function()
   for _, page in ipairs(pages) do
     local blocks = markdown.blocks(page)
     it(page .. " are run by somebody, and what is run here does as it says", function()
-      local directory = shell "mktemp -d":match "%S+"
+      local directory = host.output "mktemp -d":match "%S+"
       put_files(blocks, directory)
       local wrong = {}
       for i, block in ipairs(blocks) do
@@ -181,7 +156,7 @@ describe("the commands in", function()
           end
         end
       end
-      os.execute("rm -rf " .. quote(directory))
+      os.execute("rm -rf " .. host.quote(directory))
       assert.same({}, wrong)
     end)
   end
@@ -215,7 +190,7 @@ end
 -- --- links, and what tables say ---
 
 local function exists(path)
-  return shell(("test -e %s && echo yes"):format(quote(path))) ~= ""
+  return host.output(("test -e %s && echo yes"):format(host.quote(path))) ~= ""
 end
 
 describe("a link in", function()
@@ -244,7 +219,7 @@ describe("a link in", function()
 end)
 
 it("the stacks of the fake API are as docs/testing.md has them", function()
-  local text = read "docs/testing.md"
+  local text = host.read "docs/testing.md"
   for _, name in ipairs(fake.data.stack_names) do
     local stack = fake.data.stack(name)
     local row = ("| `%s` (%s) | `%s` | %d |"):format(stack.name, stack.environment, stack.uid, #fake.data.deployments(name))
@@ -269,7 +244,7 @@ describe("every name is told of in", function()
   local _, by_name = annotations.all()
   for page, classes in pairs(TOLD_IN) do
     it(page, function()
-      local text, missing = read(page), {}
+      local text, missing = host.read(page), {}
       for _, class in ipairs(classes) do
         local item = by_name["cloud66." .. class]
         for _, list in ipairs { item.fields or {}, item.methods, item.values or {} } do
@@ -293,7 +268,7 @@ describe("what README.md says that goes wrong elsewhere", function()
     if path then
       count = count + 1
       it(cells[1] .. ", has a spec", function()
-        assert.is_truthy((read(path) or ""):find(('it("%s"'):format(name), 1, true), ("%s has no spec '%s'"):format(path, name))
+        assert.is_truthy((host.read(path) or ""):find(('it("%s"'):format(name), 1, true), ("%s has no spec '%s'"):format(path, name))
       end)
     end
   end

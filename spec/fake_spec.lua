@@ -1,6 +1,7 @@
 -- The fake API is what the other specs believe; these check it with a client that is not ours.
 local cjson = require "cjson"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local scenario = require "spec.support.fake.scenario"
 
 local function shell(command)
@@ -10,21 +11,17 @@ local function shell(command)
   return output
 end
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 local has_curl = shell "command -v curl" ~= ""
 
 -- Status, body and HTTP version of a GET.
 local function get(url, ...)
   local options = {}
   for i, option in ipairs { ... } do
-    options[i] = quote(option)
+    options[i] = host.quote(option)
   end
-  local write = quote "\n%{http_code} %{http_version} %{exitcode}"
+  local write = host.quote "\n%{http_code} %{http_version} %{exitcode}"
   local command = "curl -s --noproxy '*' --max-time 20 --cacert %s -w %s %s %s"
-  local output = shell(command:format(quote(fake.ca), write, table.concat(options, " "), quote(url)))
+  local output = shell(command:format(host.quote(fake.ca), write, table.concat(options, " "), host.quote(url)))
   local body, status, version, code = output:match "^(.*)\n(%d+) ([%d.]+) (%d+)$"
   return tonumber(status), body, version, tonumber(code)
 end
@@ -282,7 +279,7 @@ describe("the fake API", function()
     assert.are.same({ "Bearer valid", "7" }, { r.headers.authorization, r.headers["x-account"] })
     get(fake.url { tag = tag } .. "/stacks?access_token=" .. fake.token)
     assert.are.equal("<token valid>", fake.requests(tag)[2].query.access_token)
-    assert.is_nil(shell("cat " .. quote(os.getenv "C66_FAKE_DIR" .. "/requests.jsonl")):find(fake.token, 1, true))
+    assert.is_nil(shell("cat " .. host.quote(os.getenv "C66_FAKE_DIR" .. "/requests.jsonl")):find(fake.token, 1, true))
   end)
 
   it("repeats deployments where newer ones came in between", function()

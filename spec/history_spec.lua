@@ -6,30 +6,18 @@ local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
 package.path = package.path .. ";examples/?.lua"
+local host = require "spec.support.host"
 local text = require "history.text"
-
-local function quote(value)
-  return "'" .. value:gsub("'", "'\\''") .. "'"
-end
-
-local function read(path)
-  local file = io.open(path, "rb")
-  local content = file and file:read "*a"
-  if file then
-    file:close()
-  end
-  return content
-end
 
 -- Runs it; gives its standard output, its standard error, its exit status. In UTF-8, unless `prefix` says otherwise.
 local function history(scenario, arguments, prefix)
   local errors = os.tmpname()
-  local environment = ("LC_ALL=C.UTF-8 CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(quote(fake.url(scenario)), quote(fake.token))
+  local environment = ("LC_ALL=C.UTF-8 CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(host.quote(fake.url(scenario)), host.quote(fake.token))
   local pipe = io.popen(("%s %s %s examples/history.lua %s 2>%s; echo status $?"):format(
-    environment, prefix or "", quote(os.getenv "C66_LUA"), arguments or "", quote(errors)))
+    environment, prefix or "", host.quote(os.getenv "C66_LUA"), arguments or "", host.quote(errors)))
   local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
   pipe:close()
-  local said = read(errors)
+  local said = host.read(errors)
   os.remove(errors)
   return output, said, tonumber(status)
 end
@@ -43,7 +31,7 @@ local function with_directory(fn)
   local directory = pipe:read "*l"
   pipe:close()
   local ok, problem = pcall(fn, directory)
-  os.execute("rm -rf " .. quote(directory))
+  os.execute("rm -rf " .. host.quote(directory))
   if not ok then
     error(problem, 0)
   end
@@ -161,7 +149,7 @@ describe("examples/history.lua", function()
       assert.equal("", output)
     end
     assert.same({}, fake.requests(tag))
-    assert.is_nil(read "a")
+    assert.is_nil(host.read "a")
     output, said, status = history({ tag = tag }, "", "CLOUD66_URL=ftp://x")
     assert.equal(64, status)
     assert.matches("^history: CLOUD66_URL must look like", said)
@@ -218,8 +206,8 @@ describe("examples/history.lua", function()
       local output, said, status = history({}, ("'brand new' --html %s/a.html --csv %s/a.csv"):format(directory, directory))
       assert.equal(0, status, said)
       assert.matches("no deployments", output)
-      assert.matches("No deployments", read(directory .. "/a.html"))
-      assert.equal(1, #records(read(directory .. "/a.csv")))
+      assert.matches("No deployments", host.read(directory .. "/a.html"))
+      assert.equal(1, #records(host.read(directory .. "/a.csv")))
     end)
   end)
 
@@ -272,7 +260,7 @@ describe("examples/history.lua", function()
       assert.equal(0, status, said)
       assert.matches("written: ", said)
       local by_id, last = {}, "9999"
-      for _, row in ipairs(rows(read(directory .. "/all.csv"))) do
+      for _, row in ipairs(rows(host.read(directory .. "/all.csv"))) do
         by_id[row.stack_uid .. row.id] = row
         assert.is_true(row.started_at <= last)
         last = row.started_at
@@ -296,7 +284,7 @@ describe("examples/history.lua", function()
       local world = hostile_world()
       local _, said, status = history({ world = world.name }, "'brand new' --csv " .. directory .. "/a.csv")
       assert.equal(0, status, said)
-      local content, refs = read(directory .. "/a.csv"), {}
+      local content, refs = host.read(directory .. "/a.csv"), {}
       assert.is_nil(content:gsub("\r\n", ""):find "%c")
       for i, row in ipairs(rows(content)) do
         refs[i] = row.git_ref
@@ -319,7 +307,7 @@ describe("examples/history.lua", function()
         assert.is_nil(output:find "\194[\128-\159]")
         assert.is_nil(output:find "\226\128\174")
       end
-      local html = read(directory .. "/a.html")
+      local html = host.read(directory .. "/a.html")
       assert.is_nil(html:gsub("\n", ""):find "%c")
       assert.is_nil(html:find("<script", 1, true))
       assert.matches("&lt;script&gt;alert%(1%)&lt;/script&gt;", html)
@@ -338,7 +326,7 @@ describe("examples/history.lua", function()
     with_directory(function(directory)
       local _, said, status = history({}, "--html " .. directory .. "/a.html")
       assert.equal(0, status, said)
-      local html = read(directory .. "/a.html")
+      local html = host.read(directory .. "/a.html")
       assert.matches("^<!DOCTYPE html>", html)
       assert.matches("Content%-Security%-Policy\" content=\"default%-src 'none'; style%-src 'unsafe%-inline'", html)
       for _, what in ipairs { "<script", "http:", "https:", "@import", "<link", "<img", " on%a+=", "javascript:", "src=" } do
@@ -373,12 +361,12 @@ describe("a stack that cannot be read", function()
       end
       assert.matches("deployments +61 ", output)
       assert.matches("api %(" .. fake.stacks.api:gsub("%-", "%%-") .. "%) could not be read: forbidden: ", said)
-      local html = read(directory .. "/a.html")
+      local html = host.read(directory .. "/a.html")
       assert.matches("1 stack was not read to the end", html)
       assert.matches("forbidden: ", html)
       assert.matches('api <span class="soft">0, not read to the end<', html)
       elements(html)
-      local list = rows(read(directory .. "/a.csv"))
+      local list = rows(host.read(directory .. "/a.csv"))
       assert.equal(62, #list)
       assert.equal(fake.stacks.api, list[62].stack_uid)
       assert.matches("^forbidden: ", list[62].error)
@@ -400,8 +388,8 @@ describe("a stack that cannot be read", function()
       assert.equal(4, status)
       assert.matches("^forbidden: none of the 4 stacks", said)
       assert.equal("", output)
-      assert.equal("the last one", read(directory .. "/old.html"))
-      assert.is_nil(read(directory .. "/new.csv"))
+      assert.equal("the last one", host.read(directory .. "/old.html"))
+      assert.is_nil(host.read(directory .. "/new.csv"))
     end)
     for kind, scenario in pairs { auth = { auth = "empty401" }, network = { cut = "head", on = "stacks" } } do
       local _, said, status = history(scenario)
@@ -421,7 +409,7 @@ describe("the files of a report", function()
       _, said, status = history({ tag = tag }, ("--csv %s/new.csv --html %s"):format(directory, directory))
       assert.equal(1, status)
       assert.matches("cannot write ", said)
-      assert.is_nil(read(directory .. "/new.csv"))
+      assert.is_nil(host.read(directory .. "/new.csv"))
       assert.same({}, fake.requests(tag))
     end)
   end)
@@ -435,7 +423,7 @@ describe("the files of a report", function()
         assert.equal(64, status)
         assert.matches("two files", said)
       end
-      assert.is_nil(read(directory .. "/a"))
+      assert.is_nil(host.read(directory .. "/a"))
       assert.same({}, fake.requests(tag))
     end)
   end)
@@ -445,11 +433,11 @@ describe("the files of a report", function()
       history({}, ("api --html %s/a.html --csv %s/a.csv 2>/dev/null | true"):format(directory, directory))
       -- The end of a pipe says nothing of who is before it.
       local deadline = os.time() + 20
-      while not (read(directory .. "/a.html") or ""):find "</html>" and os.time() < deadline do
+      while not (host.read(directory .. "/a.html") or ""):find "</html>" and os.time() < deadline do
         os.execute "sleep 0.1"
       end
-      elements(read(directory .. "/a.html"))
-      assert.equal(31, #records(read(directory .. "/a.csv")))
+      elements(host.read(directory .. "/a.html"))
+      assert.equal(31, #records(host.read(directory .. "/a.csv")))
     end)
   end)
 
@@ -472,9 +460,9 @@ describe("the terminal", function()
     if not io.open "/usr/bin/script" then
       return nil
     end
-    local command = ("%s %s examples/history.lua %s"):format(prefix or "", quote(os.getenv "C66_LUA"), arguments)
+    local command = ("%s %s examples/history.lua %s"):format(prefix or "", host.quote(os.getenv "C66_LUA"), arguments)
     local pipe = io.popen(("LC_ALL=C.UTF-8 TERM=xterm NO_COLOR= CLOUD66_URL=%s CLOUD66_TOKEN=%s script -qec %s /dev/null </dev/null"):format(
-      quote(fake.url {}), quote(fake.token), quote(command)))
+      host.quote(fake.url {}), host.quote(fake.token), host.quote(command)))
     local output = pipe:read "*a"
     pipe:close()
     return output
@@ -516,7 +504,7 @@ describe("the terminal", function()
       end
       assert.equal("interrupted\n", said)
       assert.equal(130, status)
-      assert.is_nil(read(directory .. "/a.html"))
+      assert.is_nil(host.read(directory .. "/a.html"))
     end)
   end)
 end)

@@ -1,19 +1,16 @@
 -- examples/probe.lua: what it says of each way the API may answer, and what it never shows.
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 
 local fresh_tag, uids = fake.fresh_tag, fake.stacks
 
 -- --- child interpreters ---
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 -- Runs a command in this environment; gives what it wrote, errors too, and its exit status.
 local function run(environment, command)
   local words = {}
   for name, value in pairs(environment) do
-    words[#words + 1] = name .. "=" .. quote(value)
+    words[#words + 1] = name .. "=" .. host.quote(value)
   end
   local pipe = io.popen(("%s %s 2>&1; echo status $?"):format(table.concat(words, " "), command))
   local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
@@ -22,7 +19,7 @@ local function run(environment, command)
 end
 
 local function run_probe(address, token, arguments)
-  local command = quote(os.getenv "C66_LUA") .. " examples/probe.lua " .. (arguments or "")
+  local command = host.quote(os.getenv "C66_LUA") .. " examples/probe.lua " .. (arguments or "")
   return run({ CLOUD66_URL = address, CLOUD66_TOKEN = token }, command)
 end
 
@@ -49,7 +46,7 @@ local function run_with(bodies, token)
   local file = io.open(name, "w")
   file:write(table.concat(program, "\n"))
   file:close()
-  local output, status = run({ CLOUD66_URL = fake.closed_url(), CLOUD66_TOKEN = token }, quote(os.getenv "C66_LUA") .. " " .. name)
+  local output, status = run({ CLOUD66_URL = fake.closed_url(), CLOUD66_TOKEN = token }, host.quote(os.getenv "C66_LUA") .. " " .. name)
   os.remove(name)
   return output, status
 end

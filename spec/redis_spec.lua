@@ -5,6 +5,7 @@ local cloud66 = require "cloud66"
 local contract = require "spec.support.store_contract"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
+local host = require "spec.support.host"
 local nginx = require "cloud66.nginx"
 local redis = require "spec.support.redis"
 local scheduler = require "cloud66.scheduler"
@@ -76,7 +77,7 @@ describe("a store in Redis", function()
   end)
 
   it("is reached over IPv6, too", function()
-    if not redis.shell("cat /proc/net/if_inet6 2>/dev/null"):find(("0"):rep(31) .. "1") then
+    if not host.output("cat /proc/net/if_inet6 2>/dev/null"):find(("0"):rep(31) .. "1") then
       pending "this machine has no ::1"
       return
     end

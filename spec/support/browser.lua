@@ -5,6 +5,7 @@ local cjson = require "cjson"
 local core = require "cloud66.core"
 local curl = require "cloud66.curl"
 local colour = require "spec.support.colour"
+local host = require "spec.support.host"
 local look = require "spec.support.browser_look"
 
 local browser = { luminance = colour.luminance, contrast = colour.contrast }
@@ -13,22 +14,6 @@ local methods = {}
 local browser_mt = { __index = methods }
 
 local PATIENCE = 60 -- seconds for anything: machines may be slow and busy
-
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return output
-end
-
-local function read(path)
-  local file = io.open(path)
-  local text = file and file:read "*a" or ""
-  if file then
-    file:close()
-  end
-  return text
-end
 
 -- --- WebDriver ---
 
@@ -85,13 +70,13 @@ end
 local function wait_for_port(directory)
   local latest = core.monotonic() + PATIENCE
   while core.monotonic() < latest do
-    local port = read(directory .. "/output"):match "started successfully on port (%d+)"
+    local port = host.read(directory .. "/output", ""):match "started successfully on port (%d+)"
     if port then
       return tonumber(port)
     end
     core.sleep(0.05)
   end
-  return nil, "chromedriver does not start: " .. read(directory .. "/output")
+  return nil, "chromedriver does not start: " .. host.read(directory .. "/output", "")
 end
 
 local function capabilities(directory)
@@ -107,7 +92,7 @@ local function capabilities(directory)
 end
 
 local function launch()
-  local directory = shell("mktemp -d"):match "%S+" or error("no temporary directory", 0)
+  local directory = host.output("mktemp -d"):match "%S+" or error("no temporary directory", 0)
   -- It ends with this process, however that one ends: the kernel closes the pipe.
   local self = setmetatable({
     directory = directory,

@@ -1,9 +1,7 @@
 -- Programs in an interpreter of their own, the one that runs the specs.
-local child = {}
+local host = require "spec.support.host"
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
+local child = {}
 
 ---Runs a program in a new interpreter; gives what it wrote to standard output, to standard error, and its exit status.
 ---@param program string Lua
@@ -14,7 +12,7 @@ function child.run(program, prefix)
   file:write(program)
   file:close()
   local pipe = io.popen(("%s %s %s 2>%s; echo status $?"):format(
-    prefix or "", quote(os.getenv "C66_LUA"), quote(path), quote(errors)))
+    prefix or "", host.quote(os.getenv "C66_LUA"), host.quote(path), host.quote(errors)))
   local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
   pipe:close()
   file = io.open(errors)

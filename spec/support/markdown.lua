@@ -1,12 +1,7 @@
 -- Markdown pages as data: their blocks of code, headings, links and tables. As much of Markdown as this project's pages use.
-local markdown = {}
+local host = require "spec.support.host"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
+local markdown = {}
 
 ---The pages of this project, paths from the top of the tree.
 ---@return string[]
@@ -26,7 +21,7 @@ end
 ---@return table[]
 function markdown.blocks(path)
   local found, block, note, above, number, blank = {}, nil, nil, "", 0, true
-  for line in (read(path) .. "\n"):gmatch "(.-)\n" do
+  for line in (assert(host.read(path), path) .. "\n"):gmatch "(.-)\n" do
     number = number + 1
     local fence = line:match "^```(%w*)"
     if block and block.kind ~= "indented" then
@@ -63,7 +58,7 @@ end
 
 -- The text without its blocks of code.
 local function prose(path)
-  local text = "\n" .. read(path)
+  local text = "\n" .. assert(host.read(path), path)
   text = text:gsub("\n```.-\n```", "\n"):gsub("\n    [^\n]*", "\n")
   return (text:gsub("`[^`\n]*`", function(code)
     return code:gsub("[%[%]()#|]", " ")
@@ -82,7 +77,7 @@ end
 ---@return table<string, boolean>
 function markdown.anchors(path)
   local anchors = {}
-  for heading in ("\n" .. read(path)):gsub("\n```.-\n```", "\n"):gmatch "\n#+%s+([^\n]+)" do
+  for heading in ("\n" .. assert(host.read(path), path)):gsub("\n```.-\n```", "\n"):gmatch "\n#+%s+([^\n]+)" do
     local anchor = markdown.anchor(heading)
     local name, count = anchor, 0
     while anchors[name] do
@@ -129,7 +124,7 @@ end
 ---@return string[][]
 function markdown.rows(path)
   local rows, in_table = {}, false
-  for line in (read(path) .. "\n"):gmatch "(.-)\n" do
+  for line in (assert(host.read(path), path) .. "\n"):gmatch "(.-)\n" do
     if line:find "^|[%s%-|]+|$" then
       in_table = true
     elseif not line:find "^|" then

@@ -1,6 +1,7 @@
 -- An nginx with this library in its workers, as its users would have it: for specs that run outside of it, and ask it.
 local core = require "cloud66.core"
 local curl = require "cloud66.curl"
+local host = require "spec.support.host"
 
 local nginx = {}
 
@@ -10,36 +11,14 @@ local server_mt = { __index = methods }
 -- The modules for nginx's LuaJIT, where another Lua runs the specs.
 local build = os.getenv "C66_NGINX_BUILD" or os.getenv "C66_BUILD"
 
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return output
-end
-
-local function read(path)
-  local file = io.open(path)
-  local text = file and file:read "*a" or ""
-  if file then
-    file:close()
-  end
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "w"))
-  file:write(text)
-  file:close()
-end
-
 -- As root, a worker would be nobody, who may not be allowed to read this tree.
 local function user_line()
-  return shell "id -u" == "0\n" and "user root;" or ""
+  return host.output "id -u" == "0\n" and "user root;" or ""
 end
 
 -- A file that a user would start as it is: only its port changes, and where it finds nginx's modules and this library.
 local function adapted(self, path)
-  local text = read(path)
+  local text = host.read(path, "")
   local function replace(pattern, replacement)
     local changed, count = text:gsub(pattern, (replacement:gsub("%%", "%%%%")))
     assert(count > 0, path .. " holds no " .. pattern)
@@ -124,7 +103,7 @@ end
 -- nginx writes its pid file once it listens; an answer on the port might be somebody else's.
 local function wait_until_ready(self)
   for _ = 1, 1000 do
-    if read(self.directory .. "/nginx.pid") ~= "" then
+    if host.read(self.directory .. "/nginx.pid", "") ~= "" then
       return true
     elseif self:log():find("[emerg]", 1, true) or self:log():find("init_by_lua error", 1, true) then
       return false
@@ -134,28 +113,18 @@ local function wait_until_ready(self)
   return false
 end
 
--- Below 32768, where no outgoing connection takes ports.
-local function random_port()
-  local high, low = core.random(2):byte(1, 2)
-  return 10000 + (high * 256 + low) % 22700
-end
-
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 -- What to put before the command: variables of its environment; false takes one out.
 local function prefix(environment)
   local parts = { "env" }
   for name, value in pairs(environment or {}) do
-    table.insert(parts, value and #parts + 1 or 2, value and name .. "=" .. quote(value) or "-u " .. name)
+    table.insert(parts, value and #parts + 1 or 2, value and name .. "=" .. host.quote(value) or "-u " .. name)
   end
   return table.concat(parts, " ")
 end
 
 local function launch(self)
-  self.port = self.options.port or random_port()
-  write(self.directory .. "/nginx.conf", configuration(self))
+  self.port = self.options.port or host.random_port()
+  host.write(self.directory .. "/nginx.conf", configuration(self))
   -- It ends with this process, however that one ends: the kernel closes the pipe.
   self.pipe = assert(io.popen(("cd '%s' && { %s '%s' -p '%s/' -e error.log -c nginx.conf %s >output 2>&1 </dev/null & p=$!; "
     .. "cat >/dev/null; kill -TERM $p 2>/dev/null; wait $p 2>/dev/null; }"):format(self.directory, prefix(self.options.environment),
@@ -170,12 +139,12 @@ end
 ---without what every one has.
 ---Beside either: port; environment, a table of variables, false where one is not to be set.
 function nginx.start(options)
-  local self = setmetatable({ options = options, directory = shell("mktemp -d"):match "%S+", root = shell("pwd"):match "%S+" }, server_mt)
+  local self = setmetatable({ options = options, directory = host.output("mktemp -d"):match "%S+", root = host.output("pwd"):match "%S+" }, server_mt)
   for _ = 1, 20 do
     if launch(self) then
       return self
     end
-    local log = self:log() .. read(self.directory .. "/output")
+    local log = self:log() .. host.read(self.directory .. "/output", "")
     if not log:find "Address already in use" then
       self:stop()
       error("nginx does not start:\n" .. log, 2)
@@ -188,17 +157,17 @@ end
 
 ---The error log so far.
 function methods:log()
-  return read(self.directory .. "/error.log")
+  return host.read(self.directory .. "/error.log", "")
 end
 
 function methods:pid()
-  return tonumber(read(self.directory .. "/nginx.pid"))
+  return tonumber(host.read(self.directory .. "/nginx.pid", ""))
 end
 
 ---The workers, those that are shutting down too.
 function methods:workers()
   local list = {}
-  for pid in shell("pgrep -P " .. self:pid()):gmatch "%d+" do
+  for pid in host.output("pgrep -P " .. self:pid()):gmatch "%d+" do
     list[#list + 1] = tonumber(pid)
   end
   return list
@@ -212,7 +181,7 @@ end
 ---Writes the configuration anew, with other options, and reloads.
 function methods:reload(options)
   self.options = options or self.options
-  write(self.directory .. "/nginx.conf", configuration(self))
+  host.write(self.directory .. "/nginx.conf", configuration(self))
   self:signal "HUP"
 end
 

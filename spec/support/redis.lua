@@ -1,39 +1,13 @@
 -- A redis-server of the specs' own, on loopback and a Unix socket, which keeps nothing on disk: started, stopped, paused,
 -- filled. And a peer that talks what it is told to (redis_peer.py).
 local core = require "cloud66.core"
+local host = require "spec.support.host"
 local nginx = require "spec.support.nginx"
 
 local redis = {}
 
 local methods = {}
 local server_mt = { __index = methods }
-
-local function read(path)
-  local file = io.open(path)
-  local text = file and file:read "*a" or ""
-  if file then
-    file:close()
-  end
-  return text
-end
-
-local function shell(command)
-  local pipe = assert(io.popen(command))
-  local output = pipe:read "*a"
-  pipe:close()
-  return output
-end
-redis.shell = shell
-
--- Below 32768, where no outgoing connection takes ports.
-local function random_port()
-  local high, low = core.random(2):byte(1, 2)
-  return 10000 + (high * 256 + low) % 22700
-end
-
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
 
 -- Starts it on self.port; true once it listens there itself.
 local function launch(self)
@@ -44,7 +18,7 @@ local function launch(self)
     .. "kill -KILL $p 2>/dev/null; wait $p 2>/dev/null; }"):format(self.directory, self.port, self.path, self.directory, self.directory,
     self.arguments), "w"))
   local ended = nginx.eventually(function()
-    local log = read(self.directory .. "/log")
+    local log = host.read(self.directory .. "/log", "")
     return log:find("eady to accept", 1, true) and "ready" or (log:find "in use" or log:find "FATAL" or log:find "atal error") and "failed"
   end, 20)
   return ended == "ready"
@@ -53,7 +27,7 @@ end
 ---Whether there is a redis-server to start.
 ---@return boolean
 function redis.is_installed()
-  return shell "command -v redis-server" ~= ""
+  return host.output "command -v redis-server" ~= ""
 end
 
 -- Debian has redis-lua for Lua 5.1 to 5.3; the file is the same for 5.4.
@@ -78,16 +52,16 @@ end
 ---Starts one.
 ---@param arguments? string  for its command line: "--requirepass secret"
 function redis.start(arguments)
-  local self = setmetatable({ arguments = arguments or "", directory = shell("mktemp -d"):match "%S+" }, server_mt)
+  local self = setmetatable({ arguments = arguments or "", directory = host.output("mktemp -d"):match "%S+" }, server_mt)
   self.path = self.directory .. "/socket"
   for _ = 1, 20 do
-    self.port = random_port()
+    self.port = host.random_port()
     if launch(self) then
       return self
     end
     self.pipe:close()
   end
-  error("redis-server does not start:\n" .. read(self.directory .. "/log") .. read(self.directory .. "/output"), 2)
+  error("redis-server does not start:\n" .. host.read(self.directory .. "/log", "") .. host.read(self.directory .. "/output", ""), 2)
 end
 
 ---Ends it at once; start_again() starts it on the same port, empty.
@@ -107,11 +81,11 @@ function methods:start_again()
     self.pipe:close()
     core.sleep(0.05)
   end
-  error("redis-server does not start again:\n" .. read(self.directory .. "/log"), 2)
+  error("redis-server does not start again:\n" .. host.read(self.directory .. "/log", ""), 2)
 end
 
 function methods:signal(name)
-  os.execute(("kill -%s %d"):format(name, tonumber(read(self.directory .. "/pid"))))
+  os.execute(("kill -%s %d"):format(name, tonumber(host.read(self.directory .. "/pid", ""))))
 end
 
 ---It stands still, and so do those who asked it, until resume().
@@ -125,7 +99,7 @@ end
 
 ---What redis-cli says to a command, one line or more.
 function methods:cli(command)
-  return (shell(("redis-cli -s '%s' %s 2>&1"):format(self.path, command)):gsub("%s+$", ""))
+  return (host.output(("redis-cli -s '%s' %s 2>&1"):format(self.path, command)):gsub("%s+$", ""))
 end
 
 ---Ends it and removes its files.
@@ -141,11 +115,11 @@ end
 function redis.peer(reply, how)
   local path = os.tmpname()
   local pipe = assert(io.popen(("exec /usr/bin/python3 spec/support/redis_peer.py %s %s >%s"):format(
-    quote((reply:gsub(".", function(byte)
+    host.quote((reply:gsub(".", function(byte)
       return ("%02x"):format(byte:byte())
     end))), how or "all", path), "w"))
   local port = nginx.eventually(function()
-    return tonumber(read(path):match "^(%d+)\n")
+    return tonumber(host.read(path, ""):match "^(%d+)\n")
   end, 20)
   os.remove(path)
   assert(port, "the peer does not start")

@@ -58,6 +58,16 @@ function arguments.value(value, level)
   return true
 end
 
+---What set() and add() are given, together.
+---@return boolean|nil, string? message
+function arguments.entry(key, value, ttl, level)
+  level = (level or 2) + 1
+  arguments.key(key, level)
+  arguments.ttl(ttl, level)
+  local fits, message = arguments.value(value, level) -- no tail call: Lua 5.1 would count one level more
+  return fits, message
+end
+
 ---@return number amount  whole, an integer where this Lua has integers
 function arguments.amount(amount, level)
   if not is_count(amount) then

@@ -106,9 +106,7 @@ function memory.new(options, level)
   end
 
   function store.set(_, key, value, ttl)
-    arguments.key(key)
-    arguments.ttl(ttl)
-    local ok, message = arguments.value(value)
+    local ok, message = arguments.entry(key, value, ttl)
     if not ok then
       return nil, message
     end
@@ -118,9 +116,7 @@ function memory.new(options, level)
   end
 
   function store.add(_, key, value, ttl)
-    arguments.key(key)
-    arguments.ttl(ttl)
-    local ok, message = arguments.value(value)
+    local ok, message = arguments.entry(key, value, ttl)
     if not ok then
       return nil, message
     end

@@ -139,9 +139,7 @@ function redis.new(options, level)
   end
 
   function store.set(_, key, value, ttl)
-    arguments.key(key)
-    arguments.ttl(ttl)
-    local fits, message = arguments.value(value)
+    local fits, message = arguments.entry(key, value, ttl)
     if not fits then
       return nil, message
     end
@@ -155,9 +153,7 @@ function redis.new(options, level)
   end
 
   function store.add(_, key, value, ttl)
-    arguments.key(key)
-    arguments.ttl(ttl)
-    local fits, message = arguments.value(value)
+    local fits, message = arguments.entry(key, value, ttl)
     if not fits then
       return nil, message
     end

@@ -107,9 +107,7 @@ function shared_dict.new(name, level)
   end
 
   function store.set(_, key, value, ttl)
-    arguments.key(key)
-    arguments.ttl(ttl)
-    local fits, message = arguments.value(value)
+    local fits, message = arguments.entry(key, value, ttl)
     if not fits then
       return nil, message
     end
@@ -121,9 +119,7 @@ function shared_dict.new(name, level)
   end
 
   function store.add(_, key, value, ttl)
-    arguments.key(key)
-    arguments.ttl(ttl)
-    local fits, message = arguments.value(value)
+    local fits, message = arguments.entry(key, value, ttl)
     if not fits then
       return nil, message
     end
