@@ -122,8 +122,14 @@ local function prefix(environment)
   return table.concat(parts, " ")
 end
 
+---Below 32768, where no outgoing connection takes ports.
+function nginx.random_port()
+  local high, low = core.random(2):byte(1, 2)
+  return 10000 + (high * 256 + low) % 22700
+end
+
 local function launch(self)
-  self.port = self.options.port or host.random_port()
+  self.port = self.options.port or nginx.random_port()
   host.write(self.directory .. "/nginx.conf", configuration(self))
   -- It ends with this process, however that one ends: the kernel closes the pipe.
   self.pipe = assert(io.popen(("cd '%s' && { %s '%s' -p '%s/' -e error.log -c nginx.conf %s >output 2>&1 </dev/null & p=$!; "

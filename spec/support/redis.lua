@@ -55,7 +55,7 @@ function redis.start(arguments)
   local self = setmetatable({ arguments = arguments or "", directory = host.output("mktemp -d"):match "%S+" }, server_mt)
   self.path = self.directory .. "/socket"
   for _ = 1, 20 do
-    self.port = host.random_port()
+    self.port = nginx.random_port()
     if launch(self) then
       return self
     end
