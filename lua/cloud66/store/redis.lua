@@ -138,34 +138,31 @@ function redis.new(options, level)
     return unexpected(answer)
   end
 
-  function store.set(_, key, value, ttl)
-    local fits, message = arguments.entry(key, value, ttl)
+  -- What follows the ttl is a condition of SET: false where it does not hold. None at all is no nil, which would be sent.
+  local function write(key, value, ttl, ...)
+    local fits, message = arguments.entry(key, value, ttl, 3)
     if not fits then
       return nil, message
     end
-    local answer, text, replied = ask("set", settings.prefix .. key, value, "PX", arguments.digits(arguments.milliseconds(ttl)))
+    local answer, text, replied = ask("set", settings.prefix .. key, value, "PX", arguments.digits(arguments.milliseconds(ttl)), ...)
     if answer == "OK" then
       return true
     elseif answer == nil then
       return failure(text, replied)
+    elseif answer == false and select("#", ...) > 0 then
+      return false
     end
     return unexpected(answer)
   end
 
+  function store.set(_, key, value, ttl)
+    local written, message = write(key, value, ttl) -- no tail call: a wrong argument is told with the caller's line
+    return written, message
+  end
+
   function store.add(_, key, value, ttl)
-    local fits, message = arguments.entry(key, value, ttl)
-    if not fits then
-      return nil, message
-    end
-    local answer, text, replied = ask("set", settings.prefix .. key, value, "PX", arguments.digits(arguments.milliseconds(ttl)), "NX")
-    if answer == "OK" then
-      return true
-    elseif answer == nil then
-      return failure(text, replied)
-    elseif answer == false then
-      return false
-    end
-    return unexpected(answer)
+    local added, message = write(key, value, ttl, "NX")
+    return added, message
   end
 
   function store.incr(_, key, amount, ttl)

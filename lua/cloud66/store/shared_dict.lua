@@ -106,30 +106,29 @@ function shared_dict.new(name, level)
     return false
   end
 
-  function store.set(_, key, value, ttl)
-    local fits, message = arguments.entry(key, value, ttl)
+  -- False where `method` adds, and something is there.
+  local function write(method, key, value, ttl)
+    local fits, message = arguments.entry(key, value, ttl, 3)
     if not fits then
       return nil, message
     end
-    local ok, problem = safely(dict, "safe_set", key, stored(value), arguments.milliseconds(ttl) / 1000)
-    if not ok then
-      return failure(name, problem)
-    end
-    return true
-  end
-
-  function store.add(_, key, value, ttl)
-    local fits, message = arguments.entry(key, value, ttl)
-    if not fits then
-      return nil, message
-    end
-    local ok, problem = safely(dict, "safe_add", key, stored(value), arguments.milliseconds(ttl) / 1000)
+    local ok, problem = safely(dict, method, key, stored(value), arguments.milliseconds(ttl) / 1000)
     if ok then
       return true
     elseif problem == "exists" then
       return false
     end
     return failure(name, problem)
+  end
+
+  function store.set(_, key, value, ttl)
+    local written, message = write("safe_set", key, value, ttl) -- no tail call: a wrong argument is told with the caller's line
+    return written, message
+  end
+
+  function store.add(_, key, value, ttl)
+    local added, message = write("safe_add", key, value, ttl)
+    return added, message
   end
 
   function store.incr(_, key, amount, ttl)
