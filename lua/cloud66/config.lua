@@ -13,13 +13,13 @@ local url = require "cloud66.url"
 
 local config = {}
 
-config.DEFAULT_URL = "https://app.cloud66.com/api/3"
-config.CONNECT_TIMEOUT = 5 -- seconds
-config.TOTAL_TIMEOUT = 30 -- seconds
-config.MAX_BODY = 16 * 1024 * 1024 -- bytes, decoded
-config.RETRIES = { attempts = 4, base = 0.5, cap = 8 } -- base and cap: seconds
-config.THROTTLE_WAIT = 3700 -- seconds
-config.CONCURRENCY = 8 -- requests in flight in client:map()
+local DEFAULT_URL = "https://app.cloud66.com/api/3"
+local CONNECT_TIMEOUT = 5 -- seconds
+local TOTAL_TIMEOUT = 30 -- seconds
+local MAX_BODY = 16 * 1024 * 1024 -- bytes, decoded
+local RETRIES = { attempts = 4, base = 0.5, cap = 8 } -- base and cap: seconds
+local THROTTLE_WAIT = 3700 -- seconds
+local CONCURRENCY = 8 -- requests in flight in client:map()
 config.CACHE = { fresh = 5, stale = 300, settled = 3600 } -- seconds
 
 ---Every option of cloud66.new() and client:with().
@@ -210,7 +210,7 @@ local function set_base_url(settings, address, name, allow_http, level)
   if address:find("[@?#]") then -- there may be a secret in it: it is not shown
     error(name .. " must not hold a user name, a password, a query or a fragment", level)
   elseif (scheme ~= "http" and scheme ~= "https") or authority:find("^:") then
-    error(("%s must look like %s, got '%s'"):format(name, config.DEFAULT_URL, errors.clean(address)), level)
+    error(("%s must look like %s, got '%s'"):format(name, DEFAULT_URL, errors.clean(address)), level)
   end
   local host = authority:gsub(":%d+$", ""):lower()
   if scheme == "http" and not allow_http and not is_loopback(host) then
@@ -235,8 +235,8 @@ local function set_timeout(settings, value, inherited, level)
   level = level + 1
   local base = inherited and inherited.timeout
   local timeout = {
-    connect = base and base.asked_connect or config.CONNECT_TIMEOUT,
-    total = base and base.total or config.TOTAL_TIMEOUT,
+    connect = base and base.asked_connect or CONNECT_TIMEOUT,
+    total = base and base.total or TOTAL_TIMEOUT,
   }
   if type(value) == "table" then
     local given = check.options(value, { connect = true, total = true }, "timeout", level)
@@ -265,14 +265,14 @@ end
 
 local function set_retries(settings, value, level)
   level = level + 1
-  local retries = { attempts = config.RETRIES.attempts, base = config.RETRIES.base, cap = config.RETRIES.cap }
+  local retries = { attempts = RETRIES.attempts, base = RETRIES.base, cap = RETRIES.cap }
   if value == false then
     retries.attempts = 1
   elseif value ~= nil then
     if type(value) ~= "table" then
       error(("option 'retries' must be false or a table {attempts =, base =, cap =}, got %s"):format(type(value)), level)
     end
-    for name, given in pairs(check.options(value, config.RETRIES, "setting of 'retries':", level)) do
+    for name, given in pairs(check.options(value, RETRIES, "setting of 'retries':", level)) do
       local check_value = name == "attempts" and check.count or check.positive
       retries[name] = check_value(given, "retries." .. name, level)
     end
@@ -284,7 +284,7 @@ local ON_THROTTLE = { fail = true, wait = true }
 
 local function set_throttling(settings, options, level)
   level = level + 1
-  settings.on_throttle, settings.throttle_wait = "fail", config.THROTTLE_WAIT
+  settings.on_throttle, settings.throttle_wait = "fail", THROTTLE_WAIT
   if options.on_throttle ~= nil then
     if not ON_THROTTLE[options.on_throttle] then
       error(("option 'on_throttle' must be 'fail' or 'wait', got %s"):format(tostring(options.on_throttle)), level)
@@ -350,11 +350,11 @@ end
 
 local function set_rest(settings, options, level)
   level = level + 1
-  settings.max_body = config.MAX_BODY
+  settings.max_body = MAX_BODY
   if options.max_body ~= nil then
     settings.max_body = check.count(options.max_body, "option 'max_body'", level)
   end
-  settings.concurrency = config.CONCURRENCY
+  settings.concurrency = CONCURRENCY
   if options.concurrency ~= nil then
     settings.concurrency = check.count(options.concurrency, "option 'concurrency'", level)
   end
@@ -387,7 +387,7 @@ function config.settings(options, from, level)
     address, name = (from.environment or config.environment).getenv("CLOUD66_URL"), "CLOUD66_URL"
   end
   if address == nil then
-    address = config.DEFAULT_URL
+    address = DEFAULT_URL
   end
   set_base_url(settings, address, name, options.allow_http, level)
   set_timeout(settings, options.timeout, from.inherited, level)

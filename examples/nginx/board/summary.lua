@@ -44,12 +44,20 @@ function summary.problem(page)
   end
 end
 
+-- Whether one is live of those that the API said last.
+local function is_live_fresh(record)
+  for i = 1, math.min(record.fresh, #record.list) do
+    if record.list[i].live then return true end
+  end
+  return false
+end
+
 ---Which page to ask for: the first, and every other time one of the older ones while they are missing, or the second while
 ---nothing on the first is live: what is live may then change where nobody looks.
 function summary.wanted(record)
   if not record or record.turned then return 1 end
   if record.next then return record.next end
-  return #record.list > record.fresh and not summary.is_live_fresh(record) and 2 or 1
+  return #record.list > record.fresh and not is_live_fresh(record) and 2 or 1
 end
 
 -- One list below another, with one more than are shown if there are so many: what both have once, as `newer` says it.
@@ -117,18 +125,10 @@ function summary.live(record)
   return found[1], found
 end
 
----Whether one is live of those that the API said last.
-function summary.is_live_fresh(record)
-  for i = 1, math.min(record.fresh, #record.list) do
-    if record.list[i].live then return true end
-  end
-  return false
-end
-
 ---Whether what summary.live() says was so at that time or later, if nothing on the first page is live.
 ---@param since number  Unix seconds
 function summary.is_told(record, since)
-  if summary.is_live_fresh(record) then return true end
+  if is_live_fresh(record) then return true end
   for i = record.fresh + 1, #record.list do
     if (record.list[i].seen or 0) < since then return false end
   end

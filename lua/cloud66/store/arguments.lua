@@ -5,16 +5,14 @@ local arguments = {}
 
 local MOST_KEY = 250 -- bytes: the least of what common stores take
 local LONGEST_TTL = 30 * 86400 -- seconds
+local MOST_COUNT = 2 ^ 53 - 1 -- from 2^53 on not every whole number is a double
 
 ---Bytes of the longest value.
 arguments.MOST_VALUE = 1024 * 1024
 
----The largest count: from 2^53 on not every whole number is a double.
-arguments.MOST_COUNT = 2 ^ 53 - 1
-
 -- Not by math.abs(): the lowest integer has none.
 local function is_count(number)
-  return type(number) == "number" and number % 1 == 0 and number <= arguments.MOST_COUNT and number >= -arguments.MOST_COUNT
+  return type(number) == "number" and number % 1 == 0 and number <= MOST_COUNT and number >= -MOST_COUNT
 end
 
 local tointeger = rawget(math, "tointeger") or function(number)
