@@ -8,10 +8,7 @@ local HOSTILE = "<script>alert(1)</script>"
 local function write_page(path, scenario, arguments)
   local command = ("CLOUD66_URL=%s CLOUD66_TOKEN=%s %s examples/history.lua --html %s %s 2>&1"):format(
     host.quote(fake.url(scenario)), host.quote(fake.token), host.quote(os.getenv "C66_LUA"), host.quote(path), arguments or "")
-  local pipe = io.popen(command)
-  local said = pipe:read "*a"
-  pipe:close()
-  assert.matches("written: ", said)
+  assert.matches("written: ", host.output(command))
 end
 
 -- The texts whose boxes overlap, as lines for a failure to show.
@@ -32,9 +29,7 @@ describe("the page of a history", function()
   local page, directory
 
   setup(function()
-    local pipe = io.popen "mktemp -d"
-    directory = pipe:read "*l"
-    pipe:close()
+    directory = host.directory()
     local world = fake.world()
     local now = world:now()
     for i, ref in ipairs { HOSTILE, ("long-"):rep(40), "\226\128\174turned", "two words" } do
@@ -52,7 +47,7 @@ describe("the page of a history", function()
 
   teardown(function()
     page:stop()
-    os.execute("rm -rf " .. host.quote(directory))
+    host.remove(directory)
   end)
 
   local PAGES = { "all", "few", "hostile", "lost" }

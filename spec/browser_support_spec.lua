@@ -1,5 +1,6 @@
 -- spec/support/browser.lua: whether what other specs see through it is what is there.
 local browser = require "spec.support.browser"
+local host = require "spec.support.host"
 
 local PAGE = [[data:text/html;charset=utf-8,<!DOCTYPE html><meta name="viewport" content="width=device-width">
 <style>:root{color-scheme:light dark} body{margin:0;font-size:20px;background:rgb(255 255 255);color:rgb(0 0 0)}
@@ -9,14 +10,6 @@ local PAGE = [[data:text/html;charset=utf-8,<!DOCTYPE html><meta name="viewport"
 <p id="first">Hällo &lt;b&gt;</p><p class="wide">wide</p><p class="pale">pale</p><p class="half">half</p><p class="box">box</p>
 <p class="gone">gone</p><p class="away">away</p>
 <script>setTimeout(function () { document.title = "late" }, 300)</script>]]
-
-local function file_exists(path)
-  local file = io.open(path)
-  if file then
-    file:close()
-  end
-  return file ~= nil
-end
 
 describe("a browser", function()
   local page
@@ -107,9 +100,7 @@ describe("a browser", function()
     page:size(320, 200)
     page:open(PAGE)
     page:screenshot(path)
-    local file = io.open(path, "rb")
-    local head = file:read(24)
-    file:close()
+    local head = host.read(path)
     os.remove(path)
     assert.equal("\137PNG\r\n\26\n", head:sub(1, 8))
     assert.equal("\0\0\1\64\0\0\0\200", head:sub(17, 24)) -- its width and height
@@ -119,10 +110,7 @@ describe("a browser", function()
   -- The processes that have something to do with a browser's directory.
   local function processes(directory)
     local pattern = "[/]" .. directory:sub(2) .. "/" -- which does not match the command that looks for it
-    local pipe = io.popen(("grep -ls '%s' /proc/[0-9]*/cmdline"):format(pattern))
-    local list = pipe:read "*a"
-    pipe:close()
-    return list
+    return host.output(("grep -ls '%s' /proc/[0-9]*/cmdline"):format(pattern))
   end
 
   it("leaves nothing behind, also when what used it fails", function()
@@ -130,13 +118,13 @@ describe("a browser", function()
     local ok, problem = pcall(browser.with, function(other)
       other:open(PAGE)
       directory = other.directory
-      assert.is_true(file_exists(directory .. "/output"))
+      assert.is_true(host.exists(directory .. "/output"))
       assert.is_true(processes(directory) ~= "")
       error "ours"
     end)
     assert.is_false(ok)
     assert.matches("ours", problem)
-    assert.is_false(file_exists(directory .. "/output"))
+    assert.is_false(host.exists(directory .. "/output"))
     assert.equal("", processes(directory))
   end)
 
@@ -148,17 +136,14 @@ describe("a browser", function()
       io.flush()
       require("cloud66.core").sleep(600)
     ]]
-    local path = os.tmpname()
-    local file = io.open(path, "w")
-    file:write(program)
-    file:close()
+    local path = host.file(program)
     local pipe = io.popen(("echo $$; exec '%s' '%s'"):format(os.getenv "C66_LUA", path))
     local pid, directory = pipe:read "*l", pipe:read "*l"
     assert.is_true(processes(directory) ~= "")
     os.execute("kill -KILL " .. pid)
     pipe:close()
     os.remove(path)
-    page:wait(function() return not file_exists(directory .. "/output") and processes(directory) == "" end)
+    page:wait(function() return not host.exists(directory .. "/output") and processes(directory) == "" end)
   end)
 end)
 

@@ -83,10 +83,7 @@ local inherited = { "PATH", "LUA_PATH", "LUA_CPATH", "ASAN_OPTIONS", "UBSAN_OPTI
 
 -- Runs a program in a new interpreter that sees these variables and hardly any others; gives what it prints.
 local function child(environment, program)
-  local path = os.tmpname()
-  local file = io.open(path, "w")
-  file:write(program)
-  file:close()
+  local path = host.file(program)
   local words = { "env", "-i" }
   for _, name in ipairs(inherited) do
     local value = os.getenv(name)
@@ -96,9 +93,7 @@ local function child(environment, program)
     words[#words + 1] = host.quote(name .. "=" .. value)
   end
   words[#words + 1] = host.quote(os.getenv "C66_LUA") .. " " .. host.quote(path)
-  local pipe = io.popen(table.concat(words, " ") .. " 2>&1")
-  local output = pipe:read "*a"
-  pipe:close()
+  local output = host.output(table.concat(words, " ") .. " 2>&1")
   os.remove(path)
   return (output:gsub("%s+$", ""))
 end
@@ -146,17 +141,14 @@ end
 
 -- Calls fn with a home directory whose token file holds this text.
 local function with_home(text, fn)
-  local home = os.tmpname()
-  os.remove(home)
-  os.execute("mkdir -p " .. host.quote(home .. "/.cloud66"))
+  local home = host.directory()
+  os.execute("mkdir " .. host.quote(home .. "/.cloud66"))
   local path = home .. "/.cloud66/cx.json"
   if text then
-    local file = io.open(path, "w")
-    file:write(text)
-    file:close()
+    host.write(path, text)
   end
   local ok, problem = pcall(fn, home, path)
-  os.execute("rm -r " .. host.quote(home))
+  host.remove(home)
   if not ok then
     error(problem, 0)
   end

@@ -6,17 +6,8 @@ local host = require "spec.support.host"
 
 -- Runs it in a world; gives its standard output, its standard error, its exit status.
 local function deploy(scenario, arguments, prefix)
-  local errors = os.tmpname()
   local environment = ("CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(host.quote(fake.url(scenario)), host.quote(fake.token))
-  local pipe = io.popen(("%s %s %s examples/deploy.lua %s 2>%s; echo status $?"):format(
-    environment, prefix or "", host.quote(os.getenv "C66_LUA"), arguments, host.quote(errors)))
-  local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
-  pipe:close()
-  local file = io.open(errors)
-  local said = file:read "*a"
-  file:close()
-  os.remove(errors)
-  return output, said, tonumber(status)
+  return host.run(("%s %s %s examples/deploy.lua %s"):format(environment, prefix or "", host.quote(os.getenv "C66_LUA"), arguments))
 end
 
 local function posts(tag)

@@ -116,9 +116,7 @@ local RUNS_COMMANDS = _VERSION == "Lua 5.4" and child.is_interruptible and not o
 
 local function run_command(line, directory)
   local command = line:gsub("^script/", host.quote(ROOT) .. "/script/"):gsub("^CLONE=%.%.%.", "CLONE=" .. host.quote(ROOT))
-  local output = host.output(("cd %s && export C66_BUILT=1 && { %s; } </dev/null 2>said; echo status $?"):format(host.quote(directory), command))
-  local text, status = output:match "^(.*)status (%d+)%s*$"
-  return text, tonumber(status), host.read(directory .. "/said")
+  return host.run(("cd %s && export C66_BUILT=1 && { %s; } </dev/null"):format(host.quote(directory), command))
 end
 
 -- All files that a page puts somewhere, and those that its commands take for granted.
@@ -137,7 +135,7 @@ describe("the commands in", function()
   for _, page in ipairs(pages) do
     local blocks = markdown.blocks(page)
     it(page .. " are run by somebody, and what is run here does as it says", function()
-      local directory = host.output "mktemp -d":match "%S+"
+      local directory = host.directory()
       put_files(blocks, directory)
       local wrong = {}
       for i, block in ipairs(blocks) do
@@ -145,7 +143,7 @@ describe("the commands in", function()
         for _, full in ipairs(lines) do
           local line = full:gsub("%s+#%s.*$", "")
           if is_run_here(line) and RUNS_COMMANDS then
-            local output, status, said = run_command(line, directory)
+            local output, said, status = run_command(line, directory)
             local wanted = block.note and tonumber(block.note:match "^ends with (%d+)$") or 0
             local text = #lines == 1 and expected_output(blocks, i) or output
             if status ~= wanted or output ~= text then
@@ -156,7 +154,7 @@ describe("the commands in", function()
           end
         end
       end
-      os.execute("rm -rf " .. host.quote(directory))
+      host.remove(directory)
       assert.same({}, wrong)
     end)
   end

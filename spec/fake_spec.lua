@@ -5,10 +5,7 @@ local host = require "spec.support.host"
 local scenario = require "spec.support.fake.scenario"
 
 local function shell(command)
-  local pipe = assert(io.popen(command .. " 2>&1"))
-  local output = pipe:read "*a"
-  pipe:close()
-  return output
+  return host.output(command .. " 2>&1")
 end
 
 local has_curl = shell "command -v curl" ~= ""
@@ -346,10 +343,8 @@ end)
 describe("script/fake-api", function()
   -- Its output, what it said and its exit status.
   local function run(arguments)
-    local pipe = assert(io.popen(("C66_BUILT=1 script/fake-api %s 2>&1 </dev/null; echo status $?"):format(arguments)))
-    local text, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
-    pipe:close()
-    return text, tonumber(status)
+    local text, _, status = host.run(("C66_BUILT=1 script/fake-api %s 2>&1 </dev/null"):format(arguments))
+    return text, status
   end
 
   it("says what it is for", function()

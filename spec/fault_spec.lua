@@ -6,6 +6,7 @@ local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local program = require "spec.support.program"
 
 local failure = expect.failure
@@ -213,15 +214,12 @@ end)
 describe("a Lua state", function()
   it("can be closed during a look-up, and the process goes on", function()
     check_slowdns()
-    local path = os.tmpname()
-    local file = io.open(path, "w")
-    file:write [[
+    local path = host.file [[
       local engine = require("cloud66.curl").engine()
       local transfer = engine:start { url = "https://api.slow.invalid/" }
       engine:step()
       assert(not transfer:done())
     ]]
-    file:close()
     local output = program.output("outlive", path .. " 2", preloading(1))
     os.remove(path)
     assert.equal("outlived\n", output)

@@ -3,6 +3,7 @@ local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local redis = require "spec.support.redis"
 local scheduler = require "cloud66.scheduler"
 
@@ -19,15 +20,12 @@ local server
 
 -- Runs a program in so many processes at once; gives what each wrote. The programs' `client` has a Redis store.
 local function run(processes, options, program)
-  local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(redis.PREAMBLE, ([[
+  local path = host.file(redis.PREAMBLE .. ([[
 
     local cloud66 = require "cloud66"
     local store = cloud66.store.redis { port = %d, timeout = %d }
     local client = assert(cloud66.new { base_url = %q, token = %q, retries = false, store = store, %s })
-  ]]):format(server.port, PATIENT, options.url, fake.token, options.settings or ""), program)
-  file:close()
+  ]]):format(server.port, PATIENT, options.url, fake.token, options.settings or "") .. program)
   local command, parts = ("'%s' '%s'"):format(os.getenv "C66_LUA", path), {}
   for i = 1, processes do
     parts[i] = ("%s >%s.%d 2>&1 &"):format(command, path, i)
@@ -35,9 +33,7 @@ local function run(processes, options, program)
   os.execute(table.concat(parts, " ") .. " wait")
   local written = {}
   for i = 1, processes do
-    local output = assert(io.open(path .. "." .. i))
-    written[i] = output:read "*a"
-    output:close()
+    written[i] = assert(host.read(path .. "." .. i))
     os.remove(path .. "." .. i)
   end
   os.remove(path)
@@ -181,18 +177,13 @@ describe("a fleet", function()
 
   it("is not held up by one that was killed while it asked", function()
     scenario.delay, scenario.times = 60, 1
-    local program = os.tmpname()
-    local file = assert(io.open(program, "w"))
-    file:write(redis.PREAMBLE, ([[
+    local program = host.file(redis.PREAMBLE .. ([[
 
       local cloud66 = require "cloud66"
       assert(cloud66.new { base_url = %q, token = %q, retries = false, timeout = 100, cache = { fresh = 60 },
         store = cloud66.store.redis { port = %d, timeout = %d } }):stack(%q):live()
     ]]):format(fake.url(scenario), fake.token, server.port, PATIENT, fake.stacks.staging))
-    file:close()
-    local pipe = io.popen(("'%s' '%s' >/dev/null 2>&1 & echo $!"):format(os.getenv "C66_LUA", program))
-    local pid = pipe:read "*n"
-    pipe:close()
+    local pid = host.output(("'%s' '%s' >/dev/null 2>&1 & echo $!"):format(os.getenv "C66_LUA", program)):match "%d+"
     for _ = 1, 1000 do
       if #fake.requests(tag) == 1 then
         break

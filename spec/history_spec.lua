@@ -11,15 +11,8 @@ local text = require "history.text"
 
 -- Runs it; gives its standard output, its standard error, its exit status. In UTF-8, unless `prefix` says otherwise.
 local function history(scenario, arguments, prefix)
-  local errors = os.tmpname()
   local environment = ("LC_ALL=C.UTF-8 CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(host.quote(fake.url(scenario)), host.quote(fake.token))
-  local pipe = io.popen(("%s %s %s examples/history.lua %s 2>%s; echo status $?"):format(
-    environment, prefix or "", host.quote(os.getenv "C66_LUA"), arguments or "", host.quote(errors)))
-  local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
-  pipe:close()
-  local said = host.read(errors)
-  os.remove(errors)
-  return output, said, tonumber(status)
+  return host.run(("%s %s %s examples/history.lua %s"):format(environment, prefix or "", host.quote(os.getenv "C66_LUA"), arguments or ""))
 end
 
 local UID = fake.stacks.staging
@@ -27,11 +20,9 @@ local HOSTILE = '<script>alert(1)</script>'
 
 -- A directory of its own for fn(directory), removed afterwards.
 local function with_directory(fn)
-  local pipe = io.popen "mktemp -d"
-  local directory = pipe:read "*l"
-  pipe:close()
+  local directory = host.directory()
   local ok, problem = pcall(fn, directory)
-  os.execute("rm -rf " .. host.quote(directory))
+  host.remove(directory)
   if not ok then
     error(problem, 0)
   end
@@ -461,11 +452,8 @@ describe("the terminal", function()
       return nil
     end
     local command = ("%s %s examples/history.lua %s"):format(prefix or "", host.quote(os.getenv "C66_LUA"), arguments)
-    local pipe = io.popen(("LC_ALL=C.UTF-8 TERM=xterm NO_COLOR= CLOUD66_URL=%s CLOUD66_TOKEN=%s script -qec %s /dev/null </dev/null"):format(
+    return host.output(("LC_ALL=C.UTF-8 TERM=xterm NO_COLOR= CLOUD66_URL=%s CLOUD66_TOKEN=%s script -qec %s /dev/null </dev/null"):format(
       host.quote(fake.url {}), host.quote(fake.token), host.quote(command)))
-    local output = pipe:read "*a"
-    pipe:close()
-    return output
   end
 
   it("shows how far the reading is, and colour, where somebody watches", function()

@@ -1,5 +1,6 @@
 -- core.hmac: HMAC-SHA-256, by the test cases of RFC 4231 and by openssl's own. core.time and core.pid.
 local child = require "spec.support.child"
+local host = require "spec.support.host"
 local core = require "cloud66.core"
 
 local function hex(bytes)
@@ -57,9 +58,7 @@ describe("hmac", function()
       end
     end
     for name, text in pairs { [path] = bytes, [script] = table.concat(commands, "\n") } do
-      local file = assert(io.open(name, "wb"))
-      file:write(text)
-      file:close()
+      host.write(name, text)
     end
     local pipe = io.popen("sh " .. script .. " 2>&1")
     local said = {}

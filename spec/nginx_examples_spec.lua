@@ -5,6 +5,7 @@ end
 
 local core = require "cloud66.core"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local nginx = require "spec.support.nginx"
 
 local UID = fake.stacks.staging
@@ -22,14 +23,6 @@ local function start(name, scenario, environment)
     all[key] = value
   end
   server = nginx.start { file = "examples/nginx/" .. name .. ".conf", environment = all }
-end
-
--- The files of the server that hold a text; "" for none.
-local function holding(text)
-  local pipe = io.popen(("grep -rlF -e '%s' '%s'"):format(text, server.directory))
-  local names = pipe:read "*a"
-  pipe:close()
-  return names
 end
 
 -- Why it does not start.
@@ -72,7 +65,7 @@ describe("examples/nginx/gate.conf", function()
     local status, body = gate(UID, live, "HEAD")
     assert.equal(200, status)
     assert.equal("", body)
-    assert.equal("", holding(fake.token))
+    assert.equal("", server:holding(fake.token))
   end)
 
   it("refuses what can be no question, without asking the API", function()
@@ -111,7 +104,7 @@ describe("examples/nginx/gate.conf", function()
       assert.equal(case[3], headers["retry-after"])
       assert.matches(case[2]:sub(2), server:log()) -- an operator reads it too
       assert.is_nil(server:log():find("runtime error", 1, true))
-      assert.equal("", holding(fake.token))
+      assert.equal("", server:holding(fake.token))
       server:stop()
     end
     start("gate", { error = "throttled" })
@@ -210,11 +203,9 @@ describe("examples/nginx/webhook.conf", function()
     assert.same({}, fake.requests(tag))
     assert.equal(202, (post(SECRET, body_of(UID) .. (" "):rep(65536 - #body_of(UID)))))
     wait_for_log(("stack %s: "):format(UID))
-    assert.equal("", holding(SECRET:sub(1, 16)))
-    local conf = io.open "examples/nginx/webhook.conf"
-    assert.matches("http {\n  access_log off;", conf:read "*a") -- nginx's own is elsewhere, perhaps out of reach
-    conf:close()
-    assert.equal("", holding(fake.token))
+    assert.equal("", server:holding(SECRET:sub(1, 16)))
+    assert.matches("http {\n  access_log off;", host.read "examples/nginx/webhook.conf") -- nginx's own is elsewhere, perhaps out of reach
+    assert.equal("", server:holding(fake.token))
   end)
 
   it("is not harmed by an event that is forged", function()

@@ -7,6 +7,7 @@ end
 local cjson = require "cjson"
 local core = require "cloud66.core"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local nginx = require "spec.support.nginx"
 
 local eventually = nginx.eventually
@@ -70,13 +71,6 @@ local function seconds_of(fn)
   local start_at = core.monotonic()
   fn()
   return core.monotonic() - start_at
-end
-
-local function sockets(pid)
-  local pipe = io.popen(("ls -l /proc/%d/fd 2>/dev/null | grep -c socket:"):format(pid))
-  local count = tonumber(pipe:read "*a")
-  pipe:close()
-  return count
 end
 
 local ASK = [[
@@ -314,11 +308,11 @@ describe("inside nginx", function()
     for _ = 1, 5 do
       ask_all()
     end
-    local before = sockets(server:workers()[1])
+    local before = server:sockets(server:workers()[1])
     for _ = 1, 30 do
       ask_all()
     end
-    assert.is_true(sockets(server:workers()[1]) <= before + 10)
+    assert.is_true(server:sockets(server:workers()[1]) <= before + 10)
     assert.equal(0, run "return in_flight()")
   end)
 end)
@@ -387,9 +381,7 @@ describe("a phase of nginx", function()
   end)
 
   it("that can wait: ssl_certificate", function()
-    local pipe = io.popen(("curl -sk -o /dev/null -w '%%{http_code}' https://127.0.0.1:%d/"):format(server.port + 1))
-    assert.equal("200", pipe:read "*a")
-    pipe:close()
+    assert.equal("200", host.output(("curl -sk -o /dev/null -w '%%{http_code}' https://127.0.0.1:%d/"):format(server.port + 1)))
     assert.equal(tostring(newest), logged "ssl")
   end)
 
@@ -455,11 +447,11 @@ describe("lua_code_cache off", function()
     for _ = 1, 5 do
       assert.equal(newest, run(ASK, latest()).id)
     end
-    local before = sockets(server:workers()[1])
+    local before = server:sockets(server:workers()[1])
     for _ = 1, 20 do
       assert.equal(newest, run(ASK, latest()).id)
     end
-    assert.is_true(sockets(server:workers()[1]) <= before + 2)
+    assert.is_true(server:sockets(server:workers()[1]) <= before + 2)
     stop()
   end)
 end)

@@ -1,4 +1,5 @@
 -- A page: the envelopes it is decoded from, what decoding refuses, and how its deployments are reached.
+local child = require "spec.support.child"
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local documented = require "spec.support.documented"
@@ -54,17 +55,8 @@ end
 
 -- What a program prints in a process of its own: with little else to collect, or where a fault overwrites memory.
 local function output_of(program)
-  local path = os.tmpname()
-  finally(function()
-    os.remove(path)
-  end)
-  local file = assert(io.open(path, "w"))
-  file:write(program)
-  file:close()
-  local pipe = assert(io.popen(("'%s' '%s' 2>&1"):format(os.getenv "C66_LUA" or "lua", path)))
-  local output = pipe:read "*a"
-  pipe:close()
-  return output:match "^(.-)%s*$"
+  local output, errors = child.run(program)
+  return (output .. errors):match "^(.-)%s*$"
 end
 
 describe("decode", function()

@@ -12,10 +12,8 @@ local function run(environment, command)
   for name, value in pairs(environment) do
     words[#words + 1] = name .. "=" .. host.quote(value)
   end
-  local pipe = io.popen(("%s %s 2>&1; echo status $?"):format(table.concat(words, " "), command))
-  local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
-  pipe:close()
-  return output, tonumber(status)
+  local output, _, status = host.run(("%s %s 2>&1"):format(table.concat(words, " "), command))
+  return output, status
 end
 
 local function run_probe(address, token, arguments)

@@ -2,6 +2,7 @@
 local core = require "cloud66.core"
 local curl = require "cloud66.curl"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local nginx = require "spec.support.nginx"
 
 local engine = curl.engine()
@@ -57,12 +58,7 @@ local function with_silent_peer(fn)
   ']]):format(path)))
   local pid, port = pipe:read "*l", pipe:read "*l"
   local ok, problem = pcall(fn, "127.0.0.1:" .. port, function()
-    local file = io.open(path)
-    local count = file and file:read "*n" or 0
-    if file then
-      file:close()
-    end
-    return count or 0
+    return tonumber(host.read(path, "")) or 0
   end)
   os.execute("kill " .. pid)
   pipe:close()

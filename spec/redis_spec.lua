@@ -197,10 +197,7 @@ describe("a store in Redis", function()
       pending "the processes are scripts" -- and have been seen outside of nginx
       return
     end
-    local path = os.tmpname()
-    local file = assert(io.open(path, "w"))
-    file:write(program)
-    file:close()
+    local path = host.file(program)
     local pipes = {}
     for i = 1, 4 do
       pipes[i] = assert(io.popen(("'%s' %s 2>&1"):format(os.getenv "C66_LUA", path)))

@@ -1,14 +1,13 @@
 -- script/release: a rockspec for a tag, or what is wrong. In a repository of its own, with the files that name a version.
+local host = require "spec.support.host"
 local tree = require "spec.support.tree"
 
 local folder
 
 -- Output and exit status of a shell command in the repository.
 local function run(command)
-  local pipe = assert(io.popen(("cd '%s' && { %s; } 2>&1; echo \"status $?\""):format(folder, command)))
-  local output, status = pipe:read("*a"):match "^(.*)status (%d+)\n$"
-  pipe:close()
-  return output, tonumber(status)
+  local output, _, status = host.run(("cd '%s' && { %s; } 2>&1"):format(folder, command))
+  return output, status
 end
 
 local function must(command)
@@ -22,9 +21,7 @@ local git = "git -c user.name=spec -c user.email=spec@localhost -c init.defaultB
 local function edit(path, pattern, replacement)
   local text, count = tree.read(folder .. "/" .. path):gsub(pattern, replacement)
   assert(count > 0, path .. " has no " .. pattern)
-  local file = assert(io.open(folder .. "/" .. path, "w"))
-  file:write(text)
-  file:close()
+  host.write(folder .. "/" .. path, text)
 end
 
 local function commit()
@@ -36,7 +33,7 @@ local release = "script/release 1.2.3 " .. URL
 
 -- The tree as of a version 1.2.3 that is ready.
 local function prepare()
-  folder = tree.output "mktemp -d":match "^[^\n]+"
+  folder = host.directory()
   must("mkdir -p src lua script docs")
   for from, to in pairs {
     ["CMakeLists.txt CHANGELOG.md .gitignore *.rockspec"] = ".", ["src/base.h"] = "src", ["lua/cloud66.lua"] = "lua",
@@ -56,7 +53,7 @@ end
 describe("script/release", function()
   before_each(prepare)
   after_each(function()
-    tree.output("rm -rf '" .. folder .. "'")
+    host.remove(folder)
   end)
 
   local function refused(pattern, command)

@@ -96,9 +96,7 @@ end
 local function sockets(wanted)
   local count
   nginx.eventually(function()
-    local pipe = io.popen(("ls -l /proc/%d/fd | grep -c socket:"):format(server:workers()[1]))
-    count = tonumber(pipe:read "*a")
-    pipe:close()
+    count = server:sockets(server:workers()[1])
     return wanted and count <= wanted
   end, wanted and 3 or 0)
   return count

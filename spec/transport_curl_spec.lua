@@ -1,6 +1,7 @@
 -- cloud66.curl and the transport on top of it, against the fake API and against a peer that says exactly what it is told.
 local curl = require "cloud66.curl"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local scheduler = require "cloud66.scheduler"
 local transport = require "cloud66.transport.curl"
 
@@ -37,10 +38,7 @@ has_perl = has_perl == true or has_perl == 0
 -- Calls fn with the peer's host:port, and returns what it returns. options: reply, hold, silent, reset.
 local function with_peer(options, fn)
   if not has_perl then pending "perl is missing" end -- raises
-  local path = os.tmpname()
-  local file = assert(io.open(path, "wb"))
-  file:write(options.reply or "")
-  file:close()
+  local path = host.file(options.reply or "")
   local settings = "PEER_REPLY='" .. path .. "'"
   for _, name in ipairs { "hold", "silent", "reset" } do
     settings = settings .. (options[name] and (" PEER_" .. name:upper() .. "=1") or "")
@@ -76,10 +74,7 @@ describe("the curl module", function()
 
   it("keeps its sockets from the programs that are started", function()
     local function sockets()
-      local pipe = io.popen "ls -l /proc/self/fd 2>/dev/null | grep -c socket:"
-      local count = pipe:read "*n"
-      pipe:close()
-      return count
+      return tonumber(host.output "ls -l /proc/self/fd 2>/dev/null | grep -c socket:")
     end
     local before = sockets()
     local transfers = {}

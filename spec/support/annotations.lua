@@ -6,6 +6,8 @@
 --     returns = { { type, name, doc } } }
 --
 -- each with `place`, "types/stack.lua:12".
+local tree = require "spec.support.tree"
+
 local annotations = {}
 
 -- --- types ---
@@ -213,13 +215,8 @@ end
 ---order, too.
 ---@return table[] items, table<string, table> by_name
 function annotations.all()
-  local paths, items, by_name = {}, {}, {}
-  local pipe = assert(io.popen "ls types/*.lua")
-  for path in pipe:lines() do
-    paths[#paths + 1] = path
-  end
-  pipe:close()
-  for _, path in ipairs(paths) do
+  local items, by_name = {}, {}
+  for _, path in ipairs(tree.files("types", ".lua")) do
     for _, item in ipairs(annotations.file(path)) do
       items[#items + 1] = item
       if item.kind ~= "function" then

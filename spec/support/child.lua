@@ -7,20 +7,10 @@ local child = {}
 ---@param program string Lua
 ---@param prefix? string what to put before the interpreter: variables of the environment
 function child.run(program, prefix)
-  local path, errors = os.tmpname(), os.tmpname()
-  local file = io.open(path, "w")
-  file:write(program)
-  file:close()
-  local pipe = io.popen(("%s %s %s 2>%s; echo status $?"):format(
-    prefix or "", host.quote(os.getenv "C66_LUA"), host.quote(path), host.quote(errors)))
-  local output, status = pipe:read("*a"):match "^(.*)status (%d+)%s*$"
-  pipe:close()
-  file = io.open(errors)
-  local written = file:read "*a"
-  file:close()
+  local path = host.file(program)
+  local output, errors, status = host.run(("%s %s %s"):format(prefix or "", host.quote(os.getenv "C66_LUA"), host.quote(path)))
   os.remove(path)
-  os.remove(errors)
-  return output, written, tonumber(status)
+  return output, errors, status
 end
 
 ---Whether the interpreter turns Ctrl-C into a Lua error; the one built with the sanitizers does not.

@@ -1,18 +1,12 @@
 -- Markdown pages as data: their blocks of code, headings, links and tables. As much of Markdown as this project's pages use.
-local host = require "spec.support.host"
+local tree = require "spec.support.tree"
 
 local markdown = {}
 
 ---The pages of this project, paths from the top of the tree.
 ---@return string[]
 function markdown.pages()
-  local pages = {}
-  local pipe = assert(io.popen "ls ./*.md docs/*.md spec/support/README.md | sed 's/^\\.\\///'")
-  for path in pipe:lines() do
-    pages[#pages + 1] = path
-  end
-  pipe:close()
-  return pages
+  return tree.lines "ls ./*.md docs/*.md spec/support/README.md | sed 's/^\\.\\///'"
 end
 
 ---The blocks of a page, in order: { kind = "lua", "sh" ..., "" where it does not say; text; line, of its first line; note, the
@@ -21,7 +15,7 @@ end
 ---@return table[]
 function markdown.blocks(path)
   local found, block, note, above, number, blank = {}, nil, nil, "", 0, true
-  for line in (assert(host.read(path), path) .. "\n"):gmatch "(.-)\n" do
+  for line in (tree.read(path) .. "\n"):gmatch "(.-)\n" do
     number = number + 1
     local fence = line:match "^```(%w*)"
     if block and block.kind ~= "indented" then
@@ -58,7 +52,7 @@ end
 
 -- The text without its blocks of code.
 local function prose(path)
-  local text = "\n" .. assert(host.read(path), path)
+  local text = "\n" .. tree.read(path)
   text = text:gsub("\n```.-\n```", "\n"):gsub("\n    [^\n]*", "\n")
   return (text:gsub("`[^`\n]*`", function(code)
     return code:gsub("[%[%]()#|]", " ")
@@ -77,7 +71,7 @@ end
 ---@return table<string, boolean>
 function markdown.anchors(path)
   local anchors = {}
-  for heading in ("\n" .. assert(host.read(path), path)):gsub("\n```.-\n```", "\n"):gmatch "\n#+%s+([^\n]+)" do
+  for heading in ("\n" .. tree.read(path)):gsub("\n```.-\n```", "\n"):gmatch "\n#+%s+([^\n]+)" do
     local anchor = markdown.anchor(heading)
     local name, count = anchor, 0
     while anchors[name] do
@@ -124,7 +118,7 @@ end
 ---@return string[][]
 function markdown.rows(path)
   local rows, in_table = {}, false
-  for line in (assert(host.read(path), path) .. "\n"):gmatch "(.-)\n" do
+  for line in (tree.read(path) .. "\n"):gmatch "(.-)\n" do
     if line:find "^|[%s%-|]+|$" then
       in_table = true
     elseif not line:find "^|" then

@@ -145,7 +145,7 @@ end
 ---without what every one has.
 ---Beside either: port; environment, a table of variables, false where one is not to be set.
 function nginx.start(options)
-  local self = setmetatable({ options = options, directory = host.output("mktemp -d"):match "%S+", root = host.output("pwd"):match "%S+" }, server_mt)
+  local self = setmetatable({ options = options, directory = host.directory(), root = host.output("pwd"):match "%S+" }, server_mt)
   for _ = 1, 20 do
     if launch(self) then
       return self
@@ -177,6 +177,16 @@ function methods:workers()
     list[#list + 1] = tonumber(pid)
   end
   return list
+end
+
+---How many sockets a worker has; nil where it has ended.
+function methods.sockets(_, pid)
+  return tonumber(host.output(("test -e /proc/%d && ls -l /proc/%d/fd 2>/dev/null | grep -c socket:"):format(pid, pid)))
+end
+
+---The files of its directory that hold a text, as grep lists them; "" for none.
+function methods:holding(text)
+  return host.output(("grep -rlF -e %s %s"):format(host.quote(text), host.quote(self.directory)))
 end
 
 ---HUP reloads, QUIT ends gracefully, TERM at once.
@@ -240,7 +250,7 @@ function methods:stop()
   if self.pipe then
     self.pipe:close()
     self.pipe = nil
-    os.execute(("rm -rf '%s'"):format(self.directory))
+    host.remove(self.directory)
   end
 end
 

@@ -52,7 +52,7 @@ end
 ---Starts one.
 ---@param arguments? string  for its command line: "--requirepass secret"
 function redis.start(arguments)
-  local self = setmetatable({ arguments = arguments or "", directory = host.output("mktemp -d"):match "%S+" }, server_mt)
+  local self = setmetatable({ arguments = arguments or "", directory = host.directory() }, server_mt)
   self.path = self.directory .. "/socket"
   for _ = 1, 20 do
     self.port = nginx.random_port()
@@ -105,7 +105,7 @@ end
 ---Ends it and removes its files.
 function methods:remove()
   self:stop()
-  os.execute(("rm -rf '%s'"):format(self.directory))
+  host.remove(self.directory)
 end
 
 ---A peer that answers each message with the bytes, whatever was asked; gives its port and a function that ends it.

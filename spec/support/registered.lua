@@ -1,6 +1,7 @@
 -- What the running library knows by name: its methods, fields, options. Read from its own tables, so that no list of names
 -- has to be kept beside them.
 local check = require "cloud66.check"
+local tree = require "spec.support.tree"
 
 local registered = {}
 
@@ -80,23 +81,11 @@ function registered.options(fn)
   return names, place
 end
 
----The files of the library.
----@return string[]
-function registered.files()
-  local files = {}
-  local pipe = assert(io.popen "find lua -name '*.lua' | sort")
-  for path in pipe:lines() do
-    files[#files + 1] = path
-  end
-  pipe:close()
-  return files
-end
-
 ---Every place where options are checked.
 ---@return string[]
 function registered.places_of_options()
   local places = {}
-  for _, path in ipairs(registered.files()) do
+  for _, path in ipairs(tree.files("lua", ".lua")) do
     local number = 0
     for line in io.lines(path) do
       number = number + 1
@@ -120,10 +109,8 @@ end
 ---@return table<string, boolean>
 function registered.error_fields()
   local names = { kind = true, message = true, exit_code = true }
-  for _, path in ipairs(registered.files()) do
-    local file = assert(io.open(path))
-    local text = file:read "*a"
-    file:close()
+  for _, path in ipairs(tree.files("lua", ".lua")) do
+    local text = tree.read(path)
     local makes_errors = text:find "errors%.fail%(" or text:find "errors%.new%("
     for _, call in ipairs { "errors%.fail", "errors%.new", "local function fail", "return fail", "true, fail" } do
       for arguments in text:gmatch(call .. "(%b())") do

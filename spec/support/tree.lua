@@ -1,31 +1,35 @@
 -- The files of this tree, for the specs that look at the sources themselves. All paths start at its top.
+local host = require "spec.support.host"
+
 local tree = {}
 
+-- The bytes of a file that must be there.
 function tree.read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
+  return host.read(path) or error("there is no " .. path, 2)
 end
 
 -- What a command prints; raises when it fails.
 function tree.output(command)
-  local pipe = assert(io.popen(command .. " 2>&1 || echo FAILED"))
-  local text = pipe:read "*a"
-  pipe:close()
+  local text = host.output(command .. " 2>&1 || echo FAILED")
   if text:find "FAILED\n$" then
     error(command .. ": " .. text, 2)
   end
   return text
 end
 
+-- The lines that a command prints, never none.
+function tree.lines(command)
+  local lines = {}
+  for line in tree.output(command):gmatch "[^\n]+" do
+    lines[#lines + 1] = line
+  end
+  assert(#lines > 0, "no output of " .. command)
+  return lines
+end
+
 -- The paths below `folder` that end in `suffix`, sorted; never none.
 function tree.files(folder, suffix)
-  local paths = {}
-  for path in tree.output(("find %s -name '*%s' -type f"):format(folder, suffix)):gmatch "[^\n]+" do
-    paths[#paths + 1] = path
-  end
-  assert(#paths > 0, "no *" .. suffix .. " in " .. folder)
+  local paths = tree.lines(("find %s -name '*%s' -type f"):format(folder, suffix))
   table.sort(paths)
   return paths
 end
