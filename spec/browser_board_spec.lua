@@ -6,7 +6,7 @@ local fake = require "spec.support.fake"
 local UID = fake.stacks.staging
 
 describe("the board in a browser", function()
-  local page, server, front
+  local page, server
 
   setup(function()
     page = browser.start()
@@ -20,9 +20,7 @@ describe("the board in a browser", function()
     page:open "about:blank"
     page:size(1280, 800)
     page:scheme "light"
-    if server then server:stop() end
-    if front then front:stop() end
-    server, front = nil, nil
+    board.stop()
   end)
 
   local function open(...)
@@ -132,7 +130,7 @@ describe("the board in a browser", function()
   end)
 
   it("says how old it is while the API is away, and what is not there", function()
-    front = board.front {}
+    local front = board.front {}
     open(front.url)
     front:stop()
     wait_for(".banner", "This is what was known")

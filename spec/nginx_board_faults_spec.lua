@@ -7,32 +7,17 @@ local board = require "spec.support.board"
 local cjson = require "cjson"
 local core = require "cloud66.core"
 local fake = require "spec.support.fake"
-local nginx = require "spec.support.nginx"
 
 local UID = fake.stacks.staging
-local PATIENCE = 30 -- seconds
+local count, eventually = board.count, board.eventually
 
-local server, other
+local server
 
 local function start(...)
   server = board.start(...)
-  return server
 end
 
-after_each(function()
-  if server then server:stop() end
-  if other then other:stop() end
-  server, other = nil, nil
-end)
-
-local function eventually(fn, what)
-  assert.is_truthy(nginx.eventually(fn, PATIENCE), what or "it did not happen")
-end
-
-local function count(text, pattern)
-  local _, times = text:gsub(pattern, "")
-  return times
-end
+after_each(board.stop)
 
 -- An edit of nginx.conf: pattern and replacement, which must be found.
 local function edit(pattern, replacement)
@@ -46,33 +31,21 @@ end
 -- Requests of a tag for a stack's deployments: of the first page, and of others.
 local function asked_for(tag, uid)
   local first, others = 0, 0
-  for _, request in ipairs(fake.requests(tag)) do
-    if request.path:find(uid .. "/deployments", 1, true) then
-      if (request.query.page or "1") == "1" then first = first + 1 else others = others + 1 end
-    end
+  for _, request in ipairs(board.requests(tag, uid)) do
+    if (request.query.page or "1") == "1" then first = first + 1 else others = others + 1 end
   end
   return first, others
-end
-
-local function deployments_json(uid)
-  local _, body = server:get(("/api/stacks/%s/deployments.json"):format(uid))
-  return cjson.decode(body).deployments or {}
 end
 
 local function gate(uid, hash)
   return (server:get(("/gate/%s/%s"):format(uid, hash)))
 end
 
-local function wake(uid)
-  local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(uid)
-  return (server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event })
-end
-
 describe("the board, where the API answers oddly,", function()
   it("shows the newest 50 of longer pages", function()
     start { page_size = 60 }
     assert(board.stacks(server))
-    assert.equal(50, #deployments_json(fake.stacks.awesome_app))
+    assert.equal(50, #board.deployments(server, fake.stacks.awesome_app))
     local _, body = server:get "/"
     assert.is_truthy(body:find('aria-label="The last 50 deployments', 1, true))
     assert.is_nil(server:log():find("[error]", 1, true), server:log())
@@ -111,11 +84,10 @@ describe("the board, where the API answers oddly,", function()
   end)
 
   it("says that there are no stacks", function()
-    other = nginx.start { server = [[default_type application/json; location / { return 200 '{"response":[],"count":0}'; }]] }
-    start(other:url "")
+    start(board.api([[location / { return 200 '{"response":[],"count":0}'; }]]):url "")
     eventually(function()
       local status, body, headers = server:get "/api/stacks.json"
-      return status == 200 and body == '{"stacks":[]}\n' and tonumber(headers.age) <= PATIENCE
+      return status == 200 and body == '{"stacks":[]}\n' and tonumber(headers.age) <= board.PATIENCE
     end)
     local status, body = server:get "/"
     assert.equal(200, status)
@@ -123,9 +95,7 @@ describe("the board, where the API answers oddly,", function()
   end)
 
   it("says that it leaves out what cannot be asked for", function()
-    other = nginx.start { server = [[default_type application/json; location / {
-      return 200 '{"response":[{"uid":"a b"},{"uid":"good"}],"count":2}'; }]] }
-    start(other:url "")
+    start(board.api([[location / { return 200 '{"response":[{"uid":"a b"},{"uid":"good"}],"count":2}'; }]]):url "")
     eventually(function() return server:log():find("left out are 1 stacks", 1, true) end)
     eventually(function() return select(2, server:get "/"):find('data-key="good"', 1, true) end)
   end)
@@ -147,7 +117,7 @@ describe("the board, where the API answers oddly,", function()
     world:add_deployment("staging", { commit_url = "https://github.com/a@b/commit/2" })
     start { world = world.name }
     assert(board.stacks(server))
-    local list = deployments_json(UID)
+    local list = board.deployments(server, UID)
     assert.same({ "https://github.com/a@b/commit/2", cjson.null }, { list[1].commit_url, list[2].commit_url })
     local _, body = server:get "/"
     assert.is_nil(body:find("pass-word", 1, true))
@@ -218,7 +188,7 @@ describe("the board's webhooks", function()
     start({ tag = tag }, { BOARD_REQUESTS = "60" })
     assert(board.stacks(server))
     for _ = 1, 15 do
-      for _, uid in pairs(fake.stacks) do assert.equal(202, wake(uid)) end
+      for _, uid in pairs(fake.stacks) do assert.equal(202, board.wake(server, uid)) end
       core.sleep(1.1)
     end
     for uid, stack in pairs(assert(board.stacks(server))) do assert.equal(cjson.null, stack.trouble, uid) end

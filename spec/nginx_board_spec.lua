@@ -11,30 +11,21 @@ local fake = require "spec.support.fake"
 local nginx = require "spec.support.nginx"
 
 local UID = fake.stacks.staging
-local PATIENCE = 30 -- seconds
+local count, eventually = board.count, board.eventually
 
-local server, front
+local server
 
 local function start(...)
   server = board.start(...)
-  return server
 end
 
-after_each(function()
-  if server then server:stop() end
-  if front then front:stop() end
-  server, front = nil, nil
-end)
+after_each(board.stop)
 
 -- The body of a path that is answered with 200, and the headers.
 local function get(path)
   local status, body, headers = server:get(path)
   assert.equal(200, status, body)
   return body, headers
-end
-
-local function eventually(fn, what)
-  assert.is_truthy(nginx.eventually(fn, PATIENCE), what or "it did not happen")
 end
 
 -- Waits until the page has a text, or, with `gone`, has it no more.
@@ -44,41 +35,24 @@ local function page_with(text, gone)
     local status
     status, body, headers = server:get "/"
     return (status == 200 or status == 503) and (body:find(text, 1, true) ~= nil) ~= (gone == true)
-  end, PATIENCE)
+  end, board.PATIENCE)
   assert.is_truthy(found, ("%s %s in %s"):format(text, gone and "stays" or "is not", body:gsub('<ol class="strip".-</ol>', "")))
   return body, headers
 end
 
-local function count(text, pattern)
-  local _, times = text:gsub(pattern, "")
-  return times
+local function deployments(uid)
+  return board.deployments(server, uid)
 end
 
-local function holding(text)
-  local pipe = io.popen(("grep -rlF -e '%s' '%s'"):format(text, server.directory))
-  local names = pipe:read "*a"
-  pipe:close()
-  return names
-end
-
-local function deployments_json(uid)
-  return cjson.decode((get(("/api/stacks/%s/deployments.json"):format(uid)))).deployments
-end
-
--- The requests of a tag for a stack's deployments.
 local function asked_for(tag, uid)
-  local found = 0
-  for _, request in ipairs(fake.requests(tag)) do
-    if request.path:find(uid .. "/deployments", 1, true) then found = found + 1 end
-  end
-  return found
+  return #board.requests(tag, uid)
 end
 
 describe("the board's page", function()
   it("says of each stack what is live, what is deploying and how it went", function()
     start()
     assert(board.stacks(server))
-    eventually(function() return #deployments_json(UID) == 50 end)
+    eventually(function() return #deployments(UID) == 50 end)
     local body = page_with 'aria-label="The last 50 deployments'
     local live = fake.data.deployments "staging"[1]
     for _, text in ipairs {
@@ -124,7 +98,7 @@ describe("the board's page", function()
     for _, path in ipairs { "/", "/fragment", "/badge/" .. UID .. ".svg", "/api/stacks.json" } do
       assert.is_nil(get(path):find "[%z\1-\8\11-\31\127]", path)
     end
-    assert.equal(fake.data.hostile.text, deployments_json(UID)[1].git_ref)
+    assert.equal(fake.data.hostile.text, deployments(UID)[1].git_ref)
   end)
 
   it("shows the stacks that were chosen, in that order, and says which there is not", function()
@@ -160,8 +134,8 @@ describe("the board's other answers", function()
     assert.is_true(running.is_overdue and running.usual_duration > 0)
     assert.equal(cjson.null, stacks[fake.stacks.brand_new].live)
     assert.matches('"deployments":%[%]', (get(("/api/stacks/%s/deployments.json"):format(fake.stacks.brand_new))))
-    eventually(function() return #deployments_json(UID) == 50 end)
-    for i, d in ipairs(deployments_json(UID)) do
+    eventually(function() return #deployments(UID) == 50 end)
+    for i, d in ipairs(deployments(UID)) do
       local model = fake.data.deployments "staging"[i]
       assert.same({ tostring(model.id), model.outcome, model.git_ref, model.triggered_by:match "^[^@]+" },
         { d.id, d.outcome, d.git_ref, d.triggered_by })
@@ -273,7 +247,7 @@ describe("the board's other answers", function()
     server:stop()
     start { error = "forbidden", error_body = "token" }
     page_with "The token may not see this stack."
-    assert.equal("", holding(token))
+    assert.equal("", server:holding(token))
   end)
 end)
 
@@ -311,7 +285,7 @@ describe("the board's webhook", function()
     assert.equal(413, (post(board.SECRET, (" "):rep(65537))))
     assert.equal(202, (post(board.SECRET, '{"event_type":"stack.created","uid":"nobody"}')))
     assert.equal(1, asked_for(tag, UID))
-    assert.equal("", holding(board.SECRET))
+    assert.equal("", server:holding(board.SECRET))
     server:stop()
     start({}, { CLOUD66_WEBHOOK_SECRET = false })
     assert.equal(404, (post(board.SECRET, event)))
@@ -320,7 +294,7 @@ end)
 
 describe("the board without the API", function()
   it("shows what was known with its age, logs that once, and goes on when the API is back", function()
-    front = board.front()
+    local front = board.front()
     start(front.url)
     assert(board.stacks(server))
     front:stop()
@@ -347,7 +321,7 @@ describe("the board without the API", function()
   end)
 
   it("gives nothing out that is older than the limit", function()
-    front = board.front()
+    local front = board.front()
     start(front.url, { BOARD_STALE = "5" })
     assert(board.stacks(server))
     front:stop()
@@ -458,9 +432,8 @@ describe("the board's settings", function()
     assert(board.stacks(server))
     core.sleep(3)
     assert.equal(1, asked_for(tag, UID))
-    local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(UID)
     for _ = 1, 3 do -- webhooks come above that, within the hour's requests
-      assert.equal(202, (server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event }))
+      assert.equal(202, board.wake(server, UID))
     end
     eventually(function() return asked_for(tag, UID) >= 2 end)
   end)
@@ -469,15 +442,14 @@ describe("the board's settings", function()
     local tag = fake.fresh_tag()
     start({ tag = tag, ratelimit = "yes", limit = 10 }, { BOARD_INTERVAL = "3600" })
     assert(board.stacks(server))
-    local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(UID)
     eventually(function()
-      server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event }
+      board.wake(server, UID)
       local stacks = board.stacks(server)
       return stacks and stacks[UID].trouble == "throttled"
     end)
     local asked = #fake.requests(tag)
     for _ = 1, 3 do
-      assert.equal(202, (server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event }))
+      assert.equal(202, board.wake(server, UID))
       core.sleep(1.2)
     end
     assert.is_true(#fake.requests(tag) <= asked + 1) -- one a minute finds out whether it still is so

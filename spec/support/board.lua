@@ -3,7 +3,17 @@ local cjson = require "cjson"
 local fake = require "spec.support.fake"
 local nginx = require "spec.support.nginx"
 
-local board = { SECRET = "0123456789abcdef-SECRET" }
+local board = {
+  SECRET = "0123456789abcdef-SECRET",
+  PATIENCE = 30, -- seconds that anything may take
+}
+
+local started = {} -- what board.stop() ends
+
+local function starts(server)
+  started[#started + 1] = server
+  return server
+end
 
 -- The fake counts the requests of all specs, and would tell a board of an hour that others have used up.
 local function url_of(scenario)
@@ -29,7 +39,25 @@ function board.start(api, environment, workers, change)
   for name, value in pairs(environment or {}) do
     all[name] = value
   end
-  return nginx.start { file = "examples/nginx/board/board.conf", environment = all, workers = workers or 2, change = change }
+  return starts(nginx.start { file = "examples/nginx/board/board.conf", environment = all, workers = workers or 2, change = change })
+end
+
+---An API that answers as these locations of nginx.conf do; its base URL is server:url "".
+function board.api(locations)
+  return starts(nginx.start { server = "default_type application/json; " .. locations })
+end
+
+---Ends all that was started here: for after_each().
+function board.stop()
+  while #started > 0 do
+    table.remove(started):stop()
+  end
+end
+
+---Waits until fn() gives something, and gives it; raises when that takes too long.
+---@param what? string  for the message
+function board.eventually(fn, what)
+  return nginx.eventually(fn, board.PATIENCE) or error(what or "it did not happen", 2)
 end
 
 ---The board's /api/stacks.json by uid, once it knows all of them, or a condition of it holds; nil when that takes too long.
@@ -44,7 +72,37 @@ function board.stacks(server, condition)
       if not condition and stack.known_at == cjson.null then return nil end
     end
     return (not condition or condition(by_uid)) and by_uid
-  end, 30)
+  end, board.PATIENCE)
+end
+
+---What the board says of a stack's deployments, newest first.
+function board.deployments(server, uid)
+  local status, body = server:get(("/api/stacks/%s/deployments.json"):format(uid))
+  if status ~= 200 then
+    error(("%s: %s"):format(tostring(status), tostring(body)), 2)
+  end
+  return cjson.decode(body).deployments
+end
+
+---Has a webhook of a stack come in; gives the status.
+function board.wake(server, uid)
+  local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(uid)
+  return (server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event })
+end
+
+---The requests of a tag for a stack's deployments.
+function board.requests(tag, uid)
+  local list = {}
+  for _, request in ipairs(fake.requests(tag)) do
+    if request.path:find(uid .. "/deployments", 1, true) then list[#list + 1] = request end
+  end
+  return list
+end
+
+---How often a pattern is in a text.
+function board.count(text, pattern)
+  local _, times = text:gsub(pattern, "")
+  return times
 end
 
 ---An API that can be taken away, and given back: a proxy before the fake. front.url, front:stop(), front:start().
@@ -63,7 +121,7 @@ function board.front(scenario)
     self.server:stop()
   end
   front:start()
-  return front
+  return starts(front)
 end
 
 return board
