@@ -34,6 +34,11 @@
 #define C66_WORDS_OF(id, name, ...) static const char *const words_of_##id[] = {__VA_ARGS__, NULL};
 C66_FIELDS(C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_WORDS_OF, C66_NO_ROW)
 
+#define C66_FEW_WORDS(id, name, ...)                                                               \
+  typedef char                                                                                     \
+      c66_few_words_of_##id[sizeof words_of_##id / sizeof(char *) <= C66_WORDS_EACH ? 1 : -1];
+C66_FIELDS(C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_FEW_WORDS, C66_NO_ROW)
+
 #define ROW(id, name, type, words) {name, sizeof(name) - 1, type, C66_SLOT_##id, words},
 #define INTEGER(id, name) ROW(id, name, C66_INTEGER, NULL)
 #define TEXT(id, name) ROW(id, name, C66_TEXT, NULL)

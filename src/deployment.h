@@ -19,6 +19,10 @@ typedef enum c66_field_id {
 } c66_field_id;
 #undef C66_ID_OF
 
+#if C66_FIELDS(C66_ONE_ROW, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW) 0 != 1
+#error "a record has room for one INTEGER, the id"
+#endif
+
 typedef enum c66_type {
   C66_TEXT,
   C66_DATE,

@@ -12,7 +12,7 @@
 #define C66_FIELD_H
 
 /*
- * INTEGER(ID, name)
+ * INTEGER(ID, name): the id alone, for which a record has room
  * TEXT(ID, name)
  * DATE(ID, name, name of the same as Unix seconds)
  * WORD(ID, name, the documented words): {code, meaning}, or a bare text; read as name, name_code

@@ -138,7 +138,9 @@ local function add(rnd, plan, list, index, start)
   for _, row in ipairs(fields.rows) do
     if d[row[1]] == nil and row.sample ~= nil then
       d[row[1]] = row.sample
-      d[fields.seconds_name(row[1])] = row.seconds or row.sample
+      if row.seconds then
+        d[fields.seconds_name(row[1])] = row.seconds
+      end
     end
   end
 end
