@@ -78,16 +78,23 @@ describe("a GET", function()
 
   it("is never sent after its deadline", function()
     local results, count, seconds = ask({ error = "server" }, { retries = { attempts = 1000, base = 0.1, cap = 0.1 }, timeout = 0.5 })
-    local err = fails("server", results)
-    assert.equal(count, err.attempts)
+    local err = results[3]
+    if err.kind == "timeout" then -- the last one had next to no time: it may not even have come to the fake's log
+      fails("timeout", results)
+      assert.matches("%[%d+ attempts; the one before: server: ", err.message)
+    else
+      fails("server", results)
+    end
+    assert.is_true(count == err.attempts or err.kind == "timeout" and count == err.attempts - 1, count)
     assert.is_true(count > 1 and count < 100, count)
     assert.is_true(seconds < 4, seconds)
   end)
 
   it("has one deadline for all its attempts", function()
-    local results, _, seconds = ask({ delay = "0.3", error = "server" }, { retries = QUICK, timeout = 0.5 })
-    assert.equal("timeout", results[3].kind)
-    assert.equal(2, results[3].attempts)
+    local results, _, seconds = ask({ delay = "1", error = "server" }, { retries = QUICK, timeout = 1.8 })
+    local err = fails("timeout", results)
+    assert.equal(2, err.attempts)
+    assert.matches("%[2 attempts; the one before: server: ", err.message)
     assert.is_true(seconds < 4, seconds)
   end)
 

@@ -335,10 +335,12 @@ local function is_left_to_reader(self, call, err)
   return call.is_read and not call.in_background and err.kind == "throttled" and self.settings.on_throttle == "wait"
 end
 
--- The failure of a call, after so many attempts.
-local function failure_of(call, err)
+-- The failure of a call, after so many attempts. The last may have had next to no time: what the one before met says more.
+local function failure_of(call, err, before)
   err.attempts = call.attempts
-  if call.attempts > 1 then
+  if call.attempts > 1 and err.kind == "timeout" and before and before.kind ~= "timeout" then
+    errors.append(err, (" [%d attempts; the one before: %s]"):format(call.attempts, before.message))
+  elseif call.attempts > 1 then
     errors.append(err, (" [%d attempts]"):format(call.attempts))
   end
   return nil, err.message, err
@@ -357,7 +359,7 @@ local function perform(self, call)
     end
     err.attempts = call.attempts
     if is_left_to_reader(self, call, err) or not wait_for_next(self, call, err) then
-      return failure_of(call, err)
+      return failure_of(call, err, before)
     end
     before = err
   end
