@@ -358,7 +358,7 @@ describe("cloud66.transport.resty", function()
         ngx.thread.kill(thread)
         return true
       ]], { url = fake.url { wire = "slow_body" } })
-      assert.is_true(core.monotonic() - start_time < 2)
+      assert.is_true(core.monotonic() - start_time < 5)
       assert.is_true(sockets(before) <= before)
     end)
 
@@ -370,8 +370,8 @@ describe("cloud66.transport.resty", function()
         local results = client:map({ 1, 2, 3, 4, 5, 6 }, function() return client:stacks():collect() end)
         ngx.update_time()
         return results.failed == 0 and ngx.now() - start
-      ]], { url = fake.url { delay = "0.4" } })
-      assert.is_true(took < 2.2, took)
+      ]], { url = fake.url { delay = "1" } })
+      assert.is_true(took < 5, took)
     end)
 
     it("survives that a light thread is killed in the middle of a map", function()
@@ -420,7 +420,10 @@ describe("cloud66.transport.resty", function()
           if client:stacks():collect() then count = count + 1 end
         end))
         local results = assert(client:map({ 1, 2, 3 }, function() return client:stacks():collect() end))
-        ngx.sleep(0.2)
+        for _ = 1, 100 do
+          if count == 2 then break end
+          ngx.sleep(0.05)
+        end
         return { count, results.failed }
       ]], { url = fake.url {} })
       assert.same({ 2, 0 }, got)
