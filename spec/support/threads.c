@@ -2,6 +2,7 @@
  * threads.c - two threads, each with a Lua state of its own, run the same scenario at the same
  * time.
  * threads SCENARIO SECONDS
+ * For so long, and ten rounds at least: a round may take longer than that.
  *
  * The scenario is a Lua file that returns a function, which is called again and again with the
  * number of its thread. The core is linked into this program, so that a sanitizer sees all of it.
@@ -18,7 +19,7 @@
 
 int luaopen_cloud66_core(lua_State *L);
 
-enum { THREADS = 2 };
+enum { THREADS = 2, LEAST_ROUNDS = 10 };
 
 typedef struct worker {
   pthread_t thread;
@@ -53,7 +54,7 @@ static int run(lua_State *L) {
     lua_pushinteger(L, w->number);
     lua_call(L, 1, 0);
     w->rounds++;
-  } while (now() < end);
+  } while (now() < end || w->rounds < LEAST_ROUNDS);
   return 0;
 }
 
