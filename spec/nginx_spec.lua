@@ -231,11 +231,16 @@ describe("inside nginx", function()
   end)
 
   it("a pause before another attempt holds up nobody", function()
-    local waiting = begin(ASK, latest({ error = "bad_gateway", times = 1, retry_after = "4", tag = fake.fresh_tag() },
+    local tag = fake.fresh_tag()
+    local waiting = begin(ASK, latest({ error = "bad_gateway", times = 1, retry_after = "4", tag = tag },
       { retries = { attempts = 3 } }))
+    assert.is_true(eventually(function()
+      return #fake.requests(tag) == 1
+    end))
+    core.sleep(0.2) -- until it has read the answer, and pauses
     assert.is_true(seconds_of(function()
       server:get "/neighbour"
-    end) < 3)
+    end) < 2)
     assert.equal(newest, finish(waiting).id)
   end)
 

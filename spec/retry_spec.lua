@@ -91,10 +91,12 @@ describe("a GET", function()
   end)
 
   it("has one deadline for all its attempts", function()
-    local results, _, seconds = ask({ delay = "1", error = "server" }, { retries = QUICK, timeout = 1.9 })
+    local results, _, seconds = ask({ delay = "1", error = "server", error_body = "token" }, { retries = QUICK, timeout = 1.9 })
     local err = fails("timeout", results)
     assert.equal(2, err.attempts)
     assert.matches("%[2 attempts; the one before: server: ", err.message)
+    assert.is_nil(err.message:find(fake.token, 1, true))
+    assert.is_nil(err.message:find "%c")
     assert.is_true(seconds < 4, seconds)
   end)
 
