@@ -97,6 +97,8 @@ describe("a GET", function()
     assert.matches("%[2 attempts; the one before: server: ", err.message)
     assert.is_nil(err.message:find(fake.token, 1, true))
     assert.is_nil(err.message:find "%c")
+    assert.equal("server", err.cause.kind)
+    assert.equal(500, err.cause.status)
     assert.is_true(seconds < 4, seconds)
   end)
 

@@ -39,7 +39,8 @@
 ---@field action? cloud66.Action
 ---Of wait() and ensure(): how the deployment was found.
 ---@field match? "exact"|"likely"
----What this error follows from: the lost answer of an `ambiguous` redeploy, the last failed look of a wait.
+---What this error follows from: the lost answer of an `ambiguous` redeploy, the last failed look of a wait, what the
+---attempt before met where a GET ran out of time in its last.
 ---@field cause? cloud66.Error
 ---Of client:map(): the results so far.
 ---@field results? cloud66.MapResults

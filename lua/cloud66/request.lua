@@ -339,6 +339,7 @@ end
 local function failure_of(call, err, before)
   err.attempts = call.attempts
   if call.attempts > 1 and err.kind == "timeout" and before and before.kind ~= "timeout" then
+    err.cause = before
     errors.append(err, (" [%d attempts; the one before: %s]"):format(call.attempts, before.message))
   elseif call.attempts > 1 then
     errors.append(err, (" [%d attempts]"):format(call.attempts))
