@@ -8,7 +8,7 @@
  * keys that no offset of it fits in 16 bits.
  */
 #include "check.h"
-#include "decoder.h"
+#include "deployment/decoder.h"
 
 enum { SEPARATOR = 0xFE };
 

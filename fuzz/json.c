@@ -3,7 +3,7 @@
  *
  * Both must accept the same texts; and each string and number, read in steps, must say the same.
  */
-#include "json.h"
+#include "json/json.h"
 #include "check.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * What is accepted must be what the C library's calendar makes of it, and every date there is must
  * be accepted in every form.
  */
-#include "timestamp.h"
+#include "json/timestamp.h"
 #include "check.h"
 
 #include <time.h>

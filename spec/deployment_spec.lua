@@ -77,7 +77,7 @@ describe("a deployment's names", function()
         and "put it into the list above, and say when it is true" or "give it a row in spec/support/fields.lua"))
     end
     for name in pairs(known) do
-      assert.is_string(core.names[name], ("'%s' is in spec/support/fields.lua, and not in src/field.h"):format(name))
+      assert.is_string(core.names[name], ("'%s' is in spec/support/fields.lua, and not in src/deployment/field.h"):format(name))
     end
   end)
 end)

@@ -34,14 +34,14 @@ local release = "script/release 1.2.3 " .. URL
 -- The tree as of a version 1.2.3 that is ready.
 local function prepare()
   folder = host.directory()
-  must("mkdir -p src lua script docs")
+  must("mkdir -p src/base lua script docs")
   for from, to in pairs {
-    ["CMakeLists.txt CHANGELOG.md .gitignore *.rockspec"] = ".", ["src/base.h"] = "src", ["lua/cloud66.lua"] = "lua",
+    ["CMakeLists.txt CHANGELOG.md .gitignore *.rockspec"] = ".", ["src/base/base.h"] = "src/base", ["lua/cloud66.lua"] = "lua",
     ["docs/clients.md"] = "docs", ["script/release script/common.sh"] = "script",
   } do
     tree.output(("cp %s '%s/%s/'"):format(from, folder, to))
   end
-  edit("src/base.h", 'C66_VERSION "[^"]+"', 'C66_VERSION "1.2.3"')
+  edit("src/base/base.h", 'C66_VERSION "[^"]+"', 'C66_VERSION "1.2.3"')
   edit("lua/cloud66.lua", '_VERSION = "[^"]+"', '_VERSION = "1.2.3"')
   edit("CMakeLists.txt", "cloud66 VERSION %S+", "cloud66 VERSION 1.2.3")
   edit("docs/clients.md", "lua%-cloud66/%d[%d.]+", "lua-cloud66/1.2.3")
@@ -79,7 +79,7 @@ describe("script/release", function()
 
   it("reads the tag, not the tree", function()
     must(git .. "tag v1.2.3")
-    edit("src/base.h", "1%.2%.3", "1.2.4")
+    edit("src/base/base.h", "1%.2%.3", "1.2.4")
     commit()
     must(release)
   end)
@@ -103,7 +103,7 @@ describe("script/release", function()
     refused "not clean: .*src/other%.h"
   end)
 
-  for _, path in ipairs { "src/base.h", "lua/cloud66.lua", "CMakeLists.txt", "docs/clients.md", "CHANGELOG.md" } do
+  for _, path in ipairs { "src/base/base.h", "lua/cloud66.lua", "CMakeLists.txt", "docs/clients.md", "CHANGELOG.md" } do
     it("refuses another version in " .. path, function()
       edit(path, "1%.2%.3", "1.2.4")
       commit()

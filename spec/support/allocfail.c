@@ -9,7 +9,7 @@
  * text as ever; it must return that text when memory is back; and when the state is closed nothing
  * may be left.
  */
-#include "../../src/base.h"
+#include "base/base.h"
 
 #include <lauxlib.h>
 #include <lua.h>

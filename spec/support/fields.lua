@@ -1,4 +1,4 @@
--- The keys of a deployment as the API documents them, in its order: what src/field.h is held against, what the specs go
+-- The keys of a deployment as the API documents them, in its order: what src/deployment/field.h is held against, what the specs go
 -- through, and what the fake sends.
 --
 -- A row is { name, kind, endpoint = and model =, the value's JSON in those two documented bodies (see documented.lua), where

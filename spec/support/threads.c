@@ -7,7 +7,7 @@
  * The scenario is a Lua file that returns a function, which is called again and again with the
  * number of its thread. The core is linked into this program, so that a sanitizer sees all of it.
  */
-#include "../../src/base.h"
+#include "base/base.h"
 
 #include <lauxlib.h>
 #include <lua.h>

@@ -1,0 +1,355 @@
+/* record.c - every name a deployment answers to, and its value in a page. */
+#include "deployment/page.h"
+#include "json/timestamp.h"
+
+#include <string.h>
+
+#define VIEW(name, view, id) {name, view, C66_##id, 0},
+#define FIELD(id, name) VIEW(name, C66_VIEW_FIELD, id)
+#define DATE(id, name, seconds) FIELD(id, name) VIEW(seconds, C66_VIEW_SECONDS, id)
+#define WORD(id, name, ...)                                                                        \
+  FIELD(id, name)                                                                                  \
+  VIEW(name "_code", C66_VIEW_CODE, id)                                                            \
+  VIEW(name "_meaning", C66_VIEW_MEANING, id)
+#define IS_WORD(name, field, word)                                                                 \
+  { name, C66_VIEW_IS_WORD, field, word }
+
+/* clang-format off: it takes rows that end with their own comma for one expression */
+const c66_attribute c66_attributes[] = {
+    C66_FIELDS(FIELD, FIELD, DATE, WORD, FIELD){"duration", C66_VIEW_DURATION, C66_STARTED_AT, 0},
+    IS_WORD("is_pending", C66_OUTCOME, 0),
+    IS_WORD("is_success", C66_OUTCOME, 1),
+    IS_WORD("is_failed", C66_OUTCOME, 2),
+    {"is_finished", C66_VIEW_FINISHED, C66_OUTCOME, 0},
+    {"is_running", C66_VIEW_RUNNING, C66_OUTCOME, 0},
+    IS_WORD("via_web", C66_TRIGGERED_VIA, 0),
+    IS_WORD("via_api", C66_TRIGGERED_VIA, 1),
+    IS_WORD("via_hook", C66_TRIGGERED_VIA, 2),
+    IS_WORD("type_build", C66_DEPLOY_TYPE, 0),
+    IS_WORD("type_redeploy", C66_DEPLOY_TYPE, 1),
+    IS_WORD("type_scale", C66_DEPLOY_TYPE, 2),
+    IS_WORD("type_first_build", C66_DEPLOY_TYPE, 3),
+    IS_WORD("type_revert", C66_DEPLOY_TYPE, 4),
+};
+/* clang-format on */
+
+const size_t c66_attribute_count = sizeof c66_attributes / sizeof c66_attributes[0];
+
+int c66_is_predicate(const c66_attribute *a) { return a->view >= C66_VIEW_IS_WORD; }
+
+/* --- pieces of a record --- */
+
+static unsigned slot_of(unsigned field) { return c66_fields[field].slot; }
+
+static int is_wide(const c66_record *r) { return (r->states & C66_WIDE) != 0; }
+
+static void start_reading(c66_json *j, c66_error *error, const c66_page *page) {
+  c66_json_init(j, page->body, page->length, error);
+}
+
+/* The value of a field, searched for in the body. */
+static const char *find_field(const c66_page *page, const c66_record *r, unsigned field) {
+  return c66_find(page, r, c66_fields[field].name, c66_fields[field].length);
+}
+
+/* A text or date as it stands in the body. 0 when there is none. */
+static int text_of(const c66_page *page, const c66_record *r, unsigned field, c66_span *span) {
+  const c66_near *near = &r->texts[slot_of(field)];
+  const char *p;
+  c66_error error;
+  c66_json j;
+  if (!is_wide(r)) {
+    span->start = page->body + r->offset + near->offset;
+    span->length = near->length & ~C66_NEAR_ESCAPED;
+    span->escaped = (near->length & C66_NEAR_ESCAPED) != 0;
+    return near->offset != 0;
+  }
+  start_reading(&j, &error, page);
+  p = find_field(page, r, field);
+  return p != NULL && *p == '"' && c66_json_string(&j, p + 1, span) != NULL;
+}
+
+/* The field's {code, meaning}: an entry of the page's list, or read into `scratch`. NULL when there
+ * is none. */
+static const c66_word *word_of(const c66_page *page, const c66_record *r, unsigned field,
+                               c66_word *scratch) {
+  unsigned number = r->words[slot_of(field)];
+  const char *p;
+  c66_error error;
+  c66_json j;
+  if (number >= C66_FIRST_WORD)
+    return &page->words[number - C66_FIRST_WORD];
+  if (!is_wide(r))
+    return NULL;
+  p = find_field(page, r, field);
+  start_reading(&j, &error, page);
+  if (p == NULL || (*p != '{' && *p != '"'))
+    return NULL;
+  return c66_parse_word(&j, p, 0, &c66_fields[field], scratch) != NULL ? scratch : NULL;
+}
+
+static void read_ref(const c66_page *page, const c66_ref *ref, c66_value *out) {
+  if (ref->offset == 0)
+    return;
+  out->kind = C66_VALUE_TEXT;
+  out->span.start = page->body + ref->offset;
+  out->span.length = ref->length & ~C66_ESCAPED;
+  out->span.escaped = (ref->length & C66_ESCAPED) != 0;
+}
+
+static int says(const c66_page *page, const c66_record *r, unsigned field, int known) {
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
+  return w != NULL && w->known == known;
+}
+
+static int is_true(const c66_record *r, unsigned field) {
+  return c66_get_state(r, slot_of(field)) == C66_STATE_TRUE;
+}
+
+/* Places of the documented outcomes in c66_fields[C66_OUTCOME].words. */
+enum { PENDING, SUCCESS, FAILED };
+
+/* It has an end, or an outcome that only an end brings while nothing says it still goes on. */
+static int is_finished(const c66_page *page, const c66_record *r) {
+  c66_span end;
+  if (text_of(page, r, C66_FINISHED_AT, &end) && end.length > 0)
+    return 1;
+  return (says(page, r, C66_OUTCOME, SUCCESS) || says(page, r, C66_OUTCOME, FAILED)) &&
+         !is_true(r, C66_IS_DEPLOYING);
+}
+
+static int is_running(const c66_page *page, const c66_record *r) {
+  return !is_finished(page, r) &&
+         (is_true(r, C66_IS_DEPLOYING) || says(page, r, C66_OUTCOME, PENDING));
+}
+
+int c66_seconds(const c66_page *page, const c66_record *record, c66_field_id field, int64_t *out) {
+  char plain[256]; /* a date of 35 bytes, each written as \uXXXX */
+  c66_span span;
+  if (!text_of(page, record, field, &span))
+    return 0;
+  if (!span.escaped)
+    return c66_timestamp(span.start, span.length, out);
+  if (span.length > sizeof plain)
+    return 0;
+  return c66_timestamp(plain, c66_json_unescape(&span, plain), out);
+}
+
+/* --- values --- */
+
+static void read_integer(const c66_page *page, const c66_record *r, c66_value *out) {
+  c66_state state = c66_get_state(r, slot_of(C66_ID));
+  if (state == C66_STATE_INTEGER) {
+    out->kind = C66_VALUE_INTEGER;
+    out->integer = r->id;
+  } else if (state == C66_STATE_DIGITS) {
+    out->kind = C66_VALUE_NUMBER;
+    out->span.start = find_field(page, r, C66_ID);
+  }
+}
+
+static void read_word(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
+  if (w == NULL || w->source == C66_NO_WORD)
+    return;
+  if (w->known >= 0) {
+    out->kind = C66_VALUE_WORD;
+    out->integer = c66_word_index(field, w->known);
+  } else {
+    read_ref(page, w->source == C66_WORD_IS_MEANING ? &w->meaning : &w->code, out);
+    out->kind = C66_VALUE_LOWER;
+  }
+}
+
+static void read_code(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
+  if (w == NULL || w->source == C66_WORD_IS_BARE)
+    return;
+  read_ref(page, &w->code, out);
+  if (w->code_is_number)
+    out->kind = C66_VALUE_NUMBER;
+}
+
+static void read_meaning(const c66_page *page, const c66_record *r, unsigned field,
+                         c66_value *out) {
+  c66_word scratch;
+  const c66_word *w = word_of(page, r, field, &scratch);
+  if (w != NULL)
+    read_ref(page, &w->meaning, out);
+}
+
+static void read_field(const c66_page *page, const c66_record *r, unsigned field, c66_value *out) {
+  switch ((c66_type)c66_fields[field].type) {
+  case C66_INTEGER:
+    read_integer(page, r, out);
+    break;
+  case C66_TEXT:
+  case C66_DATE:
+    if (text_of(page, r, field, &out->span))
+      out->kind = C66_VALUE_TEXT;
+    break;
+  case C66_WORD:
+    read_word(page, r, field, out);
+    break;
+  case C66_BOOLEAN: {
+    c66_state state = c66_get_state(r, slot_of(field));
+    if (state == C66_STATE_TRUE || state == C66_STATE_FALSE) {
+      out->kind = C66_VALUE_BOOLEAN;
+      out->boolean = state == C66_STATE_TRUE;
+    }
+    break;
+  }
+  case C66_OTHER:
+    break;
+  }
+}
+
+static void set_boolean(c66_value *out, int value) {
+  out->kind = C66_VALUE_BOOLEAN;
+  out->boolean = value;
+}
+
+static void read_seconds(const c66_page *page, const c66_record *r, unsigned field,
+                         c66_value *out) {
+  if (c66_seconds(page, r, (c66_field_id)field, &out->integer))
+    out->kind = C66_VALUE_INTEGER;
+}
+
+/* Nil rather than a negative length: then one of the two clocks was wrong. */
+static void read_duration(const c66_page *page, const c66_record *r, c66_value *out) {
+  int64_t started;
+  int64_t finished;
+  if (!c66_seconds(page, r, C66_STARTED_AT, &started) ||
+      !c66_seconds(page, r, C66_FINISHED_AT, &finished) || finished < started)
+    return;
+  out->kind = C66_VALUE_INTEGER;
+  out->integer = finished - started;
+}
+
+void c66_read(const c66_page *page, const c66_record *record, const c66_attribute *a,
+              c66_value *out) {
+  out->kind = C66_VALUE_NIL;
+  switch ((c66_view)a->view) {
+  case C66_VIEW_FIELD:
+    read_field(page, record, a->field, out);
+    break;
+  case C66_VIEW_SECONDS:
+    read_seconds(page, record, a->field, out);
+    break;
+  case C66_VIEW_DURATION:
+    read_duration(page, record, out);
+    break;
+  case C66_VIEW_CODE:
+    read_code(page, record, a->field, out);
+    break;
+  case C66_VIEW_MEANING:
+    read_meaning(page, record, a->field, out);
+    break;
+  case C66_VIEW_IS_WORD:
+    set_boolean(out, says(page, record, a->field, a->word));
+    break;
+  case C66_VIEW_FINISHED:
+    set_boolean(out, is_finished(page, record));
+    break;
+  case C66_VIEW_RUNNING:
+    set_boolean(out, is_running(page, record));
+    break;
+  }
+}
+
+/* --- the object as sent --- */
+
+const char *c66_find(const c66_page *page, const c66_record *record, const char *name,
+                     size_t length) {
+  const char *found = NULL;
+  const char *p = page->body + record->offset;
+  c66_error error;
+  c66_json j;
+  c66_span key;
+  start_reading(&j, &error, page);
+  for (p = c66_json_member(&j, p, 1, &key); p != NULL && key.start != NULL;
+       p = c66_json_member(&j, p, 0, &key)) {
+    if (c66_json_equals(&key, name, length))
+      found = p;
+    p = c66_json_skip(&j, p, 0);
+    if (p == NULL) /* cannot be: the object was read before */
+      return NULL;
+  }
+  return found;
+}
+
+/* Whether neither text nor word was sent, nor null. */
+static int is_odd(const c66_page *page, const c66_record *r, c66_field_id field) {
+  const c66_field *f = &c66_fields[field];
+  const char *value;
+  if (!is_wide(r) && f->type == C66_WORD)
+    return r->words[f->slot] == C66_DRIFT;
+  if (!is_wide(r))
+    return r->texts[f->slot].offset == 0 && r->texts[f->slot].length == C66_DRIFT;
+  value = find_field(page, r, field);
+  return value != NULL && *value != 'n';
+}
+
+static int has_drifted(const c66_page *page, const c66_record *r, c66_field_id field) {
+  const c66_word *word;
+  c66_word scratch;
+  c66_span text;
+  int64_t seconds;
+  switch ((c66_type)c66_fields[field].type) {
+  case C66_INTEGER:
+  case C66_BOOLEAN:
+    return c66_get_state(r, slot_of(field)) == C66_STATE_DRIFT;
+  case C66_WORD:
+    word = word_of(page, r, field, &scratch);
+    return word != NULL ? word->source == C66_NO_WORD : is_odd(page, r, field);
+  case C66_DATE:
+    if (text_of(page, r, field, &text))
+      return !c66_seconds(page, r, field, &seconds);
+    break;
+  case C66_TEXT:
+    if (text_of(page, r, field, &text))
+      return 0;
+    break;
+  case C66_OTHER:
+    break;
+  }
+  return is_odd(page, r, field);
+}
+
+const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_id field) {
+  const char *value;
+  if (!has_drifted(page, record, field))
+    return NULL;
+  value = find_field(page, record, field);
+  return value == NULL ? NULL : c66_json_type(*value);
+}
+
+/* The fields an attribute is read from, ended by C66_FIELD_COUNT. */
+static void sources_of(const c66_attribute *a, c66_field_id out[4]) {
+  int n = 0;
+  if (a->view == C66_VIEW_DURATION) {
+    out[n++] = C66_STARTED_AT;
+    out[n++] = C66_FINISHED_AT;
+  } else if (a->view == C66_VIEW_FINISHED || a->view == C66_VIEW_RUNNING) {
+    out[n++] = C66_OUTCOME;
+    out[n++] = C66_FINISHED_AT;
+    out[n++] = C66_IS_DEPLOYING;
+  } else {
+    out[n++] = (c66_field_id)a->field;
+  }
+  out[n] = C66_FIELD_COUNT;
+}
+
+const char *c66_attribute_drift(const c66_page *page, const c66_record *record,
+                                const c66_attribute *a) {
+  c66_field_id fields[4];
+  const char *got = NULL;
+  int i;
+  sources_of(a, fields);
+  for (i = 0; fields[i] != C66_FIELD_COUNT && got == NULL; i++)
+    got = c66_drift(page, record, fields[i]);
+  return got;
+}

@@ -1,0 +1,442 @@
+/* http_transfer.c - one exchange: its options, its callbacks, its end. */
+#include "http/http.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- what may be sent ------------------------------------------------------------------------- */
+
+static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
+
+/* RFC 9110's "token": methods and header names. Not isalnum, which asks the locale. */
+static bool is_token(const char *s, size_t n) {
+  static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  size_t i;
+  for (i = 0; i < n; i++)
+    if (memchr(allowed, s[i], sizeof allowed - 1) == NULL)
+      return false;
+  return n > 0;
+}
+
+static bool has_control_or_space(const char *s, size_t n) {
+  size_t i;
+  for (i = 0; i < n; i++)
+    if (is_control(s[i]) || s[i] == ' ')
+      return true;
+  return false;
+}
+
+static size_t skip_blanks(const char *s, size_t from, size_t n) {
+  while (from < n && (s[from] == ' ' || s[from] == '\t'))
+    from++;
+  return from;
+}
+
+/* Parses the URL, and writes host[:port]. */
+static CURLUcode parse_url(const char *url, char *peer, size_t size) {
+  CURLU *parsed = curl_url();
+  char *host = NULL, *port = NULL;
+  CURLUcode rc = CURLUE_OUT_OF_MEMORY;
+  if (parsed != NULL)
+    rc = curl_url_set(parsed, CURLUPART_URL, url, 0);
+  if (rc == CURLUE_OK)
+    rc = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
+  if (rc == CURLUE_OK) {
+    (void)curl_url_get(parsed, CURLUPART_PORT, &port, 0); /* none is no mistake */
+    (void)snprintf(peer, size, "%s%s%s", host, port != NULL ? ":" : "", port != NULL ? port : "");
+  }
+  curl_free(host);
+  curl_free(port);
+  curl_url_cleanup(parsed);
+  return rc;
+}
+
+const char *c66_transfer_set_peer(c66_transfer *t, const char *url, size_t n) {
+  CURLUcode rc;
+  if (has_control_or_space(url, n))
+    return "holds a space or a control character";
+  t->tls = curl_strnequal(url, "https://", 8) != 0;
+  if (!t->tls && curl_strnequal(url, "http://", 7) == 0)
+    return "must start with https:// or http://";
+  rc = parse_url(url, t->peer, sizeof t->peer);
+  /* Out of memory is nobody's mistake: c66_transfer_start will report it. */
+  return rc == CURLUE_OK || rc == CURLUE_OUT_OF_MEMORY ? NULL : "is not a valid URL";
+}
+
+const char *c66_http_refuse_method(const char *method, size_t n) {
+  return is_token(method, n) ? NULL : "is not an HTTP method";
+}
+
+const char *c66_http_refuse_header(const char *line, size_t n) {
+  const char *colon = memchr(line, ':', n);
+  size_t i;
+  if (colon == NULL || !is_token(line, (size_t)(colon - line)))
+    return "is not of the form 'Name: value'";
+  for (i = (size_t)(colon - line); i < n; i++)
+    if (is_control(line[i]) && line[i] != '\t')
+      return "holds a line break or another control character";
+  return NULL;
+}
+
+const char *c66_http_refuse_proxy(const char *proxy, size_t n) {
+  return has_control_or_space(proxy, n) ? "holds a space or a control character" : NULL;
+}
+
+/* --- callbacks: no Lua in here, and every byte counted ---------------------------------------- */
+
+static c66_verdict verdict_on(c66_room room, c66_verdict over_limit) {
+  if (room == C66_ROOM_OK)
+    return C66_VERDICT_NONE;
+  return room == C66_ROOM_LIMIT ? over_limit : C66_VERDICT_NO_MEMORY;
+}
+
+/* CURLOPT_WRITEFUNCTION: sees inflated bytes, so a small body cannot become a large one. */
+static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
+  c66_transfer *t = user;
+  size_t n = size * count;
+  t->verdict = verdict_on(c66_buffer_append(&t->body, bytes, n), C66_VERDICT_BODY_LIMIT);
+  return t->verdict == C66_VERDICT_NONE ? n : 0;
+}
+
+static char to_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+
+/* Appends "name:value\n"; a line folded the old way continues the value before it. */
+static c66_room keep_header(c66_buffer *head, const char *line, size_t n) {
+  const char *colon = memchr(line, ':', n);
+  size_t name = colon != NULL ? (size_t)(colon - line) + 1 : 0;
+  size_t value = skip_blanks(line, 0, n), i;
+  c66_room room = c66_buffer_reserve(head, n + 1);
+  if (room != C66_ROOM_OK)
+    return room;
+  if (value > 0 && head->len > 0) {
+    head->data[head->len - 1] = ' ';
+  } else if (value > 0 || name == 0) {
+    return C66_ROOM_OK; /* nothing that has a name */
+  } else {
+    for (i = 0; i < name; i++)
+      head->data[head->len++] = to_lower(line[i]);
+    value = skip_blanks(line, name, n);
+  }
+  (void)c66_buffer_append(head, line + value, n - value);
+  return c66_buffer_append(head, "\n", 1);
+}
+
+/* CURLOPT_HEADERFUNCTION: one whole line a call; also of interim responses, and trailers after the
+ * body. */
+static size_t on_header(char *line, size_t size, size_t count, void *user) {
+  c66_transfer *t = user;
+  size_t n = size * count, len = n;
+  if (n > t->max_head - t->head_seen) {
+    t->verdict = C66_VERDICT_HEAD_LIMIT;
+    return 0;
+  }
+  t->head_seen += n;
+  while (len > 0 && memchr("\r\n\t ", line[len - 1], 4) != NULL)
+    len--;
+  if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+    t->head.len = 0; /* what came before belonged to an interim response */
+    t->in_head = true;
+  } else if (len == 0) {
+    t->in_head = false;
+  } else if (t->in_head) {
+    t->verdict = verdict_on(keep_header(&t->head, line, len), C66_VERDICT_HEAD_LIMIT);
+  }
+  return t->verdict == C66_VERDICT_NONE ? n : 0;
+}
+
+/* CURLOPT_SOCKOPTFUNCTION: up to 8.9 libcurl leaves its sockets open to the programs that this
+ * process starts. */
+static int on_new_socket(void *user, curl_socket_t fd, curlsocktype purpose) {
+  (void)user;
+  (void)purpose;
+  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return CURL_SOCKOPT_OK;
+}
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+enum { RECEIVE_BUFFER = 32 * 1024 }; /* bytes */
+
+#define TRY_SETOPT(easy, option, value)                                                            \
+  do {                                                                                             \
+    CURLcode rc_ = curl_easy_setopt((easy), (option), (value));                                    \
+    if (rc_ != CURLE_OK)                                                                           \
+      return rc_;                                                                                  \
+  } while (0)
+
+/* The same for every request. Those that are libcurl's defaults stand here because a wrong one
+ * would hurt. */
+static const struct {
+  CURLoption option;
+  long value;
+} fixed_options[] = {
+    {CURLOPT_NOSIGNAL, 1},
+    {CURLOPT_NOPROGRESS, 1},
+    {CURLOPT_FOLLOWLOCATION, 0}, /* a redirect is an answer: the token must not travel on */
+    {CURLOPT_UNRESTRICTED_AUTH, 0},
+    {CURLOPT_NETRC, CURL_NETRC_IGNORED},
+    {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE}, /* a proxy does not see the token */
+    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
+    {CURLOPT_SSL_VERIFYPEER, 1},
+    {CURLOPT_SSL_VERIFYHOST, 2},
+    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, /* or newer */
+    {CURLOPT_HTTP09_ALLOWED, 0},
+    {CURLOPT_TCP_KEEPALIVE, 1},
+#if LIBCURL_VERSION_NUM < 0x075500
+    {CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS},
+#endif
+};
+
+static CURLcode set_fixed(CURL *easy) {
+  size_t i;
+  for (i = 0; i < sizeof fixed_options / sizeof fixed_options[0]; i++)
+    TRY_SETOPT(easy, fixed_options[i].option, fixed_options[i].value);
+#if LIBCURL_VERSION_NUM >= 0x075500
+  TRY_SETOPT(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#endif
+  TRY_SETOPT(easy, CURLOPT_ACCEPT_ENCODING, "");
+  /* Not every libcurl knows these, and all do without. */
+  (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+  /* A page of 30 deployments in one read. Refused for a used handle that has kept its buffer. */
+  (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  /* Cancelling during a name lookup would otherwise wait for the lookup. */
+  (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
+  return CURLE_OK;
+}
+
+static CURLcode set_callbacks(c66_transfer *t) {
+  TRY_SETOPT(t->easy, CURLOPT_PRIVATE, t);
+  TRY_SETOPT(t->easy, CURLOPT_ERRORBUFFER, t->detail);
+  TRY_SETOPT(t->easy, CURLOPT_WRITEFUNCTION, on_body);
+  TRY_SETOPT(t->easy, CURLOPT_WRITEDATA, t);
+  TRY_SETOPT(t->easy, CURLOPT_HEADERFUNCTION, on_header);
+  TRY_SETOPT(t->easy, CURLOPT_HEADERDATA, t);
+  TRY_SETOPT(t->easy, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
+  return CURLE_OK;
+}
+
+static CURLcode set_target(CURL *easy, const c66_request *request) {
+  TRY_SETOPT(easy, CURLOPT_URL, request->url);
+  if (request->proxy != NULL)
+    TRY_SETOPT(easy, CURLOPT_PROXY, request->proxy);
+  if (request->ca_file != NULL)
+    TRY_SETOPT(easy, CURLOPT_CAINFO, request->ca_file);
+  /* A directory too would add its CAs, and keeps libcurl from caching the parsed file. */
+  if (request->ca_file != NULL || c66_http_bundle_suffices())
+    TRY_SETOPT(easy, CURLOPT_CAPATH, (char *)NULL);
+  if (request->fresh_connection) {
+    TRY_SETOPT(easy, CURLOPT_FRESH_CONNECT, 1L);
+    TRY_SETOPT(easy, CURLOPT_FORBID_REUSE, 1L);
+  }
+  return CURLE_OK;
+}
+
+static CURLcode set_limits(CURL *easy, const c66_request *request) {
+  TRY_SETOPT(easy, CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout);
+  TRY_SETOPT(easy, CURLOPT_TIMEOUT_MS, request->timeout);
+  TRY_SETOPT(easy, CURLOPT_LOW_SPEED_LIMIT, request->stall_timeout > 0 ? 1L : 0L);
+  TRY_SETOPT(easy, CURLOPT_LOW_SPEED_TIME, request->stall_timeout);
+  return CURLE_OK;
+}
+
+static bool append_line(c66_transfer *t, const char *line) {
+  struct curl_slist *list = curl_slist_append(t->outgoing, line);
+  if (list == NULL)
+    return false;
+  t->outgoing = list;
+  return true;
+}
+
+/* Whether the caller sends that header; `name` includes the colon. */
+static bool has_header(const c66_transfer *t, const char *name) {
+  const struct curl_slist *node;
+  for (node = t->outgoing; node != NULL; node = node->next)
+    if (curl_strnequal(node->data, name, strlen(name)) != 0)
+      return true;
+  return false;
+}
+
+/* POST, PUT and PATCH say "Content-Length: 0" when they have no body; others say nothing. */
+static bool wants_body(const c66_request *request) {
+  return request->body != NULL || strcmp(request->method, "POST") == 0 ||
+         strcmp(request->method, "PUT") == 0 || strcmp(request->method, "PATCH") == 0;
+}
+
+static CURLcode set_method(c66_transfer *t, const c66_request *request) {
+  if (wants_body(request)) {
+    TRY_SETOPT(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_len);
+    TRY_SETOPT(t->easy, CURLOPT_COPYPOSTFIELDS, request->body != NULL ? request->body : "");
+    /* Neither a round trip for "100 Continue" nor a claim that this is a form. */
+    if (!append_line(t, "Expect:"))
+      return CURLE_OUT_OF_MEMORY;
+    if (!has_header(t, "Content-Type:") && !append_line(t, "Content-Type:"))
+      return CURLE_OUT_OF_MEMORY;
+  } else if (strcmp(request->method, "HEAD") == 0) {
+    TRY_SETOPT(t->easy, CURLOPT_NOBODY, 1L);
+  }
+  TRY_SETOPT(t->easy, CURLOPT_CUSTOMREQUEST, request->method);
+  TRY_SETOPT(t->easy, CURLOPT_HTTPHEADER, t->outgoing);
+  return CURLE_OK;
+}
+
+static CURLcode set_up(c66_transfer *t, const c66_request *request) {
+  CURLcode rc = set_fixed(t->easy);
+  if (rc == CURLE_OK)
+    rc = set_callbacks(t);
+  if (rc == CURLE_OK)
+    rc = set_target(t->easy, request);
+  if (rc == CURLE_OK)
+    rc = set_limits(t->easy, request);
+  if (rc == CURLE_OK)
+    rc = set_method(t, request);
+  return rc;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+void c66_transfer_init(c66_transfer *t) {
+  memset(t, 0, sizeof *t);
+  t->engine = NULL;
+  t->next = t->prev = NULL;
+  t->easy = NULL;
+  t->admitted = -1;
+  t->outgoing = NULL;
+  c66_buffer_init(&t->head, 0);
+  c66_buffer_init(&t->body, 0);
+  t->phase = C66_PHASE_EMPTY;
+}
+
+c66_room c66_transfer_add_header(c66_transfer *t, const char *line, size_t n) {
+  const char *colon = memchr(line, ':', n);
+  size_t name = colon != NULL ? (size_t)(colon - line) : n;
+  c66_buffer empty;
+  bool added;
+  if (skip_blanks(line, name + 1, n) < n)
+    return append_line(t, line) ? C66_ROOM_OK : C66_ROOM_MEMORY;
+  /* For libcurl "Name:" means to send no such header, and "Name;" to send it empty. */
+  c66_buffer_init(&empty, name + 2);
+  added = c66_buffer_append(&empty, line, name) == C66_ROOM_OK &&
+          c66_buffer_append(&empty, ";", 2) == C66_ROOM_OK && append_line(t, empty.data);
+  c66_buffer_free(&empty);
+  return added ? C66_ROOM_OK : C66_ROOM_MEMORY;
+}
+
+/* The lines hold the token. */
+static void forget_outgoing(c66_transfer *t) {
+  struct curl_slist *node;
+  for (node = t->outgoing; node != NULL; node = node->next)
+    c66_wipe(node->data, strlen(node->data));
+  curl_slist_free_all(t->outgoing);
+  t->outgoing = NULL;
+}
+
+/* Leaves the engine if it is in one, and frees what is needed only while running. */
+static void stop(c66_transfer *t) {
+  CURL *easy;
+  c66_engine_remove(t);
+  easy = t->easy; /* still there if the start failed half-way */
+  t->easy = NULL;
+  if (easy != NULL)
+    curl_easy_cleanup(easy);
+  forget_outgoing(t);
+}
+
+static void drop_answer(c66_transfer *t) {
+  c66_buffer_free(&t->head);
+  c66_buffer_free(&t->body);
+}
+
+static void fail(c66_transfer *t, const char *kind, const char *what) {
+  c66_failure_set(t, kind, what, "");
+  t->phase = C66_PHASE_FAILED;
+  stop(t);
+  drop_answer(t);
+}
+
+static const uint64_t FNV_OFFSET = 14695981039346656037u, FNV_PRIME = 1099511628211u;
+
+/* FNV-1a, also of the end of the text; NULL is another text than "". */
+static uint64_t hash_text(uint64_t hash, const char *text) {
+  if (text == NULL)
+    return (hash ^ 1) * FNV_PRIME;
+  for (; *text != '\0'; text++)
+    hash = (hash ^ (unsigned char)*text) * FNV_PRIME;
+  return (hash ^ 0) * FNV_PRIME;
+}
+
+c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request) {
+  CURLcode rc;
+  t->max_head = request->max_head;
+  c66_buffer_init(&t->head,
+                  request->max_head); /* what is kept is never longer than what was sent */
+  c66_buffer_init(&t->body, request->max_body);
+  t->connect_timeout = request->connect_timeout;
+  t->timeout = request->timeout;
+  t->stall_timeout = request->stall_timeout;
+  t->easy = c66_engine_take_handle(e);
+  rc = t->easy != NULL ? set_up(t, request) : CURLE_OUT_OF_MEMORY;
+  if (rc != CURLE_OK) {
+    fail(t, "connect", rc == CURLE_OUT_OF_MEMORY ? "out of memory" : curl_easy_strerror(rc));
+    return C66_FAIL;
+  }
+  t->shares = t->tls && !request->fresh_connection;
+  t->place = hash_text(hash_text(hash_text(FNV_OFFSET, t->peer), request->proxy), request->ca_file);
+  t->phase = C66_PHASE_RUNNING;
+  c66_engine_add(e, t);
+  return t->phase == C66_PHASE_FAILED ? C66_FAIL : C66_OK;
+}
+
+void c66_transfer_end(c66_transfer *t, CURLcode result) {
+  if (result != CURLE_OK) {
+    c66_failure_from_curl(t, result);
+    t->phase = C66_PHASE_FAILED;
+    stop(t);
+    drop_answer(t);
+    return;
+  }
+  (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
+  (void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &t->http_version);
+  (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &t->connects);
+  t->phase = C66_PHASE_ANSWERED;
+  stop(t);
+}
+
+void c66_transfer_abort(c66_transfer *t, const char *kind, const char *why) { fail(t, kind, why); }
+
+void c66_transfer_expire(c66_transfer *t) {
+  c66_failure_late(t);
+  t->phase = C66_PHASE_FAILED;
+  stop(t);
+  drop_answer(t);
+}
+
+bool c66_transfer_next_header(const c66_transfer *t, size_t *cursor, const char **name,
+                              size_t *name_len, const char **value, size_t *value_len) {
+  const char *line, *colon, *end;
+  if (*cursor >= t->head.len)
+    return false;
+  line = t->head.data + *cursor;
+  end = memchr(line, '\n', t->head.len - *cursor);
+  colon = memchr(line, ':', t->head.len - *cursor);
+  *name = line;
+  *name_len = (size_t)(colon - line);
+  *value = colon + 1;
+  *value_len = (size_t)(end - colon - 1);
+  *cursor += (size_t)(end - line) + 1;
+  return true;
+}
+
+void c66_transfer_take(c66_transfer *t) {
+  t->phase = C66_PHASE_TAKEN;
+  drop_answer(t);
+}
+
+void c66_transfer_close(c66_transfer *t) {
+  if (t->phase == C66_PHASE_FAILED || t->phase == C66_PHASE_TAKEN)
+    return;
+  fail(t, "aborted", "the request was cancelled");
+}

@@ -1,0 +1,183 @@
+/* lua_value.c - values and names, as pages and deployments share them. */
+#include "lua/lua_json.h"
+#include "lua/lua_page.h"
+#include "base/nearest.h"
+
+/* --- values --- */
+
+/* [-0, +1] The span's text with ASCII letters in lower case. */
+static void push_lower(lua_State *L, const c66_span *span) {
+  char small[64];
+  char *text = span->length <= sizeof small ? small : lua_newuserdata(L, span->length);
+  size_t n = c66_json_unescape(span, text);
+  size_t i;
+  for (i = 0; i < n; i++)
+    if (text[i] >= 'A' && text[i] <= 'Z')
+      text[i] = (char)(text[i] + ('a' - 'A'));
+  lua_pushlstring(L, text, n);
+  if (text != small)
+    lua_remove(L, -2);
+}
+
+/* [-0, +1] A number as sent. */
+static void push_number(lua_State *L, const c66_page *page, const c66_span *span) {
+  c66_error error;
+  c66_number n;
+  c66_json j;
+  c66_json_init(&j, page->body, page->length, &error);
+  if (c66_json_number(&j, span->start, &n) != NULL)
+    c66_pushnumber(L, &n);
+  else
+    lua_pushnil(L);
+}
+
+void c66_pushattribute(lua_State *L, const c66_page *page, const c66_record *record,
+                       const c66_attribute *a) {
+  c66_value value;
+  c66_read(page, record, a, &value);
+  switch (value.kind) {
+  case C66_VALUE_NIL:
+    lua_pushnil(L);
+    break;
+  case C66_VALUE_BOOLEAN:
+    lua_pushboolean(L, value.boolean);
+    break;
+  case C66_VALUE_INTEGER:
+    c66_pushint(L, value.integer);
+    break;
+  case C66_VALUE_NUMBER:
+    push_number(L, page, &value.span);
+    break;
+  case C66_VALUE_TEXT:
+    c66_pushspan(L, &value.span);
+    break;
+  case C66_VALUE_LOWER:
+    push_lower(L, &value.span);
+    break;
+  case C66_VALUE_WORD:
+    lua_rawgeti(L, C66_UP_WORDS, (int)value.integer);
+    break;
+  }
+}
+
+static size_t place_of(const char *address) {
+  uint64_t key =
+      (uint64_t)(uintptr_t)address * 0x9E3779B97F4A7C15U; /* 2^64 over the golden ratio */
+  return (size_t)(key >> (64 - C66_NAME_BITS));
+}
+
+static size_t next_place(size_t place) { return (place + 1) & ((1U << C66_NAME_BITS) - 1); }
+
+void c66_add_name(lua_State *L, int idx, c66_shared *shared, const c66_attribute *a) {
+  const char *address = lua_tostring(L, idx);
+  size_t place = place_of(address);
+  while (shared->names[place].address != NULL)
+    place = next_place(place);
+  shared->names[place].address = address;
+  shared->names[place].attribute = a;
+}
+
+const c66_attribute *c66_toattribute(lua_State *L, int idx) {
+  const c66_shared *shared = lua_touserdata(L, C66_UP_SHARED);
+  const char *address = lua_tostring(L, idx);
+  size_t place = place_of(address);
+  while (shared->names[place].address != address) {
+    if (shared->names[place].address == NULL)
+      return NULL;
+    place = next_place(place);
+  }
+  return shared->names[place].attribute;
+}
+
+void c66_pushchecked(lua_State *L, const c66_page *page, const char *p, int null) {
+  c66_error error;
+  c66_json j;
+  c66_json_init(&j, page->body, page->length, &error);
+  if (c66_pushjson(L, &j, p, null) == NULL)
+    luaL_error(L, "internal error: %s", error.message);
+}
+
+void c66_pushclosure(lua_State *L, lua_CFunction f) {
+  int i;
+  luaL_checkstack(L, C66_UPVALUES + 1, NULL);
+  for (i = 1; i <= C66_UPVALUES; i++)
+    lua_pushvalue(L, lua_upvalueindex(i));
+  lua_pushcclosure(L, f, C66_UPVALUES);
+}
+
+void c66_pushclosure_own(lua_State *L, lua_CFunction f) {
+  int i;
+  luaL_checkstack(L, C66_UPVALUES + 1, NULL);
+  for (i = 1; i <= C66_UPVALUES; i++) {
+    lua_pushvalue(L, lua_upvalueindex(i));
+    lua_insert(L, -2);
+  }
+  lua_pushcclosure(L, f, C66_UPVALUES + 1);
+}
+
+/* --- unknown names --- */
+
+/* What is nearest to a misspelt name so far. */
+typedef struct search {
+  const char *name;
+  size_t length;
+  unsigned best; /* its distance */
+} search;
+
+static void start_search(search *s, const char *name, size_t length) {
+  unsigned limit = (unsigned)(length < 6 ? 1 : length / 3);
+  s->name = name;
+  s->length = length;
+  s->best = (limit < 3 ? limit : 3) + 1;
+}
+
+/* [-1, +1] Replaces the value on top by a key of the table at `idx` (absolute) that is nearer. */
+static void search_keys(lua_State *L, search *s, int idx) {
+  int top = lua_gettop(L);
+  for (lua_pushnil(L); lua_next(L, idx); lua_pop(L, 1)) {
+    size_t n;
+    const char *key;
+    unsigned distance;
+    if (lua_type(L, -2) != LUA_TSTRING)
+      continue;
+    key = lua_tolstring(L, -2, &n);
+    distance = c66_distance(s->name, s->length, key, n, s->best);
+    if (distance < s->best) {
+      s->best = distance;
+      lua_pushvalue(L, -2);
+      lua_replace(L, top);
+    }
+  }
+}
+
+int c66_lua_nearest(lua_State *L) {
+  size_t length;
+  const char *name = luaL_checklstring(L, 1, &length);
+  int top = lua_gettop(L);
+  search s;
+  int i;
+  start_search(&s, name, length);
+  lua_pushnil(L);
+  for (i = 2; i <= top; i++) {
+    luaL_checktype(L, i, LUA_TTABLE);
+    search_keys(L, &s, i);
+  }
+  return 1;
+}
+
+int c66_unknown_name(lua_State *L, const char *object, int idx, int names, int more) {
+  size_t length;
+  const char *name;
+  search s;
+  if (lua_type(L, idx) != LUA_TSTRING)
+    return luaL_error(L, "a %s is read by names, not by a %s", object, luaL_typename(L, idx));
+  name = lua_tolstring(L, idx, &length);
+  start_search(&s, name, length);
+  lua_pushnil(L);
+  search_keys(L, &s, names);
+  search_keys(L, &s, more);
+  if (lua_isnil(L, -1))
+    return luaL_error(L, "a %s has no field, predicate or method '%s'", object, name);
+  return luaL_error(L, "a %s has no field, predicate or method '%s': did you mean '%s'?", object,
+                    name, lua_tostring(L, -1));
+}
