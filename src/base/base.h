@@ -1,4 +1,4 @@
-/* base.h - feature macros, visibility, the error every floor reports with. */
+/* base.h - feature macros, visibility, the error that every folder reports with. */
 #ifndef C66_BASE_H
 #define C66_BASE_H
 

@@ -59,9 +59,3 @@ void c66_buffer_free(c66_buffer *b) {
   b->cap = 0;
   free(data);
 }
-
-void c66_wipe(void *p, size_t n) {
-  volatile unsigned char *bytes = p;
-  while (n-- > 0)
-    *bytes++ = 0;
-}

@@ -31,9 +31,6 @@ void c66_buffer_trim(c66_buffer *b, size_t keep);
 /* Frees; safe to call twice. */
 void c66_buffer_free(c66_buffer *b);
 
-/* memset that the optimiser must not remove: for secrets. */
-void c66_wipe(void *p, size_t n);
-
 C66_END_DECLS
 
 #endif

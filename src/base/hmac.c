@@ -1,5 +1,6 @@
 /* hmac.c - HMAC-SHA-256. */
 #include "base/hmac.h"
+#include "base/wipe.h"
 
 #include <string.h>
 
@@ -26,13 +27,6 @@ static const uint32_t rounds[64] = {
 /* Of the square roots of the first 8 primes: 5.3.3. */
 static const uint32_t initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                     0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-
-/* A plain memset() of what is not read again is one the compiler may leave out. */
-static void wipe(void *bytes, size_t n) {
-  volatile unsigned char *at = bytes;
-  while (n-- > 0)
-    *at++ = 0;
-}
 
 static uint32_t turn(uint32_t x, unsigned n) { return (x >> n) | (x << (32 - n)); }
 
@@ -72,8 +66,8 @@ static void compress(uint32_t state[8], const unsigned char *block) {
   }
   for (t = 0; t < 8; t++)
     state[t] += v[t];
-  wipe(w, sizeof w);
-  wipe(v, sizeof v);
+  c66_wipe(w, sizeof w);
+  c66_wipe(v, sizeof v);
 }
 
 static void start(sha256 *hash) {
@@ -118,7 +112,7 @@ static void finish(sha256 *hash, unsigned char digest[C66_HMAC_SIZE]) {
   compress(hash->state, hash->block);
   for (i = 0; i < 8; i++)
     write_word(digest + 4 * i, hash->state[i]);
-  wipe(hash, sizeof *hash);
+  c66_wipe(hash, sizeof *hash);
 }
 
 /* Starts a hash with the key's block, each byte combined with `with`. */
@@ -129,7 +123,7 @@ static void start_with(sha256 *hash, const unsigned char *block, unsigned char w
     combined[i] = (unsigned char)(block[i] ^ with);
   start(hash);
   add(hash, combined, BLOCK);
-  wipe(combined, sizeof combined);
+  c66_wipe(combined, sizeof combined);
 }
 
 void c66_hmac(const void *key, size_t key_length, const void *message, size_t length,
@@ -150,6 +144,6 @@ void c66_hmac(const void *key, size_t key_length, const void *message, size_t le
   start_with(&hash, block, 0x5c);
   add(&hash, inner, sizeof inner);
   finish(&hash, code);
-  wipe(block, sizeof block);
-  wipe(inner, sizeof inner);
+  c66_wipe(block, sizeof block);
+  c66_wipe(inner, sizeof inner);
 }

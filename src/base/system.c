@@ -10,13 +10,23 @@
 #include <sys/random.h>
 #endif
 
-static double clock_seconds(clockid_t clock) {
+static struct timespec read_clock(clockid_t clock) {
   struct timespec now = {0, 0};
   (void)clock_gettime(clock, &now);
+  return now;
+}
+
+static double clock_seconds(clockid_t clock) {
+  struct timespec now = read_clock(clock);
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 double c66_monotonic(void) { return clock_seconds(CLOCK_MONOTONIC); }
+
+int64_t c66_monotonic_us(void) {
+  struct timespec now = read_clock(CLOCK_MONOTONIC);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
 
 double c66_time(void) { return clock_seconds(CLOCK_REALTIME); }
 

@@ -13,6 +13,9 @@ C66_BEGIN_DECLS
 /* Seconds since some moment of the past; not affected by setting the time. */
 double c66_monotonic(void);
 
+/* The same clock in whole microseconds. */
+int64_t c66_monotonic_us(void);
+
 /* Unix seconds, with their fraction; somebody may set this clock. */
 double c66_time(void);
 

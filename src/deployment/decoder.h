@@ -1,14 +1,13 @@
-/*
- * decoder.h - JSON to a page of deployments. No lua.h, no curl.h.
+/* decoder.h - JSON to a page of deployments.
  *
- * deployment.c reads one deployment, word.c its {code, meaning} pairs, envelope.c what is around
- * the deployments.
- */
+ * deployment.c reads one deployment, memo.c its {code, meaning} pairs, envelope.c what is around the
+ * deployments. */
 #ifndef C66_DECODER_H
 #define C66_DECODER_H
 
 #include "base/buffer.h"
 #include "deployment/page.h"
+#include "json/json.h"
 
 C66_BEGIN_DECLS
 
@@ -79,8 +78,6 @@ const char *c66_read_deployment(c66_decoder *d, const char *p);
 
 /* Reads a value of type C66_WORD into the record. */
 const char *c66_read_word(c66_decoder *d, const char *p, const c66_field *f, c66_record *r);
-
-const char *c66_out_of_memory(const c66_decoder *d); /* NULL, as the other readers' failures */
 
 C66_END_DECLS
 

@@ -1,5 +1,4 @@
-/*
- * deployment.c - the Deployment model, and one JSON object to a record.
+/* deployment.c - one JSON object to a record of a page.
  *
  * The whole idea. A page of the API is one JSON text with up to 30 deployments of 18 keys, and a
  * script looks at a few of them. So decoding builds no objects and copies no strings: it reads the
@@ -18,44 +17,18 @@
  *
  * Objects of one page are laid out alike, so the decoder remembers the bytes between two values,
  * such as `,"git_hash":`, from the object before, and compares them at once (read_members); in the
- * same way it compares a {code, meaning} with those it has seen (word.c). Both are guesses checked
+ * same way it compares a {code, meaning} with those it has seen (memo.c). Both are guesses checked
  * byte by byte: a wrong guess costs time, never an error.
  *
- * envelope.c finds the list in the body and lays the page out.
- */
+ * envelope.c finds the list in the body and lays the page out. */
+#include "base/ascii.h"
 #include "deployment/decoder.h"
 #include "json/scan.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* --- the model --- */
-
-#define C66_WORDS_OF(id, name, ...) static const char *const words_of_##id[] = {__VA_ARGS__, NULL};
-C66_FIELDS(C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_WORDS_OF, C66_NO_ROW)
-
-#define C66_FEW_WORDS(id, name, ...)                                                               \
-  typedef char                                                                                     \
-      c66_few_words_of_##id[sizeof words_of_##id / sizeof(char *) <= C66_WORDS_EACH ? 1 : -1];
-C66_FIELDS(C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_FEW_WORDS, C66_NO_ROW)
-
-#define ROW(id, name, type, words) {name, sizeof(name) - 1, type, C66_SLOT_##id, words},
-#define INTEGER(id, name) ROW(id, name, C66_INTEGER, NULL)
-#define TEXT(id, name) ROW(id, name, C66_TEXT, NULL)
-#define DATE(id, name, seconds) ROW(id, name, C66_DATE, NULL)
-#define WORD(id, name, ...) ROW(id, name, C66_WORD, words_of_##id)
-#define BOOLEAN(id, name) ROW(id, name, C66_BOOLEAN, NULL)
-
-const c66_field c66_fields[C66_FIELD_COUNT] = {C66_FIELDS(INTEGER, TEXT, DATE, WORD, BOOLEAN)};
-
 /* --- where a value stands --- */
-
-const char *c66_out_of_memory(const c66_decoder *d) {
-  c66_error *e = d->json.error;
-  e->kind = "memory";
-  (void)snprintf(e->message, sizeof e->message, "not enough memory");
-  return NULL;
-}
 
 /* In an object too large for it the result means nothing, and is not looked at. */
 static c66_near near_ref(const c66_decoder *d, const char *start, const char *end) {
@@ -87,13 +60,14 @@ static const char *skip(const c66_decoder *d, const char *p) {
  * ends. */
 static inline int short_integer(const char *p, const char **end, int64_t *out) {
   const char *start = p;
+  const char *limit = p + 18;
   int64_t value = 0;
-  while (*p >= '0' && *p <= '9' && p - start < 18)
+  while (p < limit && c66_is_digit(*p))
     value = value * 10 + (*p++ - '0');
   *end = p;
   *out = value;
   return p > start && (*start != '0' || p - start == 1) && *p != '.' && *p != 'e' && *p != 'E' &&
-         (*p < '0' || *p > '9');
+         !c66_is_digit(*p);
 }
 
 static const char *read_id(const c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
@@ -103,7 +77,7 @@ static const char *read_id(const c66_decoder *d, const char *p, c66_record *r, u
     set_state(r, slot, C66_STATE_INTEGER);
     return end;
   }
-  if (*p != '-' && (*p < '0' || *p > '9')) {
+  if (*p != '-' && !c66_is_digit(*p)) {
     set_state(r, slot, *p == 'n' ? C66_STATE_NULL : C66_STATE_DRIFT);
     return skip(d, p);
   }
@@ -273,23 +247,26 @@ static int is_doubtful(const c66_record *r) {
 
 /* Refuses an object that is no deployment, and says what it looks like. Otherwise not NULL. */
 static const char *check_kind(const c66_decoder *d, const c66_record *r) {
-  const char *start = d->json.text + r->offset;
-  c66_page page;
-  memset(&page, 0, sizeof page);
-  page.body = d->json.text;
-  page.length = (size_t)(d->json.end - d->json.text);
-  if (c66_find(&page, r, "error", 5) != NULL)
-    return c66_json_fail(&d->json, start, "an error body, not a deployment");
-  if (c66_find(&page, r, "uid", 3) != NULL)
-    return c66_json_fail(&d->json, start,
-                         "an object with a 'uid', such as a stack, not a deployment");
-  if (c66_find(&page, r, "resource_type", 13) != NULL)
-    return c66_json_fail(&d->json, start, "an action, not a deployment");
-  if (c66_find(&page, r, "variant_type", 12) != NULL)
-    return c66_json_fail(&d->json, start, "an application variant, not a deployment");
+  const c66_json *j = &d->json;
+  const char *start = j->text + r->offset;
+  if (c66_json_find(j, start, "error", 5) != NULL)
+    return c66_json_fail(j, start, "an error body, not a deployment");
+  if (c66_json_find(j, start, "uid", 3) != NULL)
+    return c66_json_fail(j, start, "an object with a 'uid', such as a stack, not a deployment");
+  if (c66_json_find(j, start, "resource_type", 13) != NULL)
+    return c66_json_fail(j, start, "an action, not a deployment");
+  if (c66_json_find(j, start, "variant_type", 12) != NULL)
+    return c66_json_fail(j, start, "an application variant, not a deployment");
   if (has_id(r))
-    return d->json.text;
-  return c66_json_fail(&d->json, start, "an object without an 'id' is not a deployment");
+    return j->text;
+  return c66_json_fail(j, start, "an object without an 'id' is not a deployment");
+}
+
+static const char *out_of_memory(const c66_decoder *d) {
+  c66_error *e = d->json.error;
+  e->kind = "memory";
+  (void)snprintf(e->message, sizeof e->message, "not enough memory");
+  return NULL;
 }
 
 const char *c66_read_deployment(c66_decoder *d, const char *p) {
@@ -298,7 +275,7 @@ const char *c66_read_deployment(c66_decoder *d, const char *p) {
   if (*p != '{')
     return c66_json_unexpected(&d->json, p, "expected a deployment (an object)");
   if (c66_buffer_reserve(&d->records, sizeof *r) != C66_ROOM_OK)
-    return c66_out_of_memory(d);
+    return out_of_memory(d);
   r = (c66_record *)(void *)(d->records.data + d->records.len);
   memset(r, 0, sizeof *r);
   d->object = start;

@@ -1,8 +1,7 @@
-/*
- * envelope.c - what stands around deployments, and the page as one block of memory.
+/* envelope.c - what stands around deployments, and the page as one block of memory.
  *
- * Accepted: {"response": [...], "pagination": {...}}, {"response": {...}}, [...] and {...}.
- */
+ * Accepted: {"response": [...], "pagination": {...}}, {"response": {...}}, [...] and {...}. */
+#include "base/ascii.h"
 #include "deployment/decoder.h"
 
 #include <string.h>
@@ -45,7 +44,7 @@ static const char *read_count(const c66_json *j, const char *p, int64_t *out) {
   if (digit == end || end - digit > 18 || (*digit == '0' && end - digit > 1))
     return p;
   for (; digit < end; digit++) {
-    if (*digit < '0' || *digit > '9')
+    if (!c66_is_digit(*digit))
       return p;
     value = value * 10 + (*digit - '0');
   }

@@ -1,13 +1,10 @@
-/*
- * field.h - the keys of a deployment, one row each, in the order the API documents them.
- * No lua.h, no curl.h.
+/* field.h - the keys of a deployment, one row each, in the order the API documents them.
  *
  * Source: the API's deployment model page (18 keys) and its deployments endpoints (16 keys).
  *
  * What a row is made into: an id (C66_OUTCOME), a place in a record, decoding, the names a
  * deployment answers to, cloud66.core's lists of them, criteria, and what stack:poll() calls a
- * change. A new row needs a line in types/ and one in spec/support/fields.lua; the specs say so.
- */
+ * change. A new row needs a line in types/ and one in spec/support/fields.lua; the specs say so. */
 #ifndef C66_FIELD_H
 #define C66_FIELD_H
 

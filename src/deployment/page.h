@@ -1,82 +1,12 @@
-/*
- * deployment.h - the Deployment model of the Cloud 66 API, and how a page of them lies in
- * memory. No lua.h, no curl.h. The keys themselves are in field.h.
- */
-#ifndef C66_DEPLOYMENT_H
-#define C66_DEPLOYMENT_H
+/* page.h - how a page of deployments lies in memory.
+ *
+ * Its records and words are one block, beside the body that they point into. */
+#ifndef C66_PAGE_H
+#define C66_PAGE_H
 
-#include "deployment/field.h"
-#include "json/json.h"
+#include "deployment/model.h"
 
 C66_BEGIN_DECLS
-
-/* --- the model --- */
-
-#define C66_ID_OF(id, ...) C66_##id,
-typedef enum c66_field_id {
-  C66_FIELDS(C66_ID_OF, C66_ID_OF, C66_ID_OF, C66_ID_OF, C66_ID_OF) C66_FIELD_COUNT,
-  C66_UNKNOWN_FIELD = C66_FIELD_COUNT
-} c66_field_id;
-#undef C66_ID_OF
-
-#if C66_FIELDS(C66_ONE_ROW, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW) 0 != 1
-#error "a record has room for one INTEGER, the id"
-#endif
-
-typedef enum c66_type {
-  C66_TEXT,
-  C66_DATE,
-  C66_BOOLEAN,
-  C66_WORD,
-  C66_INTEGER,
-  C66_OTHER /* of a key that is no field */
-} c66_type;
-
-/* One of each row of field.h. */
-typedef struct c66_field {
-  const char *name;
-  unsigned char length;     /* of name, bytes */
-  unsigned char type;       /* c66_type */
-  unsigned char slot;       /* where a record keeps it: index into texts, words or states */
-  const char *const *words; /* C66_WORD: the documented words, ended by NULL */
-} c66_field;
-
-extern const c66_field c66_fields[C66_FIELD_COUNT];
-
-/* What else a deployment answers to besides its keys. */
-typedef enum c66_view {
-  C66_VIEW_FIELD,    /* the field itself */
-  C66_VIEW_SECONDS,  /* a date as Unix seconds */
-  C66_VIEW_DURATION, /* finished minus started, seconds */
-  C66_VIEW_CODE,     /* the code of a word as sent */
-  C66_VIEW_MEANING,  /* the meaning of a word as sent */
-  C66_VIEW_IS_WORD,  /* whether the word is `word` */
-  C66_VIEW_FINISHED, /* whether it has come to its end */
-  C66_VIEW_RUNNING   /* whether it is known to go on */
-} c66_view;
-
-/* One of each readable name. */
-typedef struct c66_attribute {
-  const char *name;
-  unsigned char view;  /* c66_view */
-  unsigned char field; /* c66_field_id it looks at */
-  unsigned char word;  /* C66_VIEW_IS_WORD: index into the field's words */
-} c66_attribute;
-
-extern const c66_attribute c66_attributes[];
-extern const size_t c66_attribute_count;
-
-/* Predicates are always true or false; fields may be absent. */
-int c66_is_predicate(const c66_attribute *a);
-
-/* --- a page in memory: its records and words in one block, and the body they point into --- */
-
-/* Where a record keeps each field: slots of texts, of words and of states. */
-#define C66_SLOT_OF(id, ...) C66_SLOT_##id,
-enum { C66_FIELDS(C66_NO_ROW, C66_SLOT_OF, C66_SLOT_OF, C66_NO_ROW, C66_NO_ROW) C66_TEXT_SLOTS };
-enum { C66_FIELDS(C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_SLOT_OF, C66_NO_ROW) C66_WORD_SLOTS };
-enum { C66_FIELDS(C66_SLOT_OF, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_SLOT_OF) C66_STATE_SLOTS };
-#undef C66_SLOT_OF
 
 /* Bytes of the body. */
 typedef struct c66_ref {
@@ -181,65 +111,9 @@ typedef struct c66_page {
   c66_pagination pagination;
 } c66_page;
 
-/*
- * Reads the object {code, meaning}, or the bare text, at `p` into `w` (word.c). Returns the
- * position behind it, or NULL.
- */
-const char *c66_parse_word(const c66_json *j, const char *p, int depth, const c66_field *f,
-                           c66_word *w);
-
-/* --- reading a record (record.c) --- */
-
 static inline c66_state c66_get_state(const c66_record *r, unsigned slot) {
   return (c66_state)((r->states >> (3 * slot)) & 7U);
 }
-
-typedef enum c66_value_kind {
-  C66_VALUE_NIL,
-  C66_VALUE_BOOLEAN,
-  C66_VALUE_INTEGER,
-  C66_VALUE_NUMBER, /* span.start: a number as sent */
-  C66_VALUE_TEXT,   /* span, perhaps escaped */
-  C66_VALUE_LOWER,  /* span, perhaps escaped, to be put in lower case */
-  C66_VALUE_WORD    /* word: static text of a documented word */
-} c66_value_kind;
-
-typedef struct c66_value {
-  c66_value_kind kind;
-  int boolean;
-  int64_t integer;
-  c66_span span;
-} c66_value;
-
-enum { C66_WORDS_EACH = 8 }; /* a field documents fewer words than this */
-
-/* A number from 1 on for each documented word of each field. */
-static inline int c66_word_index(unsigned field, int known) {
-  return c66_fields[field].slot * C66_WORDS_EACH + known + 1;
-}
-
-/* The value of any readable name. */
-void c66_read(const c66_page *page, const c66_record *record, const c66_attribute *a,
-              c66_value *out);
-
-/* A date field's Unix seconds. 0 when there is none or the text is no date. */
-int c66_seconds(const c66_page *page, const c66_record *record, c66_field_id field, int64_t *out);
-
-/*
- * The JSON type the API sent for a field that reads nil, or whose date cannot be read; NULL when
- * all is well
- * ("string" for a date that is none).
- */
-const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_id field);
-
-/* The same for any readable name: of the fields it is read from, the first that has drifted. */
-const char *c66_attribute_drift(const c66_page *page, const c66_record *record,
-                                const c66_attribute *a);
-
-/* Finds the raw JSON value of any key of the object as sent; the last one of that name. NULL when
- * absent. */
-const char *c66_find(const c66_page *page, const c66_record *record, const char *name,
-                     size_t length);
 
 C66_END_DECLS
 

@@ -1,41 +1,9 @@
-/* record.c - every name a deployment answers to, and its value in a page. */
-#include "deployment/page.h"
+/* record.c - every name a deployment answers to, read from a page. */
+#include "deployment/record.h"
+#include "deployment/word.h"
 #include "json/timestamp.h"
 
 #include <string.h>
-
-#define VIEW(name, view, id) {name, view, C66_##id, 0},
-#define FIELD(id, name) VIEW(name, C66_VIEW_FIELD, id)
-#define DATE(id, name, seconds) FIELD(id, name) VIEW(seconds, C66_VIEW_SECONDS, id)
-#define WORD(id, name, ...)                                                                        \
-  FIELD(id, name)                                                                                  \
-  VIEW(name "_code", C66_VIEW_CODE, id)                                                            \
-  VIEW(name "_meaning", C66_VIEW_MEANING, id)
-#define IS_WORD(name, field, word)                                                                 \
-  { name, C66_VIEW_IS_WORD, field, word }
-
-/* clang-format off: it takes rows that end with their own comma for one expression */
-const c66_attribute c66_attributes[] = {
-    C66_FIELDS(FIELD, FIELD, DATE, WORD, FIELD){"duration", C66_VIEW_DURATION, C66_STARTED_AT, 0},
-    IS_WORD("is_pending", C66_OUTCOME, 0),
-    IS_WORD("is_success", C66_OUTCOME, 1),
-    IS_WORD("is_failed", C66_OUTCOME, 2),
-    {"is_finished", C66_VIEW_FINISHED, C66_OUTCOME, 0},
-    {"is_running", C66_VIEW_RUNNING, C66_OUTCOME, 0},
-    IS_WORD("via_web", C66_TRIGGERED_VIA, 0),
-    IS_WORD("via_api", C66_TRIGGERED_VIA, 1),
-    IS_WORD("via_hook", C66_TRIGGERED_VIA, 2),
-    IS_WORD("type_build", C66_DEPLOY_TYPE, 0),
-    IS_WORD("type_redeploy", C66_DEPLOY_TYPE, 1),
-    IS_WORD("type_scale", C66_DEPLOY_TYPE, 2),
-    IS_WORD("type_first_build", C66_DEPLOY_TYPE, 3),
-    IS_WORD("type_revert", C66_DEPLOY_TYPE, 4),
-};
-/* clang-format on */
-
-const size_t c66_attribute_count = sizeof c66_attributes / sizeof c66_attributes[0];
-
-int c66_is_predicate(const c66_attribute *a) { return a->view >= C66_VIEW_IS_WORD; }
 
 /* --- pieces of a record --- */
 
@@ -43,12 +11,16 @@ static unsigned slot_of(unsigned field) { return c66_fields[field].slot; }
 
 static int is_wide(const c66_record *r) { return (r->states & C66_WIDE) != 0; }
 
-static void start_reading(c66_json *j, c66_error *error, const c66_page *page) {
-  c66_json_init(j, page->body, page->length, error);
+const char *c66_find(const c66_page *page, const c66_record *record, const char *name,
+                     size_t length) {
+  c66_error error;
+  c66_json j;
+  c66_page_json(page, &j, &error);
+  return c66_json_find(&j, page->body + record->offset, name, length);
 }
 
 /* The value of a field, searched for in the body. */
-static const char *find_field(const c66_page *page, const c66_record *r, unsigned field) {
+static const char *find_value(const c66_page *page, const c66_record *r, unsigned field) {
   return c66_find(page, r, c66_fields[field].name, c66_fields[field].length);
 }
 
@@ -64,8 +36,8 @@ static int text_of(const c66_page *page, const c66_record *r, unsigned field, c6
     span->escaped = (near->length & C66_NEAR_ESCAPED) != 0;
     return near->offset != 0;
   }
-  start_reading(&j, &error, page);
-  p = find_field(page, r, field);
+  c66_page_json(page, &j, &error);
+  p = find_value(page, r, field);
   return p != NULL && *p == '"' && c66_json_string(&j, p + 1, span) != NULL;
 }
 
@@ -81,8 +53,8 @@ static const c66_word *word_of(const c66_page *page, const c66_record *r, unsign
     return &page->words[number - C66_FIRST_WORD];
   if (!is_wide(r))
     return NULL;
-  p = find_field(page, r, field);
-  start_reading(&j, &error, page);
+  p = find_value(page, r, field);
+  c66_page_json(page, &j, &error);
   if (p == NULL || (*p != '{' && *p != '"'))
     return NULL;
   return c66_parse_word(&j, p, 0, &c66_fields[field], scratch) != NULL ? scratch : NULL;
@@ -145,7 +117,7 @@ static void read_integer(const c66_page *page, const c66_record *r, c66_value *o
     out->integer = r->id;
   } else if (state == C66_STATE_DIGITS) {
     out->kind = C66_VALUE_NUMBER;
-    out->span.start = find_field(page, r, C66_ID);
+    out->span.start = find_value(page, r, C66_ID);
   }
 }
 
@@ -260,26 +232,7 @@ void c66_read(const c66_page *page, const c66_record *record, const c66_attribut
   }
 }
 
-/* --- the object as sent --- */
-
-const char *c66_find(const c66_page *page, const c66_record *record, const char *name,
-                     size_t length) {
-  const char *found = NULL;
-  const char *p = page->body + record->offset;
-  c66_error error;
-  c66_json j;
-  c66_span key;
-  start_reading(&j, &error, page);
-  for (p = c66_json_member(&j, p, 1, &key); p != NULL && key.start != NULL;
-       p = c66_json_member(&j, p, 0, &key)) {
-    if (c66_json_equals(&key, name, length))
-      found = p;
-    p = c66_json_skip(&j, p, 0);
-    if (p == NULL) /* cannot be: the object was read before */
-      return NULL;
-  }
-  return found;
-}
+/* --- what was sent instead --- */
 
 /* Whether neither text nor word was sent, nor null. */
 static int is_odd(const c66_page *page, const c66_record *r, c66_field_id field) {
@@ -289,7 +242,7 @@ static int is_odd(const c66_page *page, const c66_record *r, c66_field_id field)
     return r->words[f->slot] == C66_DRIFT;
   if (!is_wide(r))
     return r->texts[f->slot].offset == 0 && r->texts[f->slot].length == C66_DRIFT;
-  value = find_field(page, r, field);
+  value = find_value(page, r, field);
   return value != NULL && *value != 'n';
 }
 
@@ -323,7 +276,7 @@ const char *c66_drift(const c66_page *page, const c66_record *record, c66_field_
   const char *value;
   if (!has_drifted(page, record, field))
     return NULL;
-  value = find_field(page, record, field);
+  value = find_value(page, record, field);
   return value == NULL ? NULL : c66_json_type(*value);
 }
 

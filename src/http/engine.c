@@ -1,5 +1,6 @@
 /* http.c - the engine that drives transfers: libcurl's multi interface over epoll, or over
  * poll. Which of them libcurl has is http_queue.c's. */
+#include "base/system.h"
 #include "http/http.h"
 
 #include <errno.h>
@@ -21,12 +22,6 @@ enum {
   KEPT_CONNECTIONS = 256,
   RUN_BUDGET = 1000, /* microseconds: a burst must not hold up an event loop that calls us */
 };
-
-int64_t c66_http_now(void) {
-  struct timespec now = {0, 0};
-  (void)clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* --- libcurl, once per process ---------------------------------------------------------------- */
 
@@ -175,7 +170,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *k
 static int on_timer(CURLM *multi, long timeout_ms, void *user) {
   c66_engine *e = user;
   (void)multi;
-  e->deadline = timeout_ms < 0 ? -1 : c66_http_now() + (int64_t)timeout_ms * 1000;
+  e->deadline = timeout_ms < 0 ? -1 : c66_monotonic_us() + (int64_t)timeout_ms * 1000;
   return 0;
 }
 
@@ -228,7 +223,7 @@ static int until_deadline(const c66_engine *e, int wait_ms) {
   int64_t left;
   if (e->deadline < 0 || wait_ms <= 0)
     return wait_ms;
-  left = e->deadline - c66_http_now();
+  left = e->deadline - c66_monotonic_us();
   if (left <= 0)
     return 0;
   left = (left + 999) / 1000; /* whole milliseconds, not too early */
@@ -237,7 +232,7 @@ static int until_deadline(const c66_engine *e, int wait_ms) {
 
 static CURLMcode serve_timers(c66_engine *e) {
   int running;
-  if (e->deadline < 0 || c66_http_now() < e->deadline)
+  if (e->deadline < 0 || c66_monotonic_us() < e->deadline)
     return CURLM_OK;
   e->deadline = -1;
   return curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -257,12 +252,12 @@ static CURLMcode turn(c66_engine *e, int wait_ms) {
       break;
     wait_ms = 0;
     if (stop_at == 0)
-      stop_at = c66_http_now() + RUN_BUDGET;
+      stop_at = c66_monotonic_us() + RUN_BUDGET;
     more = e->found == C66_READY_SOCKETS; /* there may be more */
     do
       rc = serve_socket(e);
-    while (rc == CURLM_OK && e->served < e->found && c66_http_now() < stop_at);
-  } while (rc == CURLM_OK && more && c66_http_now() < stop_at);
+    while (rc == CURLM_OK && e->served < e->found && c66_monotonic_us() < stop_at);
+  } while (rc == CURLM_OK && more && c66_monotonic_us() < stop_at);
   return rc == CURLM_OK ? serve_timers(e) : rc;
 }
 
@@ -417,7 +412,7 @@ void c66_engine_add(c66_engine *e, c66_transfer *t) {
   pipe_guard guard;
   hold_sigpipe(&guard);
   t->engine = e;
-  t->started = c66_http_now();
+  t->started = c66_monotonic_us();
   c66_list_append(&e->waiting, t);
   e->count++;
   if (!e->broken)

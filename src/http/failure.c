@@ -1,5 +1,6 @@
 /* http_failure.c - what libcurl reports, as one of our kinds and a sentence that says what
  * to do. */
+#include "base/ascii.h"
 #include "http/http.h"
 
 #include <stdio.h>
@@ -49,8 +50,6 @@ static const struct {
     {CURLE_WRITE_ERROR, "protocol", "the body cannot be decoded"},
 };
 
-static bool is_foreign(char c) { return (unsigned char)c < 0x20 || (unsigned char)c >= 0x7f; }
-
 void c66_failure_set(c66_transfer *t, const char *kind, const char *what, const char *detail) {
   c66_error *failure = &t->failure;
   const char *open = detail[0] != '\0' ? " (" : "";
@@ -64,7 +63,7 @@ void c66_failure_set(c66_transfer *t, const char *kind, const char *what, const 
   if (written < 0)
     failure->message[0] = '\0';
   for (c = failure->message; *c != '\0'; c++)
-    if (is_foreign(*c))
+    if (!c66_is_printable(*c))
       *c = '?';
 }
 

@@ -35,8 +35,8 @@ typedef struct c66_engine {
   c66_transfer_list waiting; /* started, and not yet with libcurl; all belong to the caller */
   c66_transfer_list running; /* with libcurl */
   size_t count;              /* of both lists */
-  int64_t deadline;          /* of c66_http_now, at which libcurl wants to be called; -1: never */
-  int64_t opening;           /* microseconds spent on connections since the last run began */
+  int64_t deadline; /* of c66_monotonic_us, at which libcurl wants to be called; -1: never */
+  int64_t opening;  /* microseconds spent on connections since the last run began */
   CURL *spare[C66_SPARE_HANDLES]; /* owned; reset, for transfers to come */
   size_t spares;
   unsigned generation; /* of the process: see c66_http_generation */
@@ -88,7 +88,7 @@ struct c66_transfer {
   c66_transfer *next;
   c66_transfer *prev;
   CURL *easy;                  /* owned */
-  int64_t started;             /* by c66_http_now */
+  int64_t started;             /* by c66_monotonic_us */
   int64_t admitted;            /* handed to libcurl; -1 while waiting */
   uint64_t place;              /* a hash of where it goes, and how: others of the same may share */
   struct curl_slist *outgoing; /* owned: header lines to send, wiped before they are freed */
@@ -170,9 +170,6 @@ void c66_transfer_take(c66_transfer *t);
 void c66_transfer_close(c66_transfer *t);
 
 /* --- between the files of this floor ---------------------------------------------------------- */
-
-/* Microseconds of a clock that never goes back. */
-int64_t c66_http_now(void);
 
 /* Enters the transfer into the engine, which hands it to libcurl at once if it may. */
 void c66_engine_add(c66_engine *e, c66_transfer *t);

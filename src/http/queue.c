@@ -4,6 +4,7 @@
  * once would hold up an event loop that calls us: what does not fit into the time of one run waits for
  * the next. And while the first connection to a place is being made, the others wait for it: over
  * HTTP/2 they share it. */
+#include "base/system.h"
 #include "http/http.h"
 
 enum {
@@ -99,12 +100,12 @@ static bool hand_over(c66_engine *e, c66_transfer *t, c66_road road, int64_t now
   t->admitted = now;
   c66_engine_serve_timers(e); /* a new transfer is due at once */
   if (t->tls)
-    e->opening += c66_http_now() - now;
+    e->opening += c66_monotonic_us() - now;
   return true;
 }
 
 c66_offer c66_queue_offer(c66_engine *e, c66_transfer *t, bool always) {
-  int64_t now = c66_http_now(), since;
+  int64_t now = c66_monotonic_us(), since;
   c66_road road;
   if (time_left(t, now) <= 0) {
     c66_transfer_expire(t);
@@ -135,7 +136,7 @@ size_t c66_queue_admit(c66_engine *e) {
   c66_transfer *t, *next;
   for (t = e->waiting.first; t != NULL && !e->broken; t = next) {
     next = t->next;
-    if (is_known_scouted(&last, t) && time_left(t, c66_http_now()) > 0)
+    if (is_known_scouted(&last, t) && time_left(t, c66_monotonic_us()) > 0)
       continue;
     switch (c66_queue_offer(e, t, always)) {
     case C66_OFFER_TAKEN:
@@ -160,7 +161,7 @@ int c66_queue_patience(const c66_engine *e, int most) {
   int64_t now, left = (int64_t)most * 1000, since = 0;
   if (e->waiting.first == NULL || most <= 0)
     return most;
-  now = c66_http_now();
+  now = c66_monotonic_us();
   for (t = e->waiting.first; t != NULL; t = t->next) {
     int64_t mine = time_left(t, now);
     if (!is_known_scouted(&last, t)) {

@@ -1,4 +1,6 @@
 /* http_transfer.c - one exchange: its options, its callbacks, its end. */
+#include "base/ascii.h"
+#include "base/wipe.h"
 #include "http/http.h"
 
 #include <fcntl.h>
@@ -100,8 +102,6 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
   return t->verdict == C66_VERDICT_NONE ? n : 0;
 }
 
-static char to_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
-
 /* Appends "name:value\n"; a line folded the old way continues the value before it. */
 static c66_room keep_header(c66_buffer *head, const char *line, size_t n) {
   const char *colon = memchr(line, ':', n);
@@ -116,7 +116,7 @@ static c66_room keep_header(c66_buffer *head, const char *line, size_t n) {
     return C66_ROOM_OK; /* nothing that has a name */
   } else {
     for (i = 0; i < name; i++)
-      head->data[head->len++] = to_lower(line[i]);
+      head->data[head->len++] = c66_lower(line[i]);
     value = skip_blanks(line, name, n);
   }
   (void)c66_buffer_append(head, line + value, n - value);

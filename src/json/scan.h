@@ -1,5 +1,5 @@
-/* scan.h - running over the plain part of a string, many bytes at a time. Part of json.c,
- * and inlined where deployments are read. */
+/* scan.h - running over the plain part of a string, and comparing short texts, many bytes at a time.
+ * Inlined where strings and deployments are read. */
 #ifndef C66_SCAN_H
 #define C66_SCAN_H
 

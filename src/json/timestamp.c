@@ -1,5 +1,6 @@
 /* timestamp.c - date text to Unix seconds. */
 #include "json/timestamp.h"
+#include "base/ascii.h"
 
 #include <string.h>
 
@@ -24,7 +25,7 @@ static int number(reader *r, int count, int *out) {
     return 0;
   while (count-- > 0) {
     char c = *r->p++;
-    if (c < '0' || c > '9')
+    if (!c66_is_digit(c))
       return 0;
     value = value * 10 + (c - '0');
   }
@@ -77,7 +78,7 @@ static int read_fraction(reader *r) {
     return 1;
   if (!number(r, 1, &ignored))
     return 0;
-  while (r->p < r->end && *r->p >= '0' && *r->p <= '9')
+  while (r->p < r->end && c66_is_digit(*r->p))
     r->p++;
   return 1;
 }

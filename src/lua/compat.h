@@ -43,12 +43,9 @@
 #define c66_rawlen(L, idx) ((size_t)lua_rawlen((L), (idx)))
 #define c66_setfuncs(L, funcs, nup) luaL_setfuncs((L), (funcs), (nup))
 #define c66_checkversion(L) luaL_checkversion(L)
-#define c66_absindex(L, idx) lua_absindex((L), (idx))
 #else
 #define c66_rawlen(L, idx) lua_objlen((L), (idx))
 #define c66_checkversion(L) ((void)(L))
-#define c66_absindex(L, idx)                                                                       \
-  ((idx) > 0 || (idx) <= LUA_REGISTRYINDEX ? (idx) : lua_gettop(L) + (idx) + 1)
 
 /* [-nup, +0] Registers functions into the table below the upvalues, each sharing copies of them. */
 static inline void c66_setfuncs(lua_State *L, const luaL_Reg *funcs, int nup) {

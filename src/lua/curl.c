@@ -1,6 +1,6 @@
 /* curl.c - luaopen_cloud66_curl: the HTTP engine and its transfers as userdata. */
-#include "lua/compat.h"
 #include "http/http.h"
+#include "lua/compat.h"
 
 #include <dlfcn.h>
 #include <limits.h>

@@ -1,4 +1,5 @@
 /* lua_deployment.c - the deployment userdata. */
+#include "base/ascii.h"
 #include "lua/lua_json.h"
 #include "lua/lua_page.h"
 
@@ -102,7 +103,7 @@ static void add_field(lua_State *L, luaL_Buffer *b, const deployment *d, const c
   if (n > limit)
     n = limit;
   for (i = 0; i < n; i++)
-    shown[i] = (unsigned char)text[i] < ' ' || (unsigned char)text[i] > '~' ? '?' : text[i];
+    shown[i] = c66_is_printable(text[i]) ? text[i] : '?';
   lua_pop(L, 1);
   if (n == 0)
     luaL_addstring(b, none);

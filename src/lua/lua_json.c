@@ -1,5 +1,6 @@
 /* lua_json.c - any JSON to plain Lua values: stacks, error bodies, undocumented keys. */
 #include "lua/lua_json.h"
+#include "base/ascii.h"
 
 int c66_pushfail(lua_State *L, const c66_error *e) {
   lua_pushnil(L);
@@ -77,7 +78,7 @@ static const char *push_scalar(builder *b, const char *p) {
     p = c66_json_string(b->json, p + 1, &span);
     if (p != NULL)
       c66_pushspan(b->L, &span);
-  } else if (*p == '-' || (*p >= '0' && *p <= '9')) {
+  } else if (*p == '-' || c66_is_digit(*p)) {
     c66_number n;
     p = c66_json_number(b->json, p, &n);
     if (p != NULL)

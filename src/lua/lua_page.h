@@ -12,8 +12,9 @@
 #ifndef C66_LUA_PAGE_H
 #define C66_LUA_PAGE_H
 
-#include "lua/compat.h"
 #include "deployment/decoder.h"
+#include "deployment/record.h"
+#include "lua/compat.h"
 
 C66_BEGIN_DECLS
 

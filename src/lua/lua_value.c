@@ -1,7 +1,8 @@
 /* lua_value.c - values and names, as pages and deployments share them. */
+#include "base/ascii.h"
+#include "base/nearest.h"
 #include "lua/lua_json.h"
 #include "lua/lua_page.h"
-#include "base/nearest.h"
 
 /* --- values --- */
 
@@ -12,8 +13,7 @@ static void push_lower(lua_State *L, const c66_span *span) {
   size_t n = c66_json_unescape(span, text);
   size_t i;
   for (i = 0; i < n; i++)
-    if (text[i] >= 'A' && text[i] <= 'Z')
-      text[i] = (char)(text[i] + ('a' - 'A'));
+    text[i] = c66_lower(text[i]);
   lua_pushlstring(L, text, n);
   if (text != small)
     lua_remove(L, -2);
@@ -24,7 +24,7 @@ static void push_number(lua_State *L, const c66_page *page, const c66_span *span
   c66_error error;
   c66_number n;
   c66_json j;
-  c66_json_init(&j, page->body, page->length, &error);
+  c66_page_json(page, &j, &error);
   if (c66_json_number(&j, span->start, &n) != NULL)
     c66_pushnumber(L, &n);
   else
@@ -92,7 +92,7 @@ const c66_attribute *c66_toattribute(lua_State *L, int idx) {
 void c66_pushchecked(lua_State *L, const c66_page *page, const char *p, int null) {
   c66_error error;
   c66_json j;
-  c66_json_init(&j, page->body, page->length, &error);
+  c66_page_json(page, &j, &error);
   if (c66_pushjson(L, &j, p, null) == NULL)
     luaL_error(L, "internal error: %s", error.message);
 }

@@ -1,0 +1,16 @@
+/* ascii.h - classes and case of ASCII characters: ctype.h asks the locale, and takes no negative char. */
+#ifndef C66_ASCII_H
+#define C66_ASCII_H
+
+#include "base/base.h"
+
+#include <stdbool.h>
+
+static inline bool c66_is_digit(char c) { return (unsigned)c - '0' <= 9; }
+
+/* A character that moves no cursor: not a control character, not beyond ASCII. */
+static inline bool c66_is_printable(char c) { return c >= ' ' && c <= '~'; }
+
+static inline char c66_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+
+#endif

@@ -1,0 +1,34 @@
+/* number.h - JSON numbers: checked, whole ones to 64 bits, others to a double. No allocation. */
+#ifndef C66_NUMBER_H
+#define C66_NUMBER_H
+
+#include "json/input.h"
+
+C66_BEGIN_DECLS
+
+typedef enum c66_number_kind {
+  C66_NUMBER_INTEGER,     /* fits int64_t: `integer` holds it */
+  C66_NUMBER_BIG_INTEGER, /* whole, beyond int64_t: only the digits are exact */
+  C66_NUMBER_REAL         /* has a fraction or an exponent */
+} c66_number_kind;
+
+typedef struct c66_number {
+  c66_number_kind kind;
+  int64_t integer;
+  const char *start;
+  size_t length;
+} c66_number;
+
+/* Reads a number. `out` may be NULL. */
+const char *c66_json_number(const c66_json *j, const char *p, c66_number *out);
+
+/*
+ * The double a checked number's text stands for, whatever the locale; 0 when no double comes near
+ * it. `scratch` has room for length + C66_JSON_POINT + 1 bytes.
+ */
+enum { C66_JSON_POINT = 8 };
+int c66_json_real(const char *text, size_t length, char *scratch, double *out);
+
+C66_END_DECLS
+
+#endif
