@@ -1,7 +1,7 @@
 /* http_failure.c - what libcurl reports, as one of our kinds and a sentence that says what
  * to do. */
+#include "http/failure.h"
 #include "base/ascii.h"
-#include "http/http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -74,11 +74,6 @@ static const char *detail_of(const c66_transfer *t, CURLcode result) {
   return t->detail;
 }
 
-static bool is_connected(const c66_transfer *t) {
-  curl_off_t since = 0;
-  return curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &since) == CURLE_OK && since > 0;
-}
-
 static long elapsed_ms(const c66_transfer *t) {
   curl_off_t total = 0;
   (void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &total);
@@ -101,7 +96,7 @@ static void fail_by_time(c66_transfer *t) {
   } else if (t->timeout > 0 && elapsed + t->waited + SLACK >= t->timeout) {
     c66_failure_late(t);
     return;
-  } else if (t->connect_timeout > 0 && !is_connected(t)) {
+  } else if (t->connect_timeout > 0 && !c66_transfer_is_sent(t)) {
     (void)snprintf(what, sizeof what, "no connection within %g s",
                    (double)t->connect_timeout / 1000.0);
   } else {

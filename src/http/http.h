@@ -1,5 +1,4 @@
-/* http.h - HTTP exchanges over libcurl's multi interface, many at once, one thread. No
- * Lua. */
+/* http.h - HTTP exchanges over libcurl's multi interface, many at once, one thread. */
 #ifndef C66_HTTP_H
 #define C66_HTTP_H
 
@@ -112,14 +111,8 @@ struct c66_transfer {
   char detail[CURL_ERROR_SIZE]; /* libcurl's own words */
 };
 
-/* Loads libcurl once per process. Safe to call at any time, from any thread. */
-c66_status c66_http_load(c66_error *err);
-
 /* Another number in a forked process than in its parent, as getpid, but no system call. */
 unsigned c66_http_generation(void);
-
-/* Whether libcurl's own CA bundle is there, so that its directory of CAs can be left out. */
-bool c66_http_bundle_suffices(void);
 
 /* Each gives NULL if the text may be sent, else the reason why not, which never quotes the text. */
 const char *c66_http_refuse_method(const char *method, size_t n);
@@ -168,59 +161,6 @@ void c66_transfer_take(c66_transfer *t);
 /* Stops it if it runs and frees what it holds; an answer not yet taken becomes a failure.
  * Idempotent. */
 void c66_transfer_close(c66_transfer *t);
-
-/* --- between the files of this floor ---------------------------------------------------------- */
-
-/* Enters the transfer into the engine, which hands it to libcurl at once if it may. */
-void c66_engine_add(c66_engine *e, c66_transfer *t);
-
-/* A handle without any option set, and the way back; NULL: out of memory. */
-CURL *c66_engine_take_handle(c66_engine *e);
-void c66_engine_give_back(c66_engine *e, CURL *easy);
-
-/* Takes it out of the engine and of libcurl, and its handle from it. Nothing happens unless it is in
- * there. */
-void c66_engine_remove(c66_transfer *t);
-
-/* Lets libcurl do what it has to do by now, sockets apart. */
-void c66_engine_serve_timers(c66_engine *e);
-
-void c66_list_append(c66_transfer_list *list, c66_transfer *t);
-void c66_list_remove(c66_transfer_list *list, c66_transfer *t);
-
-typedef enum c66_offer {
-  C66_OFFER_TAKEN,   /* libcurl has it */
-  C66_OFFER_LATER,   /* no time for it now */
-  C66_OFFER_SCOUTED, /* waits for the connection that another one makes */
-  C66_OFFER_ENDED    /* failed */
-} c66_offer;
-
-/* Hands a waiting transfer to libcurl if it may go, whatever the time if `always`. */
-c66_offer c66_queue_offer(c66_engine *e, c66_transfer *t, bool always);
-
-/* Offers all that wait, and the time for one at least. Returns how many ended instead. */
-size_t c66_queue_admit(c66_engine *e);
-
-/* Milliseconds that may pass before that is tried again, `most` at most. */
-int c66_queue_patience(const c66_engine *e, int most);
-
-/* Ends a running transfer with libcurl's result. */
-void c66_transfer_end(c66_transfer *t, CURLcode result);
-
-/* Ends a running transfer for a reason of our own; `kind` and `why` are static texts. */
-void c66_transfer_abort(c66_transfer *t, const char *kind, const char *why);
-
-/* Ends one whose time is over before libcurl had it. */
-void c66_transfer_expire(c66_transfer *t);
-
-/* Fills t->failure from libcurl's result, the verdict and the handle, which must still be there. */
-void c66_failure_from_curl(c66_transfer *t, CURLcode result);
-
-/* Fills t->failure: no complete answer within the time that the request gave. */
-void c66_failure_late(c66_transfer *t);
-
-/* Fills t->failure: "peer: what (detail)", cleaned of control characters; detail may be "". */
-void c66_failure_set(c66_transfer *t, const char *kind, const char *what, const char *detail);
 
 C66_END_DECLS
 

@@ -1,89 +1,16 @@
-/* http_transfer.c - one exchange: its options, its callbacks, its end. */
+/* transfer.c - one exchange: its options, its callbacks, its answer. */
+#include "http/transfer.h"
 #include "base/ascii.h"
 #include "base/wipe.h"
-#include "http/http.h"
+#include "http/global.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-
-/* --- what may be sent ------------------------------------------------------------------------- */
-
-static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
-
-/* RFC 9110's "token": methods and header names. Not isalnum, which asks the locale. */
-static bool is_token(const char *s, size_t n) {
-  static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  size_t i;
-  for (i = 0; i < n; i++)
-    if (memchr(allowed, s[i], sizeof allowed - 1) == NULL)
-      return false;
-  return n > 0;
-}
-
-static bool has_control_or_space(const char *s, size_t n) {
-  size_t i;
-  for (i = 0; i < n; i++)
-    if (is_control(s[i]) || s[i] == ' ')
-      return true;
-  return false;
-}
 
 static size_t skip_blanks(const char *s, size_t from, size_t n) {
   while (from < n && (s[from] == ' ' || s[from] == '\t'))
     from++;
   return from;
-}
-
-/* Parses the URL, and writes host[:port]. */
-static CURLUcode parse_url(const char *url, char *peer, size_t size) {
-  CURLU *parsed = curl_url();
-  char *host = NULL, *port = NULL;
-  CURLUcode rc = CURLUE_OUT_OF_MEMORY;
-  if (parsed != NULL)
-    rc = curl_url_set(parsed, CURLUPART_URL, url, 0);
-  if (rc == CURLUE_OK)
-    rc = curl_url_get(parsed, CURLUPART_HOST, &host, 0);
-  if (rc == CURLUE_OK) {
-    (void)curl_url_get(parsed, CURLUPART_PORT, &port, 0); /* none is no mistake */
-    (void)snprintf(peer, size, "%s%s%s", host, port != NULL ? ":" : "", port != NULL ? port : "");
-  }
-  curl_free(host);
-  curl_free(port);
-  curl_url_cleanup(parsed);
-  return rc;
-}
-
-const char *c66_transfer_set_peer(c66_transfer *t, const char *url, size_t n) {
-  CURLUcode rc;
-  if (has_control_or_space(url, n))
-    return "holds a space or a control character";
-  t->tls = curl_strnequal(url, "https://", 8) != 0;
-  if (!t->tls && curl_strnequal(url, "http://", 7) == 0)
-    return "must start with https:// or http://";
-  rc = parse_url(url, t->peer, sizeof t->peer);
-  /* Out of memory is nobody's mistake: c66_transfer_start will report it. */
-  return rc == CURLUE_OK || rc == CURLUE_OUT_OF_MEMORY ? NULL : "is not a valid URL";
-}
-
-const char *c66_http_refuse_method(const char *method, size_t n) {
-  return is_token(method, n) ? NULL : "is not an HTTP method";
-}
-
-const char *c66_http_refuse_header(const char *line, size_t n) {
-  const char *colon = memchr(line, ':', n);
-  size_t i;
-  if (colon == NULL || !is_token(line, (size_t)(colon - line)))
-    return "is not of the form 'Name: value'";
-  for (i = (size_t)(colon - line); i < n; i++)
-    if (is_control(line[i]) && line[i] != '\t')
-      return "holds a line break or another control character";
-  return NULL;
-}
-
-const char *c66_http_refuse_proxy(const char *proxy, size_t n) {
-  return has_control_or_space(proxy, n) ? "holds a space or a control character" : NULL;
 }
 
 /* --- callbacks: no Lua in here, and every byte counted ---------------------------------------- */
@@ -283,17 +210,53 @@ static CURLcode set_method(c66_transfer *t, const c66_request *request) {
   return CURLE_OK;
 }
 
-static CURLcode set_up(c66_transfer *t, const c66_request *request) {
-  CURLcode rc = set_fixed(t->easy);
+static const uint64_t FNV_OFFSET = 14695981039346656037u, FNV_PRIME = 1099511628211u;
+
+/* FNV-1a, also of the end of the text; NULL is another text than "". */
+static uint64_t hash_text(uint64_t hash, const char *text) {
+  if (text == NULL)
+    return (hash ^ 1) * FNV_PRIME;
+  for (; *text != '\0'; text++)
+    hash = (hash ^ (unsigned char)*text) * FNV_PRIME;
+  return (hash ^ 0) * FNV_PRIME;
+}
+
+/* Where it goes, and how: others of the same may share its connection. */
+static uint64_t place_of(const c66_transfer *t, const c66_request *request) {
+  return hash_text(hash_text(hash_text(FNV_OFFSET, t->peer), request->proxy), request->ca_file);
+}
+
+CURLcode c66_transfer_prepare(c66_transfer *t, CURL *easy, const c66_request *request) {
+  CURLcode rc;
+  t->easy = easy;
+  t->max_head = request->max_head;
+  c66_buffer_init(&t->head,
+                  request->max_head); /* what is kept is never longer than what was sent */
+  c66_buffer_init(&t->body, request->max_body);
+  t->connect_timeout = request->connect_timeout;
+  t->timeout = request->timeout;
+  t->stall_timeout = request->stall_timeout;
+  t->shares = t->tls && !request->fresh_connection;
+  t->place = place_of(t, request);
+  rc = easy != NULL ? set_fixed(easy) : CURLE_OUT_OF_MEMORY;
   if (rc == CURLE_OK)
     rc = set_callbacks(t);
   if (rc == CURLE_OK)
-    rc = set_target(t->easy, request);
+    rc = set_target(easy, request);
   if (rc == CURLE_OK)
-    rc = set_limits(t->easy, request);
+    rc = set_limits(easy, request);
   if (rc == CURLE_OK)
     rc = set_method(t, request);
   return rc;
+}
+
+CURLcode c66_transfer_update(c66_transfer *t, int64_t now, bool waits_for_connection) {
+  t->waited = (long)((now - t->started) / 1000);
+  if (t->timeout != 0 && t->waited != 0)
+    TRY_SETOPT(t->easy, CURLOPT_TIMEOUT_MS, t->timeout > t->waited ? t->timeout - t->waited : 1L);
+  /* Over plain HTTP it would wait for a whole answer, in vain. */
+  TRY_SETOPT(t->easy, CURLOPT_PIPEWAIT, t->shares && waits_for_connection ? 1L : 0L);
+  return CURLE_OK;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -325,8 +288,23 @@ c66_room c66_transfer_add_header(c66_transfer *t, const char *line, size_t n) {
   return added ? C66_ROOM_OK : C66_ROOM_MEMORY;
 }
 
+bool c66_transfer_is_sent(c66_transfer *t) {
+  curl_off_t since = 0;
+  if (!t->sent && t->admitted >= 0 && t->easy != NULL)
+    t->sent =
+        curl_easy_getinfo(t->easy, CURLINFO_PRETRANSFER_TIME_T, &since) == CURLE_OK && since > 0;
+  return t->sent;
+}
+
+void c66_transfer_note_answer(c66_transfer *t) {
+  (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
+  (void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &t->http_version);
+  (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &t->connects);
+  t->phase = C66_PHASE_ANSWERED;
+}
+
 /* The lines hold the token. */
-static void forget_outgoing(c66_transfer *t) {
+void c66_transfer_forget_request(c66_transfer *t) {
   struct curl_slist *node;
   for (node = t->outgoing; node != NULL; node = node->next)
     c66_wipe(node->data, strlen(node->data));
@@ -334,84 +312,9 @@ static void forget_outgoing(c66_transfer *t) {
   t->outgoing = NULL;
 }
 
-/* Leaves the engine if it is in one, and frees what is needed only while running. */
-static void stop(c66_transfer *t) {
-  CURL *easy;
-  c66_engine_remove(t);
-  easy = t->easy; /* still there if the start failed half-way */
-  t->easy = NULL;
-  if (easy != NULL)
-    curl_easy_cleanup(easy);
-  forget_outgoing(t);
-}
-
-static void drop_answer(c66_transfer *t) {
+void c66_transfer_drop_answer(c66_transfer *t) {
   c66_buffer_free(&t->head);
   c66_buffer_free(&t->body);
-}
-
-static void fail(c66_transfer *t, const char *kind, const char *what) {
-  c66_failure_set(t, kind, what, "");
-  t->phase = C66_PHASE_FAILED;
-  stop(t);
-  drop_answer(t);
-}
-
-static const uint64_t FNV_OFFSET = 14695981039346656037u, FNV_PRIME = 1099511628211u;
-
-/* FNV-1a, also of the end of the text; NULL is another text than "". */
-static uint64_t hash_text(uint64_t hash, const char *text) {
-  if (text == NULL)
-    return (hash ^ 1) * FNV_PRIME;
-  for (; *text != '\0'; text++)
-    hash = (hash ^ (unsigned char)*text) * FNV_PRIME;
-  return (hash ^ 0) * FNV_PRIME;
-}
-
-c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request) {
-  CURLcode rc;
-  t->max_head = request->max_head;
-  c66_buffer_init(&t->head,
-                  request->max_head); /* what is kept is never longer than what was sent */
-  c66_buffer_init(&t->body, request->max_body);
-  t->connect_timeout = request->connect_timeout;
-  t->timeout = request->timeout;
-  t->stall_timeout = request->stall_timeout;
-  t->easy = c66_engine_take_handle(e);
-  rc = t->easy != NULL ? set_up(t, request) : CURLE_OUT_OF_MEMORY;
-  if (rc != CURLE_OK) {
-    fail(t, "connect", rc == CURLE_OUT_OF_MEMORY ? "out of memory" : curl_easy_strerror(rc));
-    return C66_FAIL;
-  }
-  t->shares = t->tls && !request->fresh_connection;
-  t->place = hash_text(hash_text(hash_text(FNV_OFFSET, t->peer), request->proxy), request->ca_file);
-  t->phase = C66_PHASE_RUNNING;
-  c66_engine_add(e, t);
-  return t->phase == C66_PHASE_FAILED ? C66_FAIL : C66_OK;
-}
-
-void c66_transfer_end(c66_transfer *t, CURLcode result) {
-  if (result != CURLE_OK) {
-    c66_failure_from_curl(t, result);
-    t->phase = C66_PHASE_FAILED;
-    stop(t);
-    drop_answer(t);
-    return;
-  }
-  (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
-  (void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &t->http_version);
-  (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &t->connects);
-  t->phase = C66_PHASE_ANSWERED;
-  stop(t);
-}
-
-void c66_transfer_abort(c66_transfer *t, const char *kind, const char *why) { fail(t, kind, why); }
-
-void c66_transfer_expire(c66_transfer *t) {
-  c66_failure_late(t);
-  t->phase = C66_PHASE_FAILED;
-  stop(t);
-  drop_answer(t);
 }
 
 bool c66_transfer_next_header(const c66_transfer *t, size_t *cursor, const char **name,
@@ -432,11 +335,5 @@ bool c66_transfer_next_header(const c66_transfer *t, size_t *cursor, const char 
 
 void c66_transfer_take(c66_transfer *t) {
   t->phase = C66_PHASE_TAKEN;
-  drop_answer(t);
-}
-
-void c66_transfer_close(c66_transfer *t) {
-  if (t->phase == C66_PHASE_FAILED || t->phase == C66_PHASE_TAKEN)
-    return;
-  fail(t, "aborted", "the request was cancelled");
+  c66_transfer_drop_answer(t);
 }
