@@ -46,6 +46,8 @@ build = {
         "src/deployment/envelope.c",
         "src/lua/lua_json.c",
         "src/lua/lua_value.c",
+        "src/lua/lua_nearest.c",
+        "src/lua/lua_model.c",
         "src/lua/lua_deployment.c",
         "src/lua/lua_page.c",
         "src/lua/lua_system.c",

@@ -1,4 +1,6 @@
-/* ascii.h - classes and case of ASCII characters: ctype.h asks the locale, and takes no negative char. */
+/* ascii.h - classes and case of ASCII characters.
+ *
+ * Not those of ctype.h, which asks the locale and takes no negative char. */
 #ifndef C66_ASCII_H
 #define C66_ASCII_H
 

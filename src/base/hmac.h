@@ -1,5 +1,6 @@
-/* hmac.h - HMAC-SHA-256 (RFC 2104 with the hash of FIPS 180-4). No Lua, no library: the core
- * links none. No allocation. */
+/* hmac.h - HMAC-SHA-256 (RFC 2104 with the hash of FIPS 180-4).
+ *
+ * Without a library, since the core links none; without allocation. */
 #ifndef C66_HMAC_H
 #define C66_HMAC_H
 

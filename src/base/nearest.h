@@ -1,4 +1,4 @@
-/* nearest.h - how far a misspelt word is from a known one. No Lua, no allocation. */
+/* nearest.h - how far a misspelt word is from a known one. No allocation. */
 #ifndef C66_NEAREST_H
 #define C66_NEAREST_H
 

@@ -1,6 +1,7 @@
-/* system.h - what the operating system gives and Lua does not pass on: a clock that never
- * goes back, the time to the fraction of a second, a sleep that ends, bytes nobody can guess, the
- * number of the process. No Lua. */
+/* system.h - the clocks, sleeping, random bytes and the process.
+ *
+ * What the operating system gives and Lua does not pass on: a clock that never goes back, the time to
+ * the fraction of a second, a sleep that ends, bytes nobody can guess. */
 #ifndef C66_SYSTEM_H
 #define C66_SYSTEM_H
 

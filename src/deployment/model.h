@@ -1,6 +1,6 @@
-/* model.h - the Deployment model of the Cloud 66 API as tables: its fields, and the names it answers to.
+/* model.h - the Deployment model of the Cloud 66 API as tables.
  *
- * The keys themselves are in field.h. */
+ * Its fields, whose keys are in field.h, and the names that a deployment answers to. */
 #ifndef C66_MODEL_H
 #define C66_MODEL_H
 

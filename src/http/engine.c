@@ -2,6 +2,7 @@
 #include "base/system.h"
 #include "http/failure.h"
 #include "http/global.h"
+#include "http/http.h"
 #include "http/poll.h"
 #include "http/queue.h"
 #include "http/sigpipe.h"
@@ -55,8 +56,8 @@ static void give_back(c66_engine *e, CURL *easy) {
 /* Whether it was opened by this process and not by the one that forked it. */
 static bool is_ours(const c66_engine *e) { return e->generation == c66_http_generation(); }
 
-/* Takes it out of its engine and of libcurl, and its handle from it. Nothing happens unless it is in
- * one. */
+/* Takes it out of its engine and of libcurl, and its handle from it. Nothing happens unless it is
+ * in one. */
 static void leave(c66_transfer *t) {
   c66_engine *e = t->engine;
   CURL *easy = t->easy;

@@ -1,5 +1,4 @@
-/* http_failure.c - what libcurl reports, as one of our kinds and a sentence that says what
- * to do. */
+/* failure.c - why a transfer has failed, as one of our kinds and a sentence that says what to do. */
 #include "http/failure.h"
 #include "base/ascii.h"
 

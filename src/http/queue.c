@@ -1,4 +1,4 @@
-/* queue.c - whether a started transfer may be handed to libcurl now, and how long the rest may wait.
+/* queue.c - when a started transfer may be handed to libcurl.
  *
  * Most often at once. But opening a connection over TLS costs up to a millisecond, and a hundred at
  * once would hold up an event loop that calls us: what does not fit into the time of one run waits for

@@ -1,4 +1,4 @@
-/* queue.h - whether a started transfer may be handed to libcurl now, and how long the rest may wait. */
+/* queue.h - when a started transfer may be handed to libcurl. */
 #ifndef C66_QUEUE_H
 #define C66_QUEUE_H
 

@@ -6,12 +6,12 @@
 
 C66_BEGIN_DECLS
 
-/* Takes over the handle, which may be NULL where there was no memory for one, and sets all options of
- * the request. */
+/* Takes over the handle, which may be NULL where there was no memory for one, and sets all options
+ * of the request. */
 CURLcode c66_transfer_prepare(c66_transfer *t, CURL *easy, const c66_request *request);
 
-/* Sets the options that are known only when libcurl is about to have it: the time left of its timeout at `now`
- * (c66_monotonic_us), and whether it waits for a connection that it can share. */
+/* Sets the options that are known only when libcurl is about to have it: what is left of its timeout
+ * at `now` (c66_monotonic_us), and whether it waits for a connection that it can share. */
 CURLcode c66_transfer_update(c66_transfer *t, int64_t now, bool waits_for_connection);
 
 /* Takes the status and the like from the handle of a complete answer. */

@@ -1,4 +1,4 @@
-/* input.h - a JSON text being read: its errors and its white space.
+/* input.h - a JSON text being read, and its first error.
  *
  * Every reader of this folder takes a position, returns the position after what it read, or NULL
  * with the error filled in. The text must be followed by one readable zero byte (as every Lua string

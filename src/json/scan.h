@@ -1,4 +1,5 @@
-/* scan.h - running over the plain part of a string, and comparing short texts, many bytes at a time.
+/* scan.h - running over the plain part of a string, and comparing texts, many bytes at a time.
+ *
  * Inlined where strings and deployments are read. */
 #ifndef C66_SCAN_H
 #define C66_SCAN_H

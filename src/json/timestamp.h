@@ -1,5 +1,4 @@
-/* timestamp.h - date text to Unix seconds. No Lua, no allocation, no time zone database.
- */
+/* timestamp.h - date text to Unix seconds. No allocation, no time zone database. */
 #ifndef C66_TIMESTAMP_H
 #define C66_TIMESTAMP_H
 

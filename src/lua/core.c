@@ -1,9 +1,10 @@
-/* core.c - luaopen_cloud66_core. Registration only; needs no libcurl. */
+/* core.c - luaopen_cloud66_core: what of the core Lua sees. Needs no libcurl. */
 #include "base/hmac.h"
+#include "json/timestamp.h"
 #include "lua/lua_json.h"
+#include "lua/lua_nearest.h"
 #include "lua/lua_page.h"
 #include "lua/lua_system.h"
-#include "json/timestamp.h"
 
 /* timestamp(text) -> Unix seconds, or nil when the text is no date */
 static int timestamp(lua_State *L) {
@@ -57,34 +58,6 @@ static const luaL_Reg functions[] = {{"json", c66_lua_json},
                                      {"is_yieldable", c66_lua_is_yieldable},
                                      {NULL, NULL}};
 
-/* [-0, +1] The keys of a deployment, in the order the API documents them. */
-static void push_fields(lua_State *L) {
-  int f;
-  lua_createtable(L, C66_FIELD_COUNT, 0);
-  for (f = 0; f < C66_FIELD_COUNT; f++) {
-    lua_pushstring(L, c66_fields[f].name);
-    lua_rawseti(L, -2, f + 1);
-  }
-}
-
-/* [-0, +1] Each field that holds a word -> the list of the words the API documents for it. */
-static void push_words(lua_State *L) {
-  int f;
-  lua_newtable(L);
-  for (f = 0; f < C66_FIELD_COUNT; f++) {
-    const char *const *words = c66_fields[f].words;
-    int i;
-    if (words == NULL)
-      continue;
-    lua_newtable(L);
-    for (i = 0; words[i] != NULL; i++) {
-      lua_pushstring(L, words[i]);
-      lua_rawseti(L, -2, i + 1);
-    }
-    lua_setfield(L, -2, c66_fields[f].name);
-  }
-}
-
 C66_EXPORT int luaopen_cloud66_core(lua_State *L);
 
 C66_EXPORT int luaopen_cloud66_core(lua_State *L) {
@@ -92,10 +65,6 @@ C66_EXPORT int luaopen_cloud66_core(lua_State *L) {
   lua_newtable(L);
   c66_setfuncs(L, functions, 0);
   c66_open_page(L);
-  push_fields(L);
-  lua_setfield(L, -2, "fields");
-  push_words(L);
-  lua_setfield(L, -2, "words");
   lua_pushlightuserdata(L, NULL); /* the same value as cjson.null and ngx.null */
   lua_setfield(L, -2, "null");
   lua_pushstring(L, C66_VERSION);

@@ -10,8 +10,8 @@ C66_BEGIN_DECLS
 enum { C66_REQUEST = 2 }; /* stack index of the table: engine:start(request) */
 
 /*
- * [-0, +5] Reads the table at C66_REQUEST into `request`, whose texts stay alive on the stack, and its
- * URL and header lines into the transfer too. Raises where it is no request.
+ * [-0, +5] Reads the table at C66_REQUEST into `request`, whose texts stay alive on the stack; where
+ * the URL leads, and the header lines, go into the transfer. Raises where it is no request.
  */
 void c66_read_request(lua_State *L, c66_transfer *t, c66_request *request);
 

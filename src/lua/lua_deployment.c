@@ -1,7 +1,8 @@
-/* lua_deployment.c - the deployment userdata. */
+/* lua_deployment.c - the deployment userdata: one record, which keeps its page alive. */
+#include "lua/lua_deployment.h"
 #include "base/ascii.h"
-#include "lua/lua_json.h"
-#include "lua/lua_page.h"
+#include "lua/lua_nearest.h"
+#include "lua/lua_value.h"
 
 #include <string.h>
 #include <time.h>
@@ -59,11 +60,6 @@ static int deployment_index(lua_State *L) {
       return 1;
   }
   return c66_unknown_name(L, "deployment", 2, C66_UP_NAMES, C66_UP_DEPLOYMENT_METHODS);
-}
-
-int c66_lua_read_only(lua_State *L) {
-  return luaL_error(L,
-                    "deployments and pages are read-only (d:to_table() gives a table to change)");
 }
 
 static int deployment_eq(lua_State *L) {

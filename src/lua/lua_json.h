@@ -2,8 +2,8 @@
 #ifndef C66_LUA_JSON_H
 #define C66_LUA_JSON_H
 
-#include "lua/compat.h"
 #include "json/json.h"
+#include "lua/compat.h"
 
 C66_BEGIN_DECLS
 

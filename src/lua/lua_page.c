@@ -1,8 +1,10 @@
-/* lua_page.c - the page userdata, decoding into it, and the registration of both classes.
- */
+/* lua_page.c - the page userdata, and the registration of it and of deployments. */
 #include "lua/lua_page.h"
-#include "deployment/decoder.h"
+#include "lua/lua_deployment.h"
 #include "lua/lua_json.h"
+#include "lua/lua_model.h"
+#include "lua/lua_nearest.h"
+#include "lua/lua_value.h"
 
 #include <string.h>
 
@@ -288,23 +290,6 @@ static const luaL_Reg page_metamethods[] = {{"__index", page_index},
                                             {"__tostring", page_tostring},
                                             {NULL, NULL}};
 
-/* What a readable name is, for those who check or document names. */
-static const char *attribute_type(const c66_attribute *a) {
-  static const char *const types[] = {"text", "date", "boolean", "word", "integer"};
-  if (c66_is_predicate(a))
-    return "predicate";
-  switch ((c66_view)a->view) {
-  case C66_VIEW_FIELD:
-    return types[c66_fields[a->field].type];
-  case C66_VIEW_CODE:
-    return "code";
-  case C66_VIEW_MEANING:
-    return "text";
-  default:
-    return "seconds";
-  }
-}
-
 /* [-0, +1] */
 static c66_shared *push_shared(lua_State *L) {
   c66_shared *shared = lua_newuserdata(L, sizeof *shared);
@@ -315,30 +300,6 @@ static c66_shared *push_shared(lua_State *L) {
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
   return shared;
-}
-
-/* [-0, +1] */
-static void push_names(lua_State *L, c66_shared *shared) {
-  size_t i;
-  lua_createtable(L, 0, (int)c66_attribute_count);
-  for (i = 0; i < c66_attribute_count; i++) {
-    lua_pushstring(L, c66_attributes[i].name);
-    c66_add_name(L, -1, shared, &c66_attributes[i]);
-    lua_pushinteger(L, (lua_Integer)i + 1);
-    lua_rawset(L, -3);
-  }
-}
-
-/* [-0, +1] */
-static void push_words(lua_State *L) {
-  unsigned f;
-  int k;
-  lua_newtable(L);
-  for (f = 0; f < C66_FIELD_COUNT; f++)
-    for (k = 0; c66_fields[f].words != NULL && c66_fields[f].words[k] != NULL; k++) {
-      lua_pushstring(L, c66_fields[f].words[k]);
-      lua_rawseti(L, -2, c66_word_index(f, k));
-    }
 }
 
 /* Registers into the table at `idx`, every function over the shared upvalues that stand from
@@ -364,9 +325,8 @@ static void close_metatable(lua_State *L, int idx, const char *name) {
 void c66_open_page(lua_State *L) {
   int module = lua_gettop(L);
   int first = module + 1;
-  size_t i;
-  push_names(L, push_shared(L));
-  push_words(L);
+  c66_pushnames(L, push_shared(L));
+  c66_pushwords(L, module);
   lua_newtable(L); /* deployment metatable */
   lua_newtable(L); /* deployment methods */
   lua_newtable(L); /* page methods */
@@ -382,12 +342,7 @@ void c66_open_page(lua_State *L) {
   lua_setfield(L, module, "deployment_methods");
   lua_pushvalue(L, first + 5);
   lua_setfield(L, module, "page_methods");
-  lua_createtable(L, 0, (int)c66_attribute_count);
-  for (i = 0; i < c66_attribute_count; i++) {
-    lua_pushstring(L, attribute_type(&c66_attributes[i]));
-    lua_setfield(L, -2, c66_attributes[i].name);
-  }
-  lua_setfield(L, module, "names");
+  c66_add_model(L, module);
   push_page_names(L);
   lua_setfield(L, module, "page_names");
   lua_settop(L, module);

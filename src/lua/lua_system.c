@@ -1,7 +1,5 @@
-/* lua_system.c - the clocks, sleeping, random bytes, the process and whether one may yield,
- * as Lua functions. */
+/* lua_system.c - the clocks, sleeping, random bytes and the process, as Lua functions. */
 #include "lua/lua_system.h"
-
 #include "base/system.h"
 
 int c66_lua_monotonic(lua_State *L) {
