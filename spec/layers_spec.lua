@@ -1,5 +1,7 @@
--- The floors of the house: what a file may know of the others. C files say their floor in their first lines, and include
--- nothing from above it. Lua files stand in one order, and each requires only what stands before it.
+-- The layers of the house: what a file may know of the others. A C file includes what is in its folder or in one below it
+-- (spec/support/layers.lua). Lua files stand in one order, and each requires only what stands before it.
+local host = require "spec.support.host"
+local layers = require "spec.support.layers"
 local tree = require "spec.support.tree"
 
 -- A new file goes below all that it requires and above all that require it.
@@ -47,119 +49,138 @@ for name in ([[_G _VERSION assert collectgarbage error getmetatable ipairs next 
   lua_globals[name] = true
 end
 
-local c_files = tree.files("src", ".[ch]")
 local lua_files = tree.files("lua", ".lua")
 
--- name -> {floor =, includes = {names}, system = {names}}
-local units = {}
-for _, path in ipairs(c_files) do
-  local text = tree.read(path)
-  local name = path:match "[^/]+$"
-  local unit = { floor = tonumber(text:sub(1, 200):match "^/%*[%s*]*[%w_]+%.[ch] %- floor (%d)"), includes = {}, system = {} }
-  for line in tree.without_c_comments(text):gmatch "#%s*include([^\n]*)" do
-    local own, other = line:match '^%s*"([^"]+)"%s*$', line:match "^%s*<([^>]+)>%s*$"
-    assert(own or other, path .. " includes what cannot be read here: " .. line)
-    table.insert(own and unit.includes or unit.system, own or other)
-  end
-  units[name] = unit
-end
-
--- Calls fn(name, unit, included) for each include between our own files.
-local function each_include(fn)
-  for name, unit in pairs(units) do
-    for _, included in ipairs(unit.includes) do
-      fn(name, unit, included)
+describe("a circle", function()
+  local function texts(edges)
+    local list = {}
+    for i, circle in ipairs(layers.circles(edges)) do
+      list[i] = layers.circle_text(circle)
     end
+    return list
   end
-end
 
--- The names a file includes, through others too.
-local function reached(name, seen)
-  seen = seen or {}
-  for _, included in ipairs(units[name].includes) do
-    if not seen[included] then
-      seen[included] = true
-      reached(included, seen)
-    end
-  end
-  return seen
-end
-
-local function is_http(name)
-  return name:match "^http[_.]" ~= nil or name == "curl.c"
-end
+  it("is found wherever one leads back to itself, by its shortest way", function()
+    assert.same({}, texts {})
+    assert.same({}, texts { a = { "b", "c" }, b = { "c" }, c = { "d" } })
+    assert.same({ "a -> a" }, texts { a = { "a" } })
+    assert.same({ "a -> c -> a" }, texts { a = { "b", "c" }, b = { "c" }, c = { "a" } })
+    assert.same({ "a -> b -> a", "c -> d -> c" }, texts { a = { "b", "c" }, b = { "a" }, c = { "d" }, d = { "c" } })
+  end)
+end)
 
 describe("a C file", function()
-  it("says its floor in its first lines", function()
-    for name, unit in pairs(units) do
-      assert.is_number(unit.floor, name .. " does not begin with: " .. name .. " - floor N: what it is")
-      assert.equal(name, tree.read("src/" .. name):match "[%w_]+%.[ch]")
-    end
+  local copy
+
+  before_each(function()
+    copy = host.directory()
+    tree.output(("cp -r src '%s/'"):format(copy))
   end)
 
-  it("includes nothing from a higher floor", function()
-    local count = 0
-    each_include(function(name, unit, included)
-      count = count + 1
-      assert.is_table(units[included], name .. " includes " .. included .. ", which is not in src/")
-      assert.is_true(units[included].floor <= unit.floor,
-        ("%s (floor %d) includes %s (floor %d)"):format(name, unit.floor, included, units[included].floor))
-    end)
-    assert.is_true(count > 30)
+  after_each(function()
+    host.remove(copy)
   end)
 
-  it("is on the floor of its header", function()
-    for name, unit in pairs(units) do
-      local header = units[name:gsub("%.c$", ".h")]
-      if header then
-        assert.equal(header.floor, unit.floor, name)
+  -- Puts a line behind the first include of a file of the copy, or writes the file.
+  local function plant(path, line)
+    path = copy .. "/src/" .. path
+    local text = host.read(path)
+    host.write(path, text and text:gsub("(\n#include [^\n]*)", function(include)
+      return include .. "\n" .. line
+    end, 1) or line)
+  end
+
+  local function named(pattern)
+    local problems = layers.c_problems(copy)
+    for _, problem in ipairs(problems) do
+      if problem:find(pattern) then
+        return
       end
     end
+    error(("nothing says %q, but: %s"):format(pattern, table.concat(problems, "; ")), 2)
+  end
+
+  it("knows nothing that is not below it, in no circle", function()
+    local problems, includes = layers.c_problems "."
+    assert.same({}, problems)
+    assert.is_true(includes > 60)
+    assert.same({}, (layers.c_problems(copy)))
   end)
 
-  it("includes no header that leads back to itself", function()
-    for name in pairs(units) do
-      assert.is_nil(reached(name)[name], name)
-    end
+  it("is told when it includes a folder above its own", function()
+    plant("json/json.c", '#include "deployment/model.h"')
+    named "^json/json%.c includes deployment/model%.h: json may include base alone$"
   end)
 
-  it("of HTTP knows no JSON, and none of JSON knows HTTP", function()
-    for name in pairs(units) do
-      for included in pairs(reached(name)) do
-        local is_shared = included == "base.h" or included == "buffer.h" or included == "compat.h"
-        assert.is_true(is_shared or is_http(name) == is_http(included), name .. " includes " .. included)
-      end
-    end
+  it("is told when it is below all and includes any other", function()
+    plant("base/buffer.h", '#include "json/scan.h"')
+    named "^base/buffer%.h includes json/scan%.h: base may include nothing but libc$"
+    named "^circle of folders: base %-> json %-> base$"
   end)
 
-  it("includes libcurl in http* and curl.c alone", function()
-    local found = 0
-    for name, unit in pairs(units) do
-      for _, header in ipairs(unit.system) do
-        if header:match "^curl/" then
-          found = found + 1
-          assert.is_true(is_http(name), name .. " includes " .. header)
-        end
-      end
-    end
-    assert.is_true(found > 0)
+  it("is told of JSON in HTTP, and of HTTP in JSON", function()
+    plant("http/check.c", '#include "json/json.h"')
+    plant("lua/lua_json.h", '#include "lua/curl_request.h"')
+    named "^http/check%.c includes json/json%.h: http may include base alone$"
+    named "^http/check knows json/json: HTTP and JSON never know each other$"
+    named "^lua/lua_json knows lua/curl_request: HTTP and JSON never know each other$"
+    named "^lua/core knows http/http: "
   end)
 
-  it("knows Lua through compat.h alone, and from floor 3 on", function()
-    for name, unit in pairs(units) do
-      for _, header in ipairs(unit.system) do
-        assert.is_true(name == "compat.h" or not header:match "^lua" and header ~= "lauxlib.h", name .. " includes " .. header)
-      end
-      assert.is_true(unit.floor >= 3 or not reached(name)["compat.h"], name .. " knows Lua")
-    end
-    assert.equal(3, units["compat.h"].floor)
+  it("is told of a circle of includes inside of its folder", function()
+    plant("http/queue.h", '#include "http/poll.h"')
+    plant("http/poll.h", '#include "http/queue.h"')
+    named "^circle: http/poll %-> http/queue %-> http/poll$"
+    named "^circle of includes: http/poll%.h %-> http/queue%.h %-> http/poll%.h$"
   end)
 
-  it("leaves the version of Lua to compat.h", function()
-    for name in pairs(units) do
-      local names_it = tree.without_c_comments(tree.read("src/" .. name)):find "LUA_VERSION_NUM" ~= nil
-      assert.equal(name == "compat.h", names_it, name)
-    end
+  it("is told of a circle of calls behind one header", function()
+    plant("http/transfer.c", "void c66_planted(c66_transfer *t) { c66_transfer_close(t); }")
+    named "^circle: http/engine %-> http/transfer %-> http/engine$"
+  end)
+
+  it("is told of a circle by way of an inline function", function()
+    plant("json/input.h", "static inline int planted(const c66_json *j) { return c66_json_skip(j, j->text, 0) == NULL; }")
+    named "^circle: json/input %-> json/json %-> json/input$"
+  end)
+
+  it("is told when its header leads back to itself", function()
+    plant("base/buffer.h", '#include "base/buffer.h"')
+    named "^circle of includes: base/buffer%.h %-> base/buffer%.h$"
+  end)
+
+  it("is told of headers that are not its own to include", function()
+    plant("lua/lua_page.c", "#include <curl/curl.h>")
+    plant("lua/curl_request.c", "#include <curl/curl.h>")
+    plant("http/engine.c", "#include <lua.h>")
+    plant("base/hmac.c", "#include <lauxlib.h>")
+    plant("base/system.c", "#include <openssl/sha.h>")
+    named "^lua/lua_page%.c includes curl/curl%.h: libcurl is for"
+    named "^lua/curl_request%.c includes curl/curl%.h: libcurl is for"
+    named "^http/engine%.c includes lua%.h: Lua comes through"
+    named "^base/hmac%.c includes lauxlib%.h: Lua comes through"
+    named "^base/system%.c includes openssl/sha%.h, which is no known header"
+  end)
+
+  it("is told to leave the version of Lua to compat.h", function()
+    plant("lua/lua_json.c", "#if LUA_VERSION_NUM >= 504\n#endif")
+    named "^lua/lua_json%.c asks for the version of Lua"
+  end)
+
+  it("is told of what cannot be found, or read", function()
+    plant("json/json.c", '#include "scan.h"')
+    plant("json/string.c", "#include WHAT")
+    named "^json/json%.c includes scan%.h, which is not in src/$"
+    named "^json/string%.c includes what cannot be read here: WHAT$"
+  end)
+
+  it("is told to be in one of the folders, and to say its name and its job", function()
+    plant("stray.c", "/* stray.c - a job */\n")
+    plant("json/deep.c", "/* other.c - a job */\n")
+    plant("json/mute.c", "/* mute.c */\n")
+    named "^stray%.c is in none of the folders"
+    named "^json/deep%.c does not begin with: /%* deep%.c %- its job$"
+    named "^json/mute%.c does not begin with"
   end)
 end)
 
