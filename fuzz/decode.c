@@ -9,6 +9,7 @@
  */
 #include "check.h"
 #include "deployment/decoder.h"
+#include "deployment/record.h"
 
 enum { SEPARATOR = 0xFE };
 
