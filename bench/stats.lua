@@ -5,7 +5,7 @@
 
 local cloud66 = require "cloud66"
 local pages = require "pages"
-local sequence = require "cloud66.sequence"
+local sequence = require "cloud66.model.sequence"
 
 local ROUNDS = tonumber(os.getenv "C66_BENCH_ROUNDS") or 7
 local SIZE, FEW, MANY = 30, 10000, 100000

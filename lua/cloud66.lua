@@ -24,18 +24,14 @@ if not pcall(require, "cjson") then
   error("cloud66 needs lua-cjson (Debian: lua-cjson; LuaRocks: lua-cjson)", 0)
 end
 local client = require "cloud66.client"
-local criteria = require "cloud66.criteria"
-local errors = require "cloud66.error"
-local redeploy = require "cloud66.redeploy"
-local sequence = require "cloud66.sequence"
-local store = require "cloud66.store"
-local webhook = require "cloud66.webhook"
+local criteria = require "cloud66.model.criteria"
+local errors = require "cloud66.base.error"
+local host = require "cloud66.runtime.host"
+local random = require "cloud66.base.random"
+local sequence = require "cloud66.model.sequence"
 
 ---What stands for JSON null where nil cannot: in arrays, and in criteria. The same value as cjson.null.
 cloud66.null = core.null
-
----Stores, to be shared by clients and processes: store.memory{...}, store.shared_dict(name), store.redis{...}.
-cloud66.store = store
 
 ---A client of the API.
 ---@param options? table  token, base_url, account, timeout, retries, on_throttle, throttle_wait, max_body, concurrency,
@@ -70,17 +66,17 @@ end
 ---it finds the deployment again after a crash.
 ---@return string
 function cloud66.reference()
-  return redeploy.new_reference("lua-cloud66-")
+  return random.reference("lua-cloud66-")
 end
 
 ---Figures from a deployment history: counts, durations, failures, recoveries, who and how, and a series of days, weeks or
----months. What each figure is stands with cloud66.Stats in cloud66/stats.lua.
+---months. What each figure is stands with cloud66.Stats in cloud66/history/stats.lua.
 ---@param deployments cloud66.Sequence|cloud66.Page|cloud66.Deployment[]  in any order; a sequence is used up
 ---@param options? { from?: string|number, to?: string|number, by?: "day"|"week"|"month" }  only what started from `from`
 ---(inclusive) to `to` (exclusive): dates, ages or Unix seconds as in criteria; `by` asks for the series
 ---@return cloud66.Stats|nil stats, string? message, cloud66.Error? err  # what the sequence failed with; too_large
 function cloud66.stats(deployments, options)
-  local stats, message, err = require("cloud66.stats").of(deployments, options)
+  local stats, message, err = require("cloud66.history.stats").of(deployments, options)
   return stats, message, err
 end
 
@@ -89,7 +85,7 @@ end
 ---@param body string|nil
 ---@return cloud66.Webhook|nil webhook, string? message, cloud66.Error? err
 function cloud66.webhook(body)
-  return webhook.read(body)
+  return require("cloud66.model.webhook").read(body)
 end
 
 -- What the C methods cannot do without knowing the Lua layer.
@@ -110,4 +106,30 @@ function core.page_methods.where(page, wanted)
   return sequence.filter(sequence.of(page, criteria.deployment), matches)
 end
 
-return cloud66
+-- Before nginx has workers: they share what is loaded now, and none of them has to read it while it serves somebody.
+if host.is_starting() then
+  require "cloud66.deploy.cancel"
+  require "cloud66.deploy.ensure"
+  require "cloud66.fleet.map"
+  require "cloud66.fleet.merge"
+  require "cloud66.history.stats"
+  require "cloud66.model.webhook"
+  require "cloud66.resource.watch"
+  require "cloud66.sharing.layers"
+  require "cloud66.sharing.options"
+end
+
+-- Stores, to be shared by clients and processes, as cloud66.store: store.memory{...}, store.shared_dict(name),
+-- store.redis{...}. Who names them first loads them.
+local face_mt = {}
+
+function face_mt.__index(self, name)
+  if name ~= "store" then
+    return nil
+  end
+  local stores = require "cloud66.sharing.stores"
+  rawset(self, "store", stores)
+  return stores
+end
+
+return setmetatable(cloud66, face_mt)

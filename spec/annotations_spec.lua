@@ -3,8 +3,8 @@ local annotations = require "spec.support.annotations"
 local clock = require "spec.support.clock"
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
-local criteria = require "cloud66.criteria"
-local errors = require "cloud66.error"
+local criteria = require "cloud66.model.criteria"
+local errors = require "cloud66.base.error"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local fields = require "spec.support.fields"
@@ -290,7 +290,7 @@ describe("a deployment's field", function()
 
   it("is watched for changes", function()
     local watched, wrong = {}, {}
-    for _, name in ipairs(registered.upvalue(require "cloud66.poll".run, "FIELDS")) do
+    for _, name in ipairs(registered.upvalue(require "cloud66.resource.changes".run, "FIELDS")) do
       watched[name] = true
     end
     for name in pairs(sent_fields()) do
@@ -332,7 +332,7 @@ describe("the annotated fields are those", function()
   end)
 
   it("of an action and of a webhook", function()
-    local action = assert(require "cloud66.action".of({ id = 1 }, tostring))
+    local action = assert(require "cloud66.model.action".of({ id = 1 }, tostring))
     compare_fields(registered.upvalue(getmetatable(action).__index, "NAMES"), "cloud66.Action")
     local webhook = assert(cloud66.webhook '{"event_type":"stack.created","uid":"x"}')
     compare_fields(registered.upvalue(getmetatable(webhook).__index, "NAMES"), "cloud66.Webhook")
@@ -363,6 +363,7 @@ local probes = {
   ["cloud66.Hooks"] = { function(o) cloud66.new { token = "x", on = o } end },
   ["cloud66.RequestOptions"] = { function(o) client:request("GET", "/", o) end },
   ["cloud66.FindStackOptions"] = { function(o) client:find_stack(o) end },
+  ["cloud66.MapOptions"] = { function(o) client:map({}, print, o) end },
   ["cloud66.HistoryOptions"] = { function(o) client:deployments(nil, o) end },
   ["cloud66.DeploymentsOptions"] = { function(o) stack:deployments(o) end },
   ["cloud66.ActionsOptions"] = { function(o) stack:actions(o) end },

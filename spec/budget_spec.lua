@@ -191,7 +191,7 @@ describe("the budget", function()
         if got then
           break
         end
-        require("cloud66.scheduler").pass(0.05)
+        require("cloud66.runtime.host").pass(0.05)
       end
       assert(got)
       assert.equal(2, requests())
@@ -219,7 +219,7 @@ describe("the budget", function()
 
     local function pass_rest(fn)
       return clock.run(nil, function()
-        require("cloud66.scheduler").pass(3)
+        require("cloud66.runtime.host").pass(3)
         return fn()
       end)
     end

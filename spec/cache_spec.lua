@@ -43,7 +43,7 @@ describe("the cache", function()
   end
 
   local function pause(seconds)
-    require("cloud66.scheduler").pass(seconds)
+    require("cloud66.runtime.host").pass(seconds)
   end
 
   -- Inside nginx what is stale is asked anew in the background: some calls later.
@@ -130,7 +130,7 @@ describe("the cache", function()
     assert.is_true(found)
     down = false
     clock.run(nil, function()
-      require("cloud66.scheduler").pass(2) -- failures are told for a second
+      require("cloud66.runtime.host").pass(2) -- failures are told for a second
       assert.equal(live, assert(staging(client):live()))
     end)
   end)
@@ -313,7 +313,7 @@ describe("the cache", function()
     local client = cached()
     failure("decode", staging(client):live())
     clock.run(nil, function()
-      require("cloud66.scheduler").pass(2)
+      require("cloud66.runtime.host").pass(2)
       assert(staging(client):live())
     end)
     assert.equal(2, asked())
@@ -419,7 +419,7 @@ describe("the cache", function()
       assert.equal(1, warnings)
       store.fail.all = nil
       clock.run(nil, function()
-        require("cloud66.scheduler").pass(3)
+        require("cloud66.runtime.host").pass(3)
         assert(staging(client):live()) -- the change is told to the others now
         assert(staging(client):live())
       end)
@@ -440,7 +440,7 @@ describe("the cache", function()
     assert(staging(client):redeploy { git_ref = "main" })
     store.fail.set = nil
     clock.run(nil, function()
-      require("cloud66.scheduler").pass(3)
+      require("cloud66.runtime.host").pass(3)
       assert(staging(client):live())
       assert(staging(other):live())
     end)

@@ -691,7 +691,7 @@ describe("settings", function()
   end)
 
   it("do not take a token file that cannot be read for none", function()
-    local config = require "cloud66.config"
+    local settings = require "cloud66.http.settings"
     local environment = {
       getenv = function(name)
         return name == "HOME" and "/home/somebody" or nil
@@ -700,8 +700,8 @@ describe("settings", function()
         return nil, "cx.json: Permission denied"
       end,
     }
-    local settings, message, err = config.settings({}, { environment = environment })
-    assert.is_nil(settings)
+    local made, message, err = settings.of({}, { environment = environment })
+    assert.is_nil(made)
     assert.equal("auth", err.kind)
     assert.matches("Permission denied", message)
   end)

@@ -4,8 +4,9 @@ local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
+local process = require "cloud66.runtime.host"
 local redis = require "spec.support.redis"
-local scheduler = require "cloud66.scheduler"
+
 
 if not redis.is_installed() or not redis.has_library() then
   describe("a fleet", function()
@@ -129,7 +130,7 @@ describe("a fleet", function()
       if shared then
         break
       end
-      scheduler.pass(0.1)
+      process.pass(0.1)
     end
     assert.is_true(shared)
     assert.equal(1, warnings)
@@ -188,7 +189,7 @@ describe("a fleet", function()
       if #fake.requests(tag) == 1 then
         break
       end
-      scheduler.pass(0.02)
+      process.pass(0.02)
     end
     os.execute("kill -9 " .. pid)
     os.remove(program)

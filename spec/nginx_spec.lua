@@ -209,8 +209,8 @@ describe("inside nginx", function()
     local code = [[
       local arg = ...
       local client = connect(arg.url)
-      local view = arg.timeout and client:with { timeout = arg.timeout } or client
-      local results = view:map({ 1, 2, 3, 4 }, function() return client:request("GET", "/ping/auth") end)
+      local results = client:map({ 1, 2, 3, 4 }, function() return client:request("GET", "/ping/auth") end,
+        { timeout = arg.timeout })
       return results.failed .. " " .. tostring(results[4].err and results[4].err.kind)
     ]]
     local short = begin(code, { url = fake.url { delay = "0.6" }, timeout = 0.3 })
@@ -222,7 +222,7 @@ describe("inside nginx", function()
   it("a map whose function waits for something else leaves other requests alone", function()
     local map = begin([[
       local arg = ...
-      local results = connect(arg.url):with { timeout = 0.3 }:map({ 1, 2 }, function(n) ngx.sleep(0.8) return n end)
+      local results = connect(arg.url):map({ 1, 2 }, function(n) ngx.sleep(0.8) return n end, { timeout = 0.3 })
       return #results
     ]], { url = fake.url() })
     core.sleep(0.1)

@@ -6,9 +6,9 @@ local contract = require "spec.support.store_contract"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local host = require "spec.support.host"
-local nginx = require "cloud66.nginx"
+local process = require "cloud66.runtime.host"
 local redis = require "spec.support.redis"
-local scheduler = require "cloud66.scheduler"
+
 
 if not redis.is_installed() or not redis.has_library() then
   describe("a store in Redis", function()
@@ -34,7 +34,7 @@ local function connect(options)
 end
 
 local function pass(seconds)
-  scheduler.pass(seconds)
+  process.pass(seconds)
 end
 
 local function fails(pattern, value, message)
@@ -193,7 +193,7 @@ describe("a store in Redis", function()
       if first then assert(store:incr("winners", 1, 1000)) end
       assert(store:incr("done", 1, 1000))
     ]]):format(redis.PREAMBLE, server.port)
-    if nginx.is_here then
+    if process.is_nginx then
       pending "the processes are scripts" -- and have been seen outside of nginx
       return
     end
@@ -215,7 +215,7 @@ describe("a store in Redis", function()
   end)
 
   it("is not shared with a forked process", function()
-    if not package.loaded.jit or nginx.is_here then
+    if not package.loaded.jit or process.is_nginx then
       pending "only LuaJIT can fork without help"
       return
     end
@@ -286,7 +286,7 @@ describe("a store in Redis", function()
     assert.is_true(store:set("key", "value", LONG))
     server:stop()
     local took = seconds_of(function()
-      fails(nginx.is_here and "closed" or "refused", store:get "key") -- nginx has not had a turn to see it
+      fails(process.is_nginx and "closed" or "refused", store:get "key") -- nginx has not had a turn to see it
       fails("refused", store:incr("count", 1, LONG))
     end)
     assert.is_true(took < 10, took)
@@ -410,7 +410,7 @@ describe("a store in what is not Redis", function()
     local took = seconds_of(function()
       fails("^redis 127%.0%.0%.1:1: .*refused", cloud66.store.redis({ port = 1 }):get "key")
       fails("^redis %[::1%]:1: ", cloud66.store.redis({ host = "[::1]", port = 1 }):get "key")
-      if not nginx.is_here then -- whose log would call it critical
+      if not process.is_nginx then -- whose log would call it critical
         fails("^redis unix:/nowhere: ", cloud66.store.redis({ path = "/nowhere" }):get "key")
       end
     end)
@@ -446,7 +446,7 @@ describe("the options of a store in Redis", function()
   end)
 
   it("name what is to be installed where a library is missing", function()
-    if nginx.is_here then
+    if process.is_nginx then
       pending "the other library"
       return
     end

@@ -4,7 +4,8 @@ local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
-local retry = require "cloud66.retry"
+local backoff = require "cloud66.http.backoff"
+local date = require "cloud66.base.date"
 
 local failure, each_raises = expect.failure, expect.each_raises
 
@@ -234,34 +235,34 @@ describe("a pause", function()
   it("is anything up to a bound that doubles, and has a cap", function()
     local bounds = {}
     for attempt = 1, 6 do
-      bounds[attempt] = retry.backoff(attempt, settings, function() return 1 end)
-      assert.equal(0, retry.backoff(attempt, settings, function() return 0 end))
+      bounds[attempt] = backoff.backoff(attempt, settings, function() return 1 end)
+      assert.equal(0, backoff.backoff(attempt, settings, function() return 0 end))
     end
     assert.same({ 0.5, 1, 2, 4, 8, 8 }, bounds)
-    assert.equal(8, retry.backoff(1e6, settings, function() return 1 end))
+    assert.equal(8, backoff.backoff(1e6, settings, function() return 1 end))
   end)
 
   it("of a throttled call grows, up to the end of the hour", function()
     local function at(attempt, estimate)
-      return retry.throttle_pause(attempt, estimate, function() return 0 end)
+      return backoff.throttle_pause(attempt, estimate, function() return 0 end)
     end
     assert.same({ 15, 30, 60, 120, 240, 300, 300 },
       { at(1, 3000), at(2, 3000), at(3, 3000), at(4, 3000), at(5, 3000), at(6, 3000), at(1e6, 3000) })
     assert.equal(8, at(5, 7))
-    assert.equal(600, retry.until_next_hour(3600 * 5 + 3000))
+    assert.equal(600, date.until_next_hour(3600 * 5 + 3000))
   end)
 
   it("is read from both forms of Retry-After", function()
-    local date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    local text = "Sun, 06 Nov 1994 08:49:37 GMT"
     local now = 784111777
-    assert.equal(now, retry.http_date(date))
-    assert.equal(120, retry.after({ ["retry-after"] = " 120 " }, now))
-    assert.equal(7, retry.after({ ["retry-after"] = date }, now - 7))
-    assert.equal(0, retry.after({ ["retry-after"] = date }, now + 7))
-    assert.equal(60, retry.after({ ["retry-after"] = date, date = "Sun, 06 Nov 1994 08:48:37 GMT" }, 5))
-    for _, text in ipairs { "", "soon", "-1", "1.5", "99999999999", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT" } do
-      assert.is_nil(retry.after({ ["retry-after"] = text }, now), text)
+    assert.equal(now, date.http(text))
+    assert.equal(120, backoff.after({ ["retry-after"] = " 120 " }, now))
+    assert.equal(7, backoff.after({ ["retry-after"] = text }, now - 7))
+    assert.equal(0, backoff.after({ ["retry-after"] = text }, now + 7))
+    assert.equal(60, backoff.after({ ["retry-after"] = text, date = "Sun, 06 Nov 1994 08:48:37 GMT" }, 5))
+    for _, other in ipairs { "", "soon", "-1", "1.5", "99999999999", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT" } do
+      assert.is_nil(backoff.after({ ["retry-after"] = other }, now), other)
     end
-    assert.is_nil(retry.after({}, now))
+    assert.is_nil(backoff.after({}, now))
   end)
 end)

@@ -5,9 +5,11 @@ local core = require "cloud66.core"
 local curl = require "cloud66.transport.curl"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
-local kept = require "cloud66.kept"
-local scheduler = require "cloud66.scheduler"
-local shared = require "cloud66.shared"
+local entries = require "cloud66.sharing.entries"
+local host = require "cloud66.runtime.host"
+local tasks = require "cloud66.runtime.tasks"
+local wait = require "cloud66.runtime.wait"
+local failover = require "cloud66.sharing.failover"
 local table_store = require "spec.support.table_store"
 
 local connect, failure = expect.connect, expect.failure
@@ -104,7 +106,7 @@ describe("those who share a store", function()
     local client = cached()
     assert(staging(client):live())
     clock.run(nil, function()
-      scheduler.pass(20)
+      host.pass(20)
       assert(staging(client):live())
     end)
     assert.equal(2, asked "GET")
@@ -134,7 +136,7 @@ describe("those who share a store", function()
     mistaken = false
     local got
     for _ = 1, 500 do -- inside nginx what is stale is asked anew in the background
-      scheduler.pass(0.03)
+      host.pass(0.03)
       got = stack:deployment(mine.id)
       if got then
         break
@@ -153,10 +155,10 @@ describe("those who share a store", function()
   end)
 
   it("leave a lock alone that is another's by now", function()
-    local locks = kept.new(shared.of(store, {}))
+    local locks = entries.new(failover.of(store, {}))
     clock.run(nil, function()
       local lock = assert(locks:lock("a lock", 5))
-      scheduler.pass(6)
+      host.pass(6)
       store.values["a lock"] = "another's"
       locks:unlock(lock)
       assert.equal("another's", store.values["a lock"])
@@ -166,7 +168,7 @@ describe("those who share a store", function()
     end)
   end)
 
-  if scheduler.overlaps then
+  if tasks.overlaps then
     local function many(count)
       local list = {}
       for i = 1, count do
@@ -201,8 +203,8 @@ describe("those who share a store", function()
     end)
   end
 
-  if not require("cloud66.nginx").is_here then -- there, the coroutine's sleep is the light thread's, and it takes a lock's time
-    if scheduler.overlaps then
+  if not require("cloud66.runtime.host").is_nginx then -- there, the coroutine's sleep is the light thread's, and it takes a lock's time
+    if tasks.overlaps then
       it("do not wait for one that cannot go on meanwhile", function()
         scenario.delay = 0.5
         local client = cached(nil, { concurrency = 2 })
@@ -230,7 +232,7 @@ describe("those who share a store", function()
       for _ = 1, 8 do
         assert(client:with { cache = false }:request("GET", "/ping"))
       end
-      scheduler.pass(0.05)
+      host.pass(0.05)
       local slept = 0
       local got = clock.run(nil, function()
         return assert(staging(client):live())
@@ -307,12 +309,12 @@ describe("those who share a store", function()
       end
       store.fail.all = nil
       store.fail.incr = function(key, amount)
-        scheduler.sleep(0.05)
+        wait.sleep(0.05)
         store.values[key] = ("%d"):format((store.values[key] or 0) + amount)
         return tonumber(store.values[key])
       end
       clock.run(nil, function()
-        scheduler.pass(3)
+        host.pass(3)
         local results = assert(client:map({ 1, 2, 3, 4, 5 }, function()
           return ping(client)
         end))
@@ -339,7 +341,7 @@ describe("those who share a store", function()
       error "closed"
     end })
     clock.run(nil, function()
-      scheduler.pass(3)
+      host.pass(3)
       assert(staging(client):redeploy { git_ref = "main" })
       assert(staging(client):live())
     end)

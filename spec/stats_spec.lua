@@ -4,7 +4,7 @@ local cjson = require "cjson"
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
-local sequence = require "cloud66.sequence"
+local pages = require "cloud66.model.pages"
 
 local connect, each_raises, failure, raises = expect.connect, expect.each_raises, expect.failure, expect.raises
 
@@ -677,7 +677,7 @@ describe("the call", function()
       kept[one] = true
       return one
     end
-    local figures = assert(stats(sequence.pages(next_page, function() end), { by = "week" }))
+    local figures = assert(stats(pages.items(next_page, nil, function() end), { by = "week" }))
     assert.equal(220, figures.count)
     assert.is_true(most <= 2, most .. " pages are kept")
   end)

@@ -5,14 +5,14 @@ local cloud66 = require "cloud66"
 local contract = require "spec.support.store_contract"
 local expect = require "spec.support.expect"
 local plain_store = require "spec.support.plain_store"
-local scheduler = require "cloud66.scheduler"
+local host = require "cloud66.runtime.host"
 
 local function now()
-  return scheduler.now()
+  return host.now()
 end
 
 local function pass(seconds)
-  scheduler.pass(seconds)
+  host.pass(seconds)
 end
 
 -- Runs the contract over what make() gives, on a clock of its own.
@@ -113,8 +113,8 @@ describe("a store in memory", function()
     clock.run(nil, function()
       -- A clock that stands still between two looks: the store and the list must see the same moment.
       local time = now()
-      scheduler.now = function() return time end
-      scheduler.pass = function(seconds) time = time + seconds end
+      host.now = function() return time end
+      host.pass = function(seconds) time = time + seconds end
       local store, order, values, ends = cloud66.store.memory { max_entries = 20 }, {}, {}, {}
       local random = 42
       local function draw(n)

@@ -259,7 +259,7 @@ describe("over HTTP/2", function()
 
   it("many requests at once to the fake API share one connection", function()
     local curl = require "cloud66.curl"
-    local scheduler = require "cloud66.scheduler"
+    local wait = require "cloud66.runtime.wait"
     local engine, transfers, connects = curl.engine(), {}, 0
     local url = fake.url({ delay = "0.05" }, "https") .. "/ping"
     for i = 1, 16 do
@@ -267,7 +267,7 @@ describe("over HTTP/2", function()
       transfers[i] = engine:start { url = url:gsub("//localhost", "//127.0.0.1"), ca_file = fake.ca }
     end
     for i = 1, 16 do
-      scheduler.await(engine, transfers[i])
+      wait.await(engine, transfers[i])
       local status, kind, message, info = transfers[i]:result()
       assert.equal(200, status, message or kind)
       assert.equal("2", info.http_version)

@@ -2,7 +2,7 @@
 local curl = require "cloud66.curl"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
-local scheduler = require "cloud66.scheduler"
+local wait = require "cloud66.runtime.wait"
 local transport = require "cloud66.transport.curl"
 
 local engine = curl.engine()
@@ -13,7 +13,7 @@ local function ping(options, scheme)
 end
 
 local function await(transfer)
-  scheduler.await(engine, transfer)
+  wait.await(engine, transfer)
   return transfer:result()
 end
 
@@ -107,7 +107,7 @@ describe("the curl module", function()
         local own = curl.engine()
         assert(own ~= engine)
         local transfer = own:start { url = ping() }
-        scheduler.await(own, transfer)
+        wait.await(own, transfer)
         assert(transfer:result() == 200)
       end)
       ffi.C._exit(fine and 0 or 1)
@@ -220,7 +220,7 @@ describe("a transfer", function()
     local unstepped = engine:start { url = ping() }
     local running = engine:start { url = ping { delay = "5" } }
     local ended = engine:start { url = ping() }
-    scheduler.await(engine, ended)
+    wait.await(engine, ended)
     for _, transfer in ipairs { unstepped, running, ended } do
       transfer:cancel()
       transfer:cancel()
@@ -310,7 +310,7 @@ describe("a transfer", function()
       end,
     }
     assert.has_error(function()
-      scheduler.await(interrupted, transfer)
+      wait.await(interrupted, transfer)
     end)
     assert.equal("aborted", (select(2, transfer:result())))
   end)

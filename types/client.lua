@@ -45,15 +45,16 @@ function Client:deployments(wanted, options) end
 ---on. A failure of fn (nil, message, err, or an err object that it raises) is that item's alone; whatever else it raises is
 ---a bug: the rest is aborted and it is raised on.
 ---
----A view made with `client:with { timeout = seconds }` has so long for the whole map. Where a coroutine cannot give way (one
+---Option `timeout` is for the whole map, beside the one of each call. Where a coroutine cannot give way (one
 ---of your own inside fn, below table.sort or gsub, or a transport of your own) fn waits, and the others with it; on PUC Lua
 ---5.1, which cannot yield across an iterator, one item comes after another.
 ---@param source any[]|cloud66.Sequence
 ---@param fn fun(item: any, stack: cloud66.Stack?): any, string?, cloud66.Error? stack: where the sequence is over many
+---@param options? cloud66.MapOptions
 ---@return cloud66.MapResults? results
 ---@return string? message
 ---@return cloud66.Error? err # the sequence itself failed: `err.results` has what there is; kind `phase` in nginx
-function Client:map(source, fn) end
+function Client:map(source, fn, options) end
 
 ---Any other request to the API, for what this library does not cover. Nothing but a GET is ever sent twice.
 ---@param method "GET"|"POST"|"PUT"|"PATCH"|"DELETE"
@@ -150,6 +151,11 @@ function Client:close() end
 ---@class cloud66.FindStackOptions
 ---@field name string
 ---@field environment? string
+
+---Options of client:map().
+---@class cloud66.MapOptions
+---Seconds for the whole map: what has not ended by then is a `timeout`.
+---@field timeout? number
 
 ---Options of client:deployments().
 ---@class cloud66.HistoryOptions

@@ -1,6 +1,6 @@
 -- axis.lua: where a moment or a figure lies in a chart, and which of them are written beside it.
 
-local calendar = require "cloud66.calendar"
+local calendar = require "cloud66.history.calendar"
 
 local axis = {}
 

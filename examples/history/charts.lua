@@ -1,6 +1,6 @@
 -- charts.lua: what the page draws. Outcomes differ in form, not in colour alone: dot, cross, ring; solid, hatched, hollow.
 
-local calendar = require "cloud66.calendar"
+local calendar = require "cloud66.history.calendar"
 local axis = require "history.axis"
 local svg = require "history.svg"
 local text = require "history.text"

@@ -1,16 +1,16 @@
--- client.lua: what a script starts from: any request, the stacks, other settings.
+-- client.lua: what a script starts from: any request, the stacks, other settings. Here alone settings, transport and what
+-- is shared with others come together.
 
 local core = require "cloud66.core"
-local check = require "cloud66.check"
-local config = require "cloud66.config"
-local criteria = require "cloud66.criteria"
-local encode = require "cloud66.encode"
-local errors = require "cloud66.error"
-local limits = require "cloud66.limits"
-local map = require "cloud66.map"
-local merge = require "cloud66.merge"
-local request = require "cloud66.request"
-local sequence = require "cloud66.sequence"
+local api = require "cloud66.http.api"
+local args = require "cloud66.base.args"
+local criteria = require "cloud66.model.criteria"
+local errors = require "cloud66.base.error"
+local json = require "cloud66.base.json"
+local pages = require "cloud66.model.pages"
+local rate_limit = require "cloud66.http.rate_limit"
+local sequence = require "cloud66.model.sequence"
+local settings = require "cloud66.http.settings"
 local stacks = require "cloud66.stack"
 
 local client = {}
@@ -18,7 +18,7 @@ local client = {}
 local methods = {}
 local client_mt = { __name = "cloud66.client" }
 
--- What a client knows ({api, options, token_source}) stands under this key alone.
+-- What a client knows ({api, options, shared, token_source}) stands under this key alone.
 local STATE = {}
 
 local function state_of(self)
@@ -35,7 +35,7 @@ function client_mt.__index(self, name)
   end
   local method = methods[name]
   if method == nil then
-    error(("a client has no method '%s'%s"):format(tostring(name), check.hint(name, methods)), 2)
+    error(("a client has no method '%s'%s"):format(tostring(name), args.hint(name, methods)), 2)
   end
   return method
 end
@@ -64,7 +64,7 @@ end
 -- Below base_url, with a slash in front, and leading nowhere else.
 local function check_path(path, level)
   level = level + 1
-  check.text(path, "path", level)
+  args.text(path, "path", level)
   path = path:find("^/") and path or "/" .. path
   local plain = path:gsub("%%2[eE]", ".") .. "/"
   if path:find("[^\33-\126]") or path:find("[?#\\]") or plain:find("/%.%.?/") then
@@ -73,10 +73,10 @@ local function check_path(path, level)
   return path
 end
 
--- Whether an answer is what request() gives: an empty one is, too.
-local function decodes(got)
+-- What request() gives for a response: an empty one has a value, too.
+local function read_any(got)
   if got.response.body == "" then
-    return true
+    return core.null
   end
   return got:json()
 end
@@ -95,19 +95,18 @@ function methods:request(method, path, options)
     error(("unknown method '%s': GET, POST, PUT, PATCH or DELETE"):format(tostring(method)), 2)
   end
   path = check_path(path, 2)
-  options = check.options(options, REQUEST_OPTIONS, "option")
+  options = args.options(options, REQUEST_OPTIONS, "option")
   if options.query ~= nil then
     check_query(options.query, 2)
   end
-  local body = options.body ~= nil and encode.json(options.body) or nil
-  local got, message, err = state_of(self).api:send(method, path, { query = options.query, body = body, accepts = decodes })
+  local body = options.body ~= nil and json.encode(options.body) or nil
+  local got, message, err = state_of(self).api:send(method, path,
+    { query = options.query, body = body, read = read_any, purpose = { reads = true } })
   if not got then
     return nil, message, err
-  elseif got.response.body == "" then
-    return core.null, got.response
   end
   local value
-  value, message, err = got:json()
+  value, message, err = read_any(got)
   if value == nil then
     return nil, message, err
   end
@@ -130,12 +129,7 @@ end
 ---@return cloud66.Sequence
 function methods:stacks(wanted)
   local matches = wanted ~= nil and criteria.compile(stacks.schema, wanted)
-  local api = state_of(self).api
-  local order = { time = 0 }
-  local next_page = sequence.page_turner(function(number)
-    return stacks.fetch_list(api, number, order)
-  end, {})
-  local found = sequence.pages(next_page, stacks.uid_of, stacks.schema)
+  local found = pages.items(stacks.turner(state_of(self).api), stacks.schema, stacks.uid_of)
   return matches and sequence.filter(found, matches) or found
 end
 
@@ -152,18 +146,19 @@ local HISTORY_OPTIONS = { since = true, before = true }
 ---@param options? { since?: string|number, before?: string|number }  as in criteria; since also stops turning pages
 ---@return cloud66.Sequence
 function methods:deployments(wanted, options, ...)
-  local api = state_of(self).api
-  check.no_more("deployments()", 2, select("#", ...) + 2)
-  options = check.options(options, HISTORY_OPTIONS, "option", 2, "since")
+  local own_api = state_of(self).api
+  args.no_more("deployments()", 2, select("#", ...) + 2)
+  options = args.options(options, HISTORY_OPTIONS, "option", 2, "since")
   local range = {
-    since = options.since ~= nil and check.time(options.since, "option 'since'") or nil,
-    before = options.before ~= nil and check.time(options.before, "option 'before'") or nil,
+    since = options.since ~= nil and args.time(options.since, "option 'since'") or nil,
+    before = options.before ~= nil and args.time(options.before, "option 'before'") or nil,
   }
-  check.range(range.since, range.before)
-  local pull = merge.stacks(api, wanted, function()
+  args.range(range.since, range.before)
+  local merge = require "cloud66.fleet.merge"
+  local pull = merge.stacks(own_api, wanted, function()
     return self:stacks()
   end, 2)
-  return merge.deployments(api, pull, range)
+  return merge.deployments(own_api, pull, range)
 end
 
 -- Whether a field is the text, given in lower case, whatever its own case.
@@ -178,7 +173,7 @@ local function describe(list)
       lines[i] = ("and %d more"):format(#list - 10)
       break
     end
-    lines[i] = ("%s (%s, %s)"):format(tostring(stack.name), tostring(stack.environment), stack.uid)
+    lines[i] = stacks.shown(stack, ("%s (%s, %s)"):format(tostring(stack.name), tostring(stack.environment), stack.uid))
   end
   return #lines > 0 and table.concat(lines, "; ") or "none at all"
 end
@@ -187,9 +182,9 @@ end
 ---@param wanted { name: string, environment?: string }
 ---@return cloud66.Stack|nil stack, string? message, cloud66.Error? err  # kinds none, not_unique: with a list
 function methods:find_stack(wanted)
-  wanted = check.options(wanted, { name = true, environment = true }, "criterion", 2, "name")
-  local name = check.text(wanted.name, "name"):lower()
-  local environment = wanted.environment ~= nil and check.text(wanted.environment, "environment"):lower()
+  wanted = args.options(wanted, { name = true, environment = true }, "criterion", 2, "name")
+  local name = args.text(wanted.name, "name"):lower()
+  local environment = wanted.environment ~= nil and args.text(wanted.environment, "environment"):lower()
   local all, message, err = self:stacks():collect()
   if not all then
     return nil, message, err
@@ -210,25 +205,32 @@ function methods:find_stack(wanted)
   return found[1]
 end
 
+-- Options of the parts that are there only where a client shares something with others: sharing/options.lua checks them.
+local SHARING = { store = true, budget = true, cache = true }
+local SHARING_HOOKS = { cache = true }
+
+local OPTIONS = args.union(settings.OPTIONS, SHARING)
+local MAP_OPTIONS = { timeout = true }
+
 ---A view of the same client with other settings.
 ---@param options table  as for cloud66.new()
 ---@return cloud66.Client|nil client, string? message, cloud66.Error? err
 function methods:with(options)
   local state = state_of(self)
-  local changed = check.options(options, config.OPTIONS, "option")
+  local changed = args.options(options, OPTIONS, "option")
   for name, value in pairs(state.options) do
     if changed[name] == nil then
       changed[name] = value
     end
   end
-  local made, message, err = client.new(changed, { inherited = state.api.settings })
+  local made, message, err = client.new(changed, { inherited = state })
   if not made then
     return nil, message, err
   end
-  local api = rawget(made, STATE).api
-  api.closed = state.api.closed
+  local own = rawget(made, STATE).api
+  own.closed = state.api.closed
   if changed.token == nil then -- the limits are a user's
-    api.limits = state.api.limits
+    own.limits = state.api.limits
   end
   return made
 end
@@ -243,16 +245,19 @@ end
 ---that; on PUC Lua 5.1, whose coroutines cannot yield across an iterator, one item comes after another.
 ---
 ---fn returning nil, message, err, or raising an err object, is that item's failure. Whatever else it raises is a bug:
----the rest is aborted and it is raised on. A view made by with{timeout = seconds} has so long for the whole map.
+---the rest is aborted and it is raised on.
 ---@param source table|cloud66.Sequence  a list or a sequence
 ---@param fn fun(item, stack?): any, string?, table?  stack: where the sequence is over many
+---@param options? { timeout?: number }  timeout: seconds for the whole map; each call has its own beside it
 ---@return table|nil results, string? message, cloud66.Error? err
 ---results: one {item=, ok=, value=, message=, err=} for each, in order, and .failed, how many. nil when the sequence
 ---itself fails: err.results then has what there is.
-function methods:map(source, fn, ...)
-  local settings = state_of(self).api.settings
-  check.no_more("map()", 2, select("#", ...) + 2)
-  local results, message, err = map.run(source, fn, settings.concurrency, settings.timeout.whole, 2)
+function methods:map(source, fn, options, ...)
+  local concurrency = state_of(self).api.settings.concurrency
+  args.no_more("map()", 3, select("#", ...) + 3)
+  options = args.options(options, MAP_OPTIONS, "option")
+  local seconds = options.timeout ~= nil and args.positive(options.timeout, "option 'timeout'") or nil
+  local results, message, err = require("cloud66.fleet.map").run(source, fn, concurrency, seconds, 2)
   return results, message, err
 end
 
@@ -260,14 +265,14 @@ end
 ---`store` by all who share it.
 ---@return cloud66.Limits
 function methods:limits(...)
-  check.no_more("limits()", 0, select("#", ...))
+  args.no_more("limits()", 0, select("#", ...))
   return state_of(self).api:report()
 end
 
 -- The options as they were given, for with(); the token is reached through the settings alone.
 local function copy_options(options)
   local copy = {}
-  for name, value in pairs(options or {}) do
+  for name, value in pairs(options) do
     if name ~= "token" and name ~= "timeout" then
       copy[name] = value
     end
@@ -275,22 +280,42 @@ local function copy_options(options)
   return copy
 end
 
+-- What is shared with others, of sharing/options.lua; false for a client that shares nothing.
+local function shared_of(options, inherited, level)
+  local is_asked_for = inherited
+  for name in pairs(SHARING) do
+    is_asked_for = is_asked_for or options[name] ~= nil
+  end
+  if not is_asked_for then
+    return false
+  end
+  local shared = require("cloud66.sharing.options").of(options, inherited or nil, level + 1)
+  return shared.store and shared
+end
+
 ---@param options? table  see the README; the caller's table is not kept
----@param from? table     { inherited = another client's settings } to go on from, or { environment = }
----@param level? integer  as in check.lua
+---@param from? table     { inherited = another client's state } to go on from, or { environment = }
+---@param level? integer  as in args.lua
 ---@return cloud66.Client|nil client, string? message, cloud66.Error? err
 function client.new(options, from, level)
   level = (level or 2) + 1
-  local settings, message, err = config.settings(options, from, level)
-  if not settings then
+  options = args.options(options, OPTIONS, "option", level)
+  local inherited = from and from.inherited
+  local shared = shared_of(options, inherited and inherited.shared, level)
+  local made, message, err = settings.of(options, {
+    inherited = inherited and inherited.api.settings, environment = from and from.environment,
+    hooks = SHARING_HOOKS,
+  }, level)
+  if not made then
     return nil, message, err
   end
-  local transport = settings.transport
-    or require("cloud66.transport.curl").new { ca_file = settings.ca_file, proxy = settings.proxy }
+  local transport = made.transport
+    or require("cloud66.transport.curl").new { ca_file = made.ca_file, proxy = made.proxy }
   local state = {
-    api = request.new(settings, transport, limits.new()),
+    api = api.new(made, transport, rate_limit.new(), shared and require("cloud66.sharing.layers").new(made, shared)),
     options = copy_options(options),
-    token_source = settings.token_source,
+    shared = shared,
+    token_source = made.token_source,
   }
   return setmetatable({ [STATE] = state }, client_mt)
 end

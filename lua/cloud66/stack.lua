@@ -1,21 +1,15 @@
--- stack.lua: one stack: its own fields, its deployments, which of them is live.
+-- stack.lua: one stack: its own fields, its deployments and actions, and what is done with it. What not every script needs
+-- is loaded by the method that needs it.
 
 local core = require "cloud66.core"
-local cancel = require "cloud66.cancel"
-local check = require "cloud66.check"
-local criteria = require "cloud66.criteria"
-local endpoint = require "cloud66.endpoint"
-local ensure = require "cloud66.ensure"
-local errors = require "cloud66.error"
-local live = require "cloud66.live"
-local poll = require "cloud66.poll"
-local redeploy = require "cloud66.redeploy"
-local scheduler = require "cloud66.scheduler"
-local sequence = require "cloud66.sequence"
-local url = require "cloud66.url"
-local usual = require "cloud66.usual"
-local wait = require "cloud66.wait"
-local watch = require "cloud66.watch"
+local action = require "cloud66.model.action"
+local args = require "cloud66.base.args"
+local criteria = require "cloud66.model.criteria"
+local endpoint = require "cloud66.resource.endpoint"
+local errors = require "cloud66.base.error"
+local stack_fields = require "cloud66.model.stack_fields"
+local pages = require "cloud66.model.pages"
+local sequence = require "cloud66.model.sequence"
 
 local stack = {}
 
@@ -36,50 +30,12 @@ end
 
 -- --- fields ---
 
--- The keys the API documents, old and new; others are reached by stack:raw(name).
-local FIELDS = {}
-for name in ([[uid name git git_branch environment cloud fqdn language framework status health last_activity
-  last_activity_iso maintenance_mode has_loadbalancer created_at updated_at created_at_iso updated_at_iso
-  deploy_directory cloud_status redeploy_hook account_id account_name backend version revision is_busy is_cluster
-  is_inside_cluster cluster_name application_address configstore_namespace namespaces considerations]]):gmatch("%S+") do
-  FIELDS[name] = true
-end
-
--- In the order of the API's numbers, from 0 on.
-local STATUS = { "queued", "success", "failed", "analysing", "analysed", "queued_for_deploying", "deploying",
-  "terminal_failure" }
-local HEALTH = { "unknown", "building", "partial", "ok", "broken" }
-
--- A number the API does not document passes through as its digits.
-local function word(words, number)
-  if number == nil then
-    return nil
-  end
-  return type(number) == "number" and words[number + 1] or tostring(number)
-end
-
-local derived = {}
-
-function derived.status_name(fields)
-  return word(STATUS, fields.status)
-end
-
-function derived.health_name(fields)
-  return word(HEALTH, fields.health)
-end
-
 ---What criteria may ask of a stack.
-stack.schema = { item = "stack", names = {}, words = { status_name = STATUS, health_name = HEALTH } }
-for name in pairs(FIELDS) do
-  stack.schema.names[name] = "any"
-end
-for name in pairs(derived) do
-  stack.schema.names[name] = "word"
-end
+stack.schema = stack_fields.schema
 
 local function unknown_field(name)
   error(("a stack has no field or method '%s'%s (stack:raw(name) gives undocumented keys)"):format(
-    tostring(name), check.hint(name, stack.schema.names, methods)), 3)
+    tostring(name), args.hint(name, stack.schema.names, methods)), 3)
 end
 
 function stack_mt.__index(self, name)
@@ -91,13 +47,13 @@ function stack_mt.__index(self, name)
   local fields = state.fields
   if name == "uid" then
     return state.uid
-  elseif not FIELDS[name] and not derived[name] then
+  elseif not stack_fields.schema.names[name] then
     unknown_field(name)
   elseif not fields then
     error(("stack %s is not loaded, so its '%s' is not known: call stack:load() first"):format(
       errors.clean(state.uid), name), 2)
-  elseif derived[name] then
-    return derived[name](fields)
+  elseif stack_fields.derived[name] then
+    return stack_fields.derived[name](fields)
   end
   return fields[name]
 end
@@ -107,17 +63,29 @@ function stack_mt.__newindex()
 end
 
 function stack_mt.__tostring(self)
-  local fields = rawget(self, STATE).fields
-  local text = "stack " .. self.uid
+  local state = rawget(self, STATE)
+  local fields, text = state.fields, "stack " .. state.uid
   if fields then
     text = ("%s %s (%s)"):format(text, tostring(fields.name), tostring(fields.environment))
   end
-  return errors.clean(text)
+  return state.show(text)
 end
 
+---@param api table      of api.new()
+---@param uid string
+---@param fields? table  as the API sent them
+---@param show? fun(text: string): string  the redactor of the response that they are from
 ---@return cloud66.Stack
-function stack.new(api, uid, fields)
-  return setmetatable({ [STATE] = { endpoint = endpoint.new(api, uid), uid = uid, fields = fields or false } }, stack_mt)
+function stack.new(api, uid, fields, show)
+  return setmetatable({ [STATE] = {
+    endpoint = endpoint.new(api, uid), uid = uid, fields = fields or false, show = show or errors.clean,
+  } }, stack_mt)
+end
+
+---A text with what is known of a stack, fit for a message.
+---@return string
+function stack.shown(self, text)
+  return rawget(self, STATE).show(text)
 end
 
 ---@return string
@@ -130,27 +98,24 @@ function stack.is(value)
   return type(value) == "table" and rawget(value, STATE) ~= nil
 end
 
----One page of the stacks a token sees.
----@return table|nil page, string? message, cloud66.Error? err  # a list with .next
----@param api table    of request.new()
----@param number integer
----@param order table  see send() of request.lua: the same for all pages
-function stack.fetch_list(api, number, order)
-  local list, pagination, err = api:get_value("/stacks", { query = { page = number }, list = true, reads = true, order = order })
-  if not list then
-    return nil, pagination, err
-  end
-  local page = { next = url.page_number(pagination and pagination.next) }
-  if page.next == false then
-    return errors.fail("decode", "the 'pagination.next' of the stacks is not a page number")
-  end
-  for i, fields in ipairs(list) do
+---The stacks that a token sees, one page after another: see pages.turner().
+---@param api table  of api.new()
+---@return function
+function stack.turner(api)
+  local purpose = { reads = true, order = { time = 0 } } -- one for all pages
+  local function make(fields, show)
     if type(fields) ~= "table" or type(fields.uid) ~= "string" then
-      return errors.fail("decode", ("number %d of the list is no stack: it has no uid"):format(i))
+      return nil, "no stack: it has no uid"
     end
-    page[i] = stack.new(api, fields.uid, fields)
+    return stack.new(api, fields.uid, fields, show)
   end
-  return page
+  return pages.turner(function(number)
+    local list, pagination, show_or_err = api:get_list("/stacks", { query = { page = number }, purpose = purpose })
+    if not list then
+      return nil, pagination, show_or_err
+    end
+    return pages.of(list, pagination, show_or_err, "stacks", make)
+  end, {})
 end
 
 -- --- requests ---
@@ -158,13 +123,13 @@ end
 ---Reads the stack's own fields, and keeps them.
 ---@return cloud66.Stack|nil stack, string? message, cloud66.Error? err
 function methods:load(...)
-  check.no_more("load()", 0, select("#", ...))
+  args.no_more("load()", 0, select("#", ...))
   local state = state_of(self)
-  local fields, message, err = state.endpoint:reading():fields()
+  local fields, message, show_or_err = state.endpoint:reading():fields()
   if not fields then
-    return nil, message, err
+    return nil, message, show_or_err
   end
-  state.fields = fields
+  state.fields, state.show = fields, show_or_err
   return self
 end
 
@@ -172,7 +137,7 @@ end
 ---@param name string
 ---@return any
 function methods:raw(name)
-  check.text(name, "name")
+  args.text(name, "name")
   local fields = state_of(self).fields
   if not fields then
     error("the stack is not loaded: call stack:load() first", 2)
@@ -187,51 +152,31 @@ function methods:page(number)
   if number == nil then
     number = 1
   end
-  check.count(number, "a page number")
-  return state_of(self).endpoint:reading():page(number)
+  args.count(number, "a page number")
+  local page, message, show_or_err = state_of(self).endpoint:reading():page(number)
+  if not page then
+    return nil, message, show_or_err
+  end
+  return page
 end
 
 ---@param id integer|string
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:deployment(id)
-  local digits = check.id(id)
-  return state_of(self).endpoint:reading():deployment(digits)
+  local digits = args.id(id)
+  local found, message, show_or_err = state_of(self).endpoint:reading():deployment(digits)
+  if not found then
+    return nil, message, show_or_err
+  end
+  return found
 end
 
 -- --- sequences ---
 
--- A function page -> whether all pages from here on must be older than `since`: a whole page is, and so far
--- each deployment started no later than the one before it.
-local function all_older(since)
-  local last
-  local newest_first = true
-  return function(page)
-    local older = #page > 0
-    for _, started in page:rows("started_time") do
-      if started == nil or started >= since then
-        older = false
-      end
-      if started ~= nil then
-        newest_first = newest_first and (last == nil or started <= last)
-        last = started
-      end
-    end
-    return older and newest_first
-  end
-end
-
----A function that fetches the stack's pages of deployments: see sequence.page_turner.
+---The stack's pages of deployments: see endpoint:turner().
 ---@param self cloud66.Stack
----@param options { first?: integer, most?: integer, since?: number }  since: no page after the first that is older
 function stack.page_turner(self, options)
-  local from, since = state_of(self).endpoint:reading(), options.since
-  return sequence.page_turner(function(number)
-    return from:page(number)
-  end, { first = options.first, most = options.most, enough = since and all_older(since) })
-end
-
-local function id_of(deployment)
-  return deployment.id
+  return state_of(self).endpoint:reading():turner(options)
 end
 
 local DEPLOYMENTS_OPTIONS = { page = true, since = true, before = true, max_pages = true }
@@ -241,15 +186,15 @@ local DEPLOYMENTS_OPTIONS = { page = true, since = true, before = true, max_page
 ---page: where to begin. since, before: as in criteria; since also stops turning pages.
 ---@return cloud66.Sequence
 function methods:deployments(options, ...)
-  check.no_more("deployments()", 1, select("#", ...) + 1)
-  options = check.options(options, DEPLOYMENTS_OPTIONS, "option")
-  local first = options.page ~= nil and check.count(options.page, "option 'page'") or 1
-  local most = options.max_pages ~= nil and check.count(options.max_pages, "option 'max_pages'") or nil
-  local since = options.since ~= nil and check.time(options.since, "option 'since'") or nil
-  local before = options.before ~= nil and check.time(options.before, "option 'before'") or nil
-  check.range(since, before)
-  local next_page = stack.page_turner(self, { first = first, most = most, since = since })
-  local found = sequence.pages(next_page, id_of, criteria.deployment)
+  args.no_more("deployments()", 1, select("#", ...) + 1)
+  options = args.options(options, DEPLOYMENTS_OPTIONS, "option")
+  local first = options.page ~= nil and args.count(options.page, "option 'page'") or 1
+  local most = options.max_pages ~= nil and args.count(options.max_pages, "option 'max_pages'") or nil
+  local since = options.since ~= nil and args.time(options.since, "option 'since'") or nil
+  local before = options.before ~= nil and args.time(options.before, "option 'before'") or nil
+  args.range(since, before)
+  local next_page = state_of(self).endpoint:reading():turner { first = first, most = most, since = since }
+  local found = pages.items(next_page, criteria.deployment)
   if not since and not before then
     return found
   end
@@ -258,50 +203,51 @@ end
 
 -- --- which one is live: each reads at most 5 pages, and has timeout.total for them ---
 
-local function within_timeout(self)
-  local from = state_of(self).endpoint:reading()
-  local settings = from.api.settings
-  if settings.on_throttle == "wait" then
-    return from -- asked for to take longer
+-- Looks for one of the newest deployments by a function of resource/find.lua.
+local function find(state, how, ...)
+  local from = state.endpoint:reading():within_timeout()
+  local found, message, show_or_err = require("cloud66.resource.find")[how](from, ...)
+  if found == nil then
+    return nil, message, show_or_err
   end
-  return from:by(scheduler.now() + settings.timeout.total)
+  return found
 end
 
 ---The newest deployment that is live: what runs on the servers now.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:live(...)
-  check.no_more("live()", 0, select("#", ...))
-  return live.current(within_timeout(self))
+  args.no_more("live()", 0, select("#", ...))
+  return find(state_of(self), "current")
 end
 
 ---The newest deployment that is the HEAD one.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:head(...)
-  check.no_more("head()", 0, select("#", ...))
-  return live.head(within_timeout(self))
+  args.no_more("head()", 0, select("#", ...))
+  return find(state_of(self), "head")
 end
 
 ---The newest deployment, however far it has come.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:latest(...)
-  check.no_more("latest()", 0, select("#", ...))
-  return live.latest(within_timeout(self))
+  args.no_more("latest()", 0, select("#", ...))
+  return find(state_of(self), "latest")
 end
 
 ---What to roll back to: the newest successful build of another commit that started before the live one and was not
 ---itself reverted.
 ---@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
 function methods:previous_live(...)
-  check.no_more("previous_live()", 0, select("#", ...))
-  return live.previous(within_timeout(self))
+  args.no_more("previous_live()", 0, select("#", ...))
+  return find(state_of(self), "previous")
 end
 
 ---Whether a commit is what runs on the servers now.
 ---@param git_hash string  7 or more hex digits
 ---@return boolean|nil live, string? message, cloud66.Error? err  # nil when it cannot be told
 function methods:is_live(git_hash)
-  local wanted = check.git_hash(git_hash)
-  return live.is(within_timeout(self), wanted)
+  local wanted = args.git_hash(git_hash)
+  return find(state_of(self), "is", wanted)
 end
 
 -- --- actions ---
@@ -312,27 +258,27 @@ local ACTIONS_OPTIONS = { user_reference = true, page = true, max_pages = true }
 ---@param options? { user_reference?: string, page?: integer, max_pages?: integer }  user_reference: only those with it
 ---@return cloud66.Sequence  # of cloud66.Action
 function methods:actions(options, ...)
-  check.no_more("actions()", 1, select("#", ...) + 1)
-  options = check.options(options, ACTIONS_OPTIONS, "option")
-  local reference = redeploy.check_reference(options.user_reference, 2)
-  local first = options.page ~= nil and check.count(options.page, "option 'page'") or 1
-  local most = options.max_pages ~= nil and check.count(options.max_pages, "option 'max_pages'") or nil
+  args.no_more("actions()", 1, select("#", ...) + 1)
+  options = args.options(options, ACTIONS_OPTIONS, "option")
+  local reference = action.check_reference(options.user_reference, 2)
+  local first = options.page ~= nil and args.count(options.page, "option 'page'") or 1
+  local most = options.max_pages ~= nil and args.count(options.max_pages, "option 'max_pages'") or nil
   local from = state_of(self).endpoint:reading()
-  local found = sequence.pages(sequence.page_turner(function(number)
+  local found = pages.items(pages.turner(function(number)
     return from:actions(number, reference)
-  end, { first = first, most = most }), id_of)
+  end, { first = first, most = most }))
   if not reference then
     return found
   end
-  return sequence.filter(found, function(action)
-    return action.user_reference == reference -- the API may not know of references
+  return sequence.filter(found, function(candidate)
+    return candidate.user_reference == reference -- the API may not know of references
   end)
 end
 
 ---@param id integer|string
 ---@return cloud66.Action|nil action, string? message, cloud66.Error? err
 function methods:action(id)
-  local digits = check.id(id)
+  local digits = args.id(id)
   return state_of(self).endpoint:reading():action(digits)
 end
 
@@ -348,9 +294,10 @@ end
 ---# {message, queued, async_action_id, user_reference, joined, recovered, ...}: accepted. `refused`: the API said no;
 ---# `ambiguous`: it may have been accepted, look for err.user_reference. https://developers.cloud66.com/#redeploy-a-stack
 function methods:redeploy(options, ...)
-  check.no_more("redeploy()", 1, select("#", ...) + 1)
+  args.no_more("redeploy()", 1, select("#", ...) + 1)
   local body
-  options, body = redeploy.check_options(options, 2)
+  options, body = require("cloud66.deploy.options").redeploy(options, 2)
+  local redeploy = require "cloud66.deploy.redeploy"
   local result, message, err = redeploy.run(state_of(self).endpoint:changing(), options, body)
   return result, message, err
 end
@@ -363,10 +310,15 @@ end
 ---# only if it succeeded; info: {match, action, elapsed, polls}. Kinds deploy_failed, cancelled, unknown_outcome, unmatched,
 ---# timeout, aborted, with err.last
 function methods:wait(what, options)
-  local target = wait.target_of(what, self.uid, 2)
-  options = wait.check_options(options, 2)
-  local deployment, info, err = wait.run(state_of(self).endpoint, target, options)
-  return deployment, info, err
+  local state = state_of(self)
+  local deploy_options = require "cloud66.deploy.options"
+  local target = deploy_options.target(what, state.uid, 2)
+  options = deploy_options.wait(options, 2)
+  local deployment, info, show_or_err = require("cloud66.deploy.wait").run(state.endpoint, target, options)
+  if not deployment then
+    return nil, info, show_or_err
+  end
+  return deployment, info
 end
 
 ---Makes a commit live: nothing if it is, joins whoever deploys it already, redeploys otherwise, and waits.
@@ -375,8 +327,9 @@ end
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
 ---# info.ensured: "live", "joined" or "deployed"
 function methods:ensure(git_hash, options, ...)
-  check.no_more("ensure()", 2, select("#", ...) + 2)
-  local hash = check.git_hash(git_hash)
+  args.no_more("ensure()", 2, select("#", ...) + 2)
+  local hash = args.git_hash(git_hash)
+  local ensure = require "cloud66.deploy.ensure"
   local asked, body, waited = ensure.check_options(options, hash, 2)
   local deployment, info, err = ensure.run(state_of(self).endpoint:changing(), hash, asked, body, waited)
   return deployment, info, err
@@ -389,6 +342,7 @@ end
 ---@return true|nil ok, string state_or_message, cloud66.Deployment|cloud66.Error|nil deployment_or_err
 ---# state: "cancelling", "cancelled" (it has ended without success) or "finished" (it had ended by itself)
 function methods:cancel(what, options)
+  local cancel = require "cloud66.deploy.cancel"
   local digits, waits, waited = cancel.check_options(what, options, 2)
   local ok, state, more = cancel.run(state_of(self).endpoint:changing(), digits, waits, waited)
   return ok, state, more
@@ -399,9 +353,10 @@ end
 ---@param cursor? table  of an earlier poll, perhaps stored as JSON meanwhile. Without: what runs now has `started`
 ---@return table[]|nil events, table|string cursor_or_message, cloud66.Error? err
 function methods:poll(cursor, ...)
-  check.no_more("poll()", 1, select("#", ...) + 1)
-  poll.check_cursor(cursor, 2)
-  local events, next_cursor, err = poll.run(state_of(self).endpoint, cursor)
+  args.no_more("poll()", 1, select("#", ...) + 1)
+  local changes = require "cloud66.resource.changes"
+  changes.check_cursor(cursor, 2)
+  local events, next_cursor, err = changes.run(state_of(self).endpoint, cursor)
   if not events then
     return nil, next_cursor, err
   end
@@ -416,8 +371,8 @@ end
 ---seconds; stop(): whether to end; cursor: where to go on from. watch:cursor() is where it stands
 ---@return cloud66.Watch
 function methods:watch(options, ...)
-  check.no_more("watch()", 1, select("#", ...) + 1)
-  local made = watch.new(state_of(self).endpoint, options, 2)
+  args.no_more("watch()", 1, select("#", ...) + 1)
+  local made = require("cloud66.resource.watch").new(state_of(self).endpoint, options, 2)
   return made
 end
 
@@ -431,16 +386,16 @@ function methods:eta(deployment)
   if not core.is_deployment(deployment) then
     error(("eta() needs a deployment, got %s"):format(type(deployment)), 2)
   end
-  local state = state_of(self)
-  local now = os.time()
+  local estimate = require "cloud66.resource.estimate"
+  local state, now = state_of(self), os.time()
   if not state.durations or now - state.durations_read > FRESH then
-    local page, message, err = state.endpoint:reading():page(1)
+    local page, message, show_or_err = state.endpoint:reading():page(1)
     if not page then
-      return nil, message, err
+      return nil, message, show_or_err
     end
-    state.durations, state.durations_read = usual.durations(page), now
+    state.durations, state.durations_read, state.show = estimate.durations(page), now, show_or_err
   end
-  return usual.eta(deployment, state.durations, now)
+  return estimate.eta(deployment, state.durations, now, state.show)
 end
 
 return stack

@@ -1,13 +1,13 @@
 -- Time that passes at once: what the library would sleep, its clock and the fake's world move on by.
-local scheduler = require "cloud66.scheduler"
+local host = require "cloud66.runtime.host"
 
 local clock = {}
 
 ---Calls fn with such a clock; gives what it gives. `world` may be nil; on_sleep(seconds) is told of each sleep.
 function clock.run(world, fn, on_sleep)
-  local pass, now = scheduler.pass, scheduler.now
+  local pass, now = host.pass, host.now
   local ahead = 0
-  scheduler.pass = function(seconds)
+  host.pass = function(seconds)
     ahead = ahead + seconds
     if world then
       world:advance(seconds)
@@ -16,11 +16,11 @@ function clock.run(world, fn, on_sleep)
       on_sleep(seconds)
     end
   end
-  scheduler.now = function()
+  host.now = function()
     return now() + ahead
   end
   local results = { pcall(fn) }
-  scheduler.pass, scheduler.now = pass, now
+  host.pass, host.now = pass, now
   if not results[1] then
     error(results[2], 0)
   end

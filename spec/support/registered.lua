@@ -1,6 +1,6 @@
 -- What the running library knows by name: its methods, fields, options. Read from its own tables, so that no list of names
 -- has to be kept beside them.
-local check = require "cloud66.check"
+local args = require "cloud66.base.args"
 local tree = require "spec.support.tree"
 
 local registered = {}
@@ -64,8 +64,8 @@ local PROBE = {}
 ---@return table<string, any> names, string place
 function registered.options(fn)
   local names, place
-  local options = check.options
-  check.options = function(given, allowed, ...)
+  local options = args.options
+  args.options = function(given, allowed, ...)
     if type(given) == "table" and given[PROBE] then
       local info = debug.getinfo(2, "Sl")
       names, place = allowed, ("%s:%d"):format(info.source:match "(lua/cloud66[%w_/]*%.lua)$" or info.short_src, info.currentline)
@@ -74,7 +74,7 @@ function registered.options(fn)
     return options(given, allowed, ...)
   end
   local _, problem = pcall(fn, { [PROBE] = true })
-  check.options = options
+  args.options = options
   if problem ~= PROBE then
     error("the call did not look at its options: " .. tostring(problem), 2)
   end
@@ -111,7 +111,7 @@ function registered.error_fields()
   local names = { kind = true, message = true, exit_code = true }
   for _, path in ipairs(tree.files("lua", ".lua")) do
     local text = tree.read(path)
-    local makes_errors = text:find "errors%.fail%(" or text:find "errors%.new%("
+    local makes_errors = text:find "errors%.fail%(" or text:find "errors%.new%(" or text:find "errors%.append%("
     for _, call in ipairs { "errors%.fail", "errors%.new", "local function fail", "return fail", "true, fail" } do
       for arguments in text:gmatch(call .. "(%b())") do
         local constructor = makes_errors and arguments:match "(%b{})%)$"

@@ -1,8 +1,8 @@
 -- The transport over libcurl: request table -> response table.
 
 local core = require "cloud66.core"
-local nginx = require "cloud66.nginx"
-local scheduler = require "cloud66.scheduler"
+local host = require "cloud66.runtime.host"
+local wait = require "cloud66.runtime.wait"
 
 local transport = {}
 
@@ -16,7 +16,7 @@ local function load_curl()
   end
   error(("cloud66 cannot load its HTTP module: is libcurl installed, and cloud66 built for this Lua? Or set option "
     .. "'transport' to a function%s.\n%s"):format(
-    nginx.is_here and ", such as require('cloud66.transport.resty').new(require 'resty.http')" or "", tostring(curl)), 0)
+    host.is_nginx and ", such as require('cloud66.transport.resty').new(require 'resty.http')" or "", tostring(curl)), 0)
 end
 
 -- libcurl repeats a request on its own when a kept-alive connection turns out to be dead, even a POST.
@@ -48,7 +48,7 @@ function transport.new(options)
   local curl = load_curl()
 
   return function(request)
-    local problem = scheduler.problem()
+    local problem = host.problem()
     if problem then return nil, "phase", problem end
     local engine, kind, message = curl.engine()
     if not engine then return nil, kind, message end
@@ -69,7 +69,7 @@ function transport.new(options)
     }
     if not transfer then return nil, kind, message end
 
-    scheduler.await(engine, transfer, request.is_closed)
+    wait.await(engine, transfer, request.is_closed)
     local status, headers, body, info = transfer:result()
     if not status then return nil, headers, body end
     return { status = status, headers = headers, body = body, http_version = info.http_version }

@@ -1,10 +1,10 @@
 -- The transport over nginx's own sockets, by lua-resty-http: request table -> response table.
 
-local check = require "cloud66.check"
-local errors = require "cloud66.error"
-local nginx = require "cloud66.nginx"
-local scheduler = require "cloud66.scheduler"
-local url = require "cloud66.url"
+local args = require "cloud66.base.args"
+local errors = require "cloud66.base.error"
+local host = require "cloud66.runtime.host"
+local wait = require "cloud66.runtime.wait"
+local url = require "cloud66.base.url"
 
 local transport = {}
 
@@ -52,9 +52,9 @@ local function check_http(http, level)
 end
 
 local function check_options(options, level)
-  options = check.options(options, OPTIONS, "option", level + 1)
+  options = args.options(options, OPTIONS, "option", level + 1)
   for name, usual in pairs(OPTIONS) do
-    options[name] = check.count(options[name] == nil and usual or options[name], ("option '%s'"):format(name), level + 1)
+    options[name] = args.count(options[name] == nil and usual or options[name], ("option '%s'"):format(name), level + 1)
   end
   return options
 end
@@ -62,8 +62,8 @@ end
 -- --- what cannot be done, and what went wrong ---
 
 local function phase_problem()
-  local problem = scheduler.problem()
-  if not problem and nginx.is_starting() then
+  local problem = host.problem()
+  if not problem and host.is_starting() then
     problem = "nginx has no sockets for Lua in its phase 'init': do it in ngx.timer.at(0, function() ... end) of "
       .. "init_worker_by_lua, or there without the option 'transport'"
   end
@@ -200,8 +200,8 @@ local LOOKS_FOR = 60 -- seconds: longer than any parent should take to notice
 -- Ends when the parent does, or ends this light thread. To end first, unnoticed, would be a trap: where the parent is killed
 -- then, nginx counts the two of them for ever, and the request stays open.
 local function stay_for(parent)
-  local latest = scheduler.now() + LOOKS_FOR
-  while coroutine.status(parent) ~= "dead" and scheduler.now() < latest do
+  local latest = host.now() + LOOKS_FOR
+  while coroutine.status(parent) ~= "dead" and host.now() < latest do
     ngx.sleep(LOOKS)
   end
 end
@@ -212,11 +212,11 @@ end
 -- Inside map that light thread is started, and waited for, outside of map's coroutines: nginx does not survive the end of a
 -- light thread while a coroutine inside it waits for something of nginx's.
 local function exchange(seconds, ...)
-  local args, outcome, is_over = { n = select("#", ...), ... }, nil, false
+  local given, outcome, is_over = { n = select("#", ...), ... }, nil, false
   local thread, ok, problem
   local function work()
     run_for(seconds, function()
-      outcome = { pcall(ask, unpack(args, 1, args.n)) }
+      outcome = { pcall(ask, unpack(given, 1, given.n)) }
     end)
     is_over = true
   end
@@ -236,7 +236,7 @@ local function exchange(seconds, ...)
   local function has_ended()
     return is_over or coroutine.status(thread) == "dead" -- nginx had no memory for light threads, say
   end
-  if not scheduler.wait_in_map(has_ended, start, finish) then
+  if not wait.in_map(has_ended, start, finish) then
     thread = ngx.thread.spawn(work)
     ok, problem = ngx.thread.wait(thread)
   end
@@ -294,9 +294,9 @@ local function send(http, options, request)
   local timeout = request.timeout or {}
   local total = timeout.total or LONGEST
   local connect = math.min(timeout.connect or total, total)
-  local start = scheduler.now()
+  local start = host.now()
   local outcome = exchange(total, client, request.url, params_of(request, options), connect, total)
-  local elapsed = scheduler.now() - start
+  local elapsed = host.now() - start
   if outcome and outcome[1] and outcome[2] then
     return read(request, outcome[2])
   end
@@ -322,7 +322,7 @@ end
 ---@param options? { keepalive_timeout?: integer, keepalive_pool?: integer } # ms (60000); connections per server (32)
 ---@return fun(request: table): table?, string?, string?
 function transport.new(http, options)
-  if not nginx.is_here then
+  if not host.is_nginx then
     error("cloud66.transport.resty needs nginx's sockets, and this is not nginx: leave out the option 'transport', or give "
       .. "require('cloud66.transport.curl').new()", 2)
   end

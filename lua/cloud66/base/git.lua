@@ -1,0 +1,26 @@
+-- git.lua: whether two hashes name the same commit.
+
+local git = {}
+
+local SHORTEST, WHOLE = 7, 40 -- hex digits
+
+---Whether two hashes, either of them perhaps shortened, name the same commit.
+---@param a string
+---@param b string
+---@return boolean
+function git.same(a, b)
+  local n = math.min(#a, #b)
+  if n < SHORTEST or (n >= WHOLE and #a ~= #b) then
+    return false
+  end
+  return a:sub(1, n):lower() == b:sub(1, n):lower()
+end
+
+---Whether a git_ref can be a commit hash or the beginning of one: a branch may be called so too.
+---@param ref string
+---@return boolean
+function git.looks_like_hash(ref)
+  return #ref >= SHORTEST and #ref <= 64 and not ref:find "%X"
+end
+
+return git

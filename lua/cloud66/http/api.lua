@@ -1,0 +1,153 @@
+-- api.lua: an account's way to the API. send() makes a call, and hands it down a stack of layers, each of which knows only
+-- the next one:
+--
+--   throttle    waits until a throttled account is served again     attempts.lua
+--   [reads]     answers a GET without sending it
+--   slot        no more at once than client:map was asked for       runtime/tasks.lua
+--   [changes]   makes known what is about to change something
+--   retry       attempts within the call's time                     attempts.lua
+--   follow      redirects, a renewed token                          follow.lua
+--   exchange    one request: token, headers, hooks                  exchange.lua
+--   [requests]  counts what is sent
+--   transmit    hands it to the transport                           exchange.lua
+--
+-- Those in brackets are there only where a client shares something with others: they are handed in, see sharing/layers.lua.
+-- A layer is a function call -> response, or nil, message, err. What it has to remember is its own. From retry on it is
+-- also given a deadline, by host.now(), which no layer below makes later than its caller allows.
+
+local attempts = require "cloud66.http.attempts"
+local errors = require "cloud66.base.error"
+local exchange = require "cloud66.http.exchange"
+local follow = require "cloud66.http.follow"
+local host = require "cloud66.runtime.host"
+local redactor = require "cloud66.http.redactor"
+local tasks = require "cloud66.runtime.tasks"
+local url = require "cloud66.base.url"
+
+local api = {}
+
+local methods = {}
+local api_mt = { __name = "cloud66.api", __index = methods }
+
+---What is answered once the client is closed.
+---@return nil, string message, cloud66.Error err
+function api.aborted()
+  return errors.fail("aborted", "this client was closed", { unsent = true })
+end
+methods.aborted = api.aborted
+
+---Sends a request, again where that may help, and checks its status.
+---@param method string
+---@param path string    below base_url, encoded, beginning with a slash
+---@param options { query?: table, body?: string, hint?: string, read: function, deadline?: number, purpose?: table }
+---hint: what a 404 means here; read(response) -> what was asked for, or nil, message, err; deadline: by host.now(); purpose:
+---what it is asked for, which is for the layers of sharing/ alone
+---@return table|nil response, string? message, cloud66.Error? err
+function methods:send(method, path, options)
+  if self.closed then
+    return api.aborted()
+  end
+  local got, message, err = self.layers {
+    method = method,
+    address = self.settings.base_url .. path .. (options.query and url.query(options.query) or ""),
+    body = options.body,
+    hint = options.hint,
+    read = options.read,
+    purpose = options.purpose,
+    started = host.now(), -- what others take of the call's time is added to it
+    latest = options.deadline or math.huge, -- by host.now(): nothing goes on beyond it
+    attempts = 0, -- requests sent, but for redirects and a renewed token
+    before = nil, -- the error of the attempt before
+    token = false, -- of the next request, where a layer has asked for it already
+    renewed = false, -- the token, after a 401
+  }
+  return got, message, err
+end
+
+---@return cloud66.Limits
+function methods:report()
+  local now = os.time()
+  local report = self.limits:report(now)
+  return self.sharing and self.sharing.report(report, now) or report
+end
+
+---Aborts what is in flight.
+function methods:close()
+  self.closed = true
+  tasks.cancel(self)
+end
+
+local function read_page(got)
+  return got:page()
+end
+
+local function read_value(got)
+  return got:value()
+end
+
+local function read_list(got)
+  return got:list()
+end
+
+-- The value that a GET answers with, what else read() gave, and the response's redactor; or nil, message, err.
+local function get(self, path, options)
+  local got, message, err = self:send("GET", path, options)
+  if not got then
+    return nil, message, err
+  end
+  local value, more
+  value, more, err = options.read(got)
+  return value, more, value and got.show or err
+end
+
+---GETs a path that answers with deployments.
+---@param options table  of send(), without `read`; taken over
+---@return userdata|nil page, string? message, function|cloud66.Error|nil show_or_err
+---show: the redactor of the response, for what of the page goes into messages
+function methods:get_page(path, options)
+  options.read = read_page
+  return get(self, path, options)
+end
+
+---GETs a path that answers with an object, wrapped in `response` or bare.
+---@return table|nil value, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
+function methods:get_value(path, options)
+  options.read = read_value
+  return get(self, path, options)
+end
+
+---GETs a path that answers with a list, wrapped in `response` or bare.
+---@return table[]|nil list, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
+function methods:get_list(path, options)
+  options.read = read_list
+  return get(self, path, options)
+end
+
+---@param settings table  of settings.of()
+---@param transport fun(request: table): table|nil, string?, string?
+---@param limits table    of rate_limit.new()
+---@param sharing? { reads: function, changes: function, requests: function, report: function }  of sharing/layers.lua
+function api.new(settings, transport, limits, sharing)
+  local self = setmetatable({
+    settings = settings, limits = limits, closed = false, show_of = redactor.new(), sharing = sharing or false,
+    layers = false,
+  }, api_mt)
+  function self.is_closed()
+    return self.closed
+  end
+  local transmit = exchange.transmit(self, transport)
+  if sharing then
+    transmit = sharing.requests(transmit)
+  end
+  local send = attempts.retry(self, follow.new(self, exchange.new(self, transmit)))
+  if sharing then
+    send = sharing.changes(self, send)
+  end
+  local function slot(call)
+    return tasks.call(self, send, call)
+  end
+  self.layers = attempts.throttle(self, sharing and sharing.reads(self, slot) or slot)
+  return self
+end
+
+return api

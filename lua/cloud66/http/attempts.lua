@@ -1,0 +1,155 @@
+-- attempts.lua: a call's attempts within its time, and the wait for a throttled account outside of it.
+
+local backoff = require "cloud66.http.backoff"
+local errors = require "cloud66.base.error"
+local hooks = require "cloud66.http.hooks"
+local host = require "cloud66.runtime.host"
+local random = require "cloud66.base.random"
+local tasks = require "cloud66.runtime.tasks"
+local wait = require "cloud66.runtime.wait"
+
+local attempts = {}
+
+local SLICE = 1 -- seconds: how long the end of the client or of the process may go unseen
+
+-- Whether it slept so long: neither a closed client nor an nginx worker that is to end waits for another attempt.
+local function sleep(api, seconds)
+  local wake = host.now() + seconds
+  while not api.closed and not host.is_exiting() do
+    local left = wake - host.now()
+    if left <= 0 then
+      return true
+    end
+    wait.sleep(math.min(left, SLICE), api)
+  end
+  return api.closed -- which the loops below tell
+end
+
+local function tell(api, name, call, err, pause)
+  hooks.call(api.settings.on, name, {
+    method = call.method, url = call.address, request_id = err.request_id, attempt = call.attempts, err = err,
+    retry_after = err.retry_after, retry_after_estimated = err.retry_after_estimated, pause = pause,
+  })
+end
+
+-- Refused on this side, so that nothing was sent: it is not tried again within the call's time.
+local function is_refused(err)
+  return err.kind == "throttled" and err.unsent
+end
+
+-- The failure of a call, after so many attempts. The last may have had next to no time: what the one before met says more.
+local function failure_of(call, err, before)
+  err.attempts = call.attempts
+  if call.attempts > 1 and err.kind == "timeout" and before and before.kind ~= "timeout" then
+    err.cause = before
+    errors.append(err, (" [%d attempts; the one before: %s]"):format(call.attempts, before.message))
+  elseif call.attempts > 1 then
+    errors.append(err, (" [%d attempts]"):format(call.attempts))
+  end
+  return err.message, err
+end
+
+-- The pause before the next attempt, of which the hooks are told; nil where there is none.
+local function next_pause(api, call, err, failures, deadline)
+  if is_refused(err) then
+    tell(api, "throttle", call, err)
+    return nil
+  end
+  local retries, pause = api.settings.retries, nil
+  if failures < retries.attempts then
+    pause = backoff.backoff(failures, retries, random.uniform)
+    if err.retry_after and not err.retry_after_estimated then
+      pause = math.max(pause, err.retry_after)
+    end
+    pause = host.now() + pause < deadline and pause or nil
+  end
+  if err.kind == "throttled" then
+    tell(api, "throttle", call, err, pause)
+  end
+  if pause then
+    tell(api, "retry", call, err, pause)
+  end
+  return pause
+end
+
+---call -> response; or nil, message, err, and the last response where its status was an error. Tries again what may pass
+---by itself, but for throttling that throttle() waits for.
+---@param api table  of api.new()
+---@param send function  the layer below: call, deadline -> the same
+function attempts.retry(api, send)
+  local settings = api.settings
+  local total, waits = settings.timeout.total, settings.on_throttle == "wait"
+  return function(call)
+    local deadline = math.min(call.started + total, tasks.deadline(), call.latest)
+    local failures, before, last = 0, call.before, nil
+    while not api.closed do
+      call.attempts = call.attempts + 1
+      local got, _, err, failed = send(call, deadline)
+      local message
+      if got then
+        return got
+      elseif before and err.kind == "timeout" and err.unsent then -- no time was left for another: the last one says more
+        call.attempts = call.attempts - 1
+        message, err = failure_of(call, before)
+        return nil, message, err, last
+      end
+      if is_refused(err) then
+        call.attempts = call.attempts - 1
+      end
+      err.attempts, last = call.attempts, failed
+      local pause
+      if backoff.is_passing(call.method, err) and not (waits and err.kind == "throttled") then
+        failures = failures + 1
+        pause = next_pause(api, call, err, failures, deadline)
+      end
+      if not (pause and sleep(api, pause)) then
+        message, err = failure_of(call, err, before)
+        return nil, message, err, failed
+      end
+      before = err
+    end
+    return api.aborted()
+  end
+end
+
+-- The pause before a throttled call is sent again; nil where it would be too long.
+local function throttle_pause(settings, call, err, throttled, waited)
+  local left, pause = settings.throttle_wait - waited, err.retry_after
+  if err.retry_after_estimated then
+    pause = math.min(left, backoff.throttle_pause(throttled, pause, random.uniform))
+  end
+  if left <= 0 or pause > left or host.now() + pause >= math.min(tasks.deadline(), call.latest) then
+    return nil
+  end
+  return pause
+end
+
+---call -> response; or nil, message, err. Waits until a throttled account is served again: that time is not the call's,
+---but it is its caller's.
+---@param api table  of api.new()
+---@param send function  the layer below
+function attempts.throttle(api, send)
+  local settings = api.settings
+  if settings.on_throttle ~= "wait" then
+    return send
+  end
+  return function(call)
+    local throttled, waited = 0, 0
+    while not api.closed do
+      local got, message, err = send(call)
+      if got or err.kind ~= "throttled" or not backoff.is_passing(call.method, err) then
+        return got, message, err
+      end
+      throttled = throttled + 1
+      local pause = throttle_pause(settings, call, err, throttled, waited)
+      tell(api, "throttle", call, err, pause)
+      if not (pause and sleep(api, pause)) then
+        return nil, message, err
+      end
+      waited, call.started, call.before = waited + pause, call.started + pause, err
+    end
+    return api.aborted()
+  end
+end
+
+return attempts

@@ -1,0 +1,132 @@
+-- exchange.lua: one request: the token, headers, hooks, the transport, and the rate limit that its response reports.
+--
+-- What is sent is a table { url, token, id, show, at }: id is the Request-Id, show the redactor of its response, at when it was sent.
+
+local core = require "cloud66.core"
+local credentials = require "cloud66.http.credentials"
+local errors = require "cloud66.base.error"
+local hooks = require "cloud66.http.hooks"
+local host = require "cloud66.runtime.host"
+local responses = require "cloud66.http.response"
+
+local exchange = {}
+
+-- A transport may be anybody's: hold it to its contract.
+local function check_response(response)
+  local status = type(response) == "table" and response.status
+  if type(status) ~= "number" or status % 1 ~= 0 or status < 100 or status > 999 or type(response.body) ~= "string"
+    or type(response.headers) ~= "table" then
+    error("the transport must return {status = number, headers = table, body = string}, or nil, kind, message", 0)
+  end
+end
+
+-- What the hooks are told of a request.
+local function facts(call, sent, more)
+  local info = { method = call.method, url = sent.url, request_id = sent.id, attempt = call.attempts }
+  for name, value in pairs(more or {}) do
+    info[name] = value
+  end
+  return info
+end
+
+-- The error of a transport that gave no response. What it says may hold anything.
+local function transport_failure(on, call, sent, kind, text)
+  if not errors.KINDS[kind] then
+    kind, text = "network", text or kind
+  end
+  local _, message, err = errors.fail(kind, sent.show(tostring(text or "no reason given")),
+    { request_id = sent.id, unsent = kind == "phase" or nil })
+  hooks.call(on, "response", facts(call, sent, { kind = kind, message = message, elapsed = host.now() - sent.at }))
+  return nil, message, err
+end
+
+local function headers_of(settings, sent, body)
+  return {
+    ["Authorization"] = "Bearer " .. sent.token,
+    ["Accept"] = "application/json",
+    ["User-Agent"] = settings.user_agent,
+    ["X-Account"] = settings.account,
+    ["Request-Id"] = sent.id,
+    ["Content-Type"] = body and "application/json" or nil,
+  }
+end
+
+local function report(on, call, sent, response)
+  if on.response then
+    hooks.call(on, "response", facts(call, sent, {
+      status = response.status, elapsed = host.now() - sent.at, bytes = #response.body,
+      http_version = response.http_version,
+    }))
+  end
+  local warning = response.headers["x-cloud66-warning"]
+  if on.warning and type(warning) == "string" and warning ~= "" then
+    hooks.call(on, "warning", facts(call, sent, { text = sent.show(warning) }))
+  end
+end
+
+local function whole_centiseconds(seconds) -- what was asked for, while nothing of it is gone
+  return math.max(0.01, math.ceil(seconds * 100) / 100)
+end
+
+---The lowest layer: call, deadline, sent -> response of response.lua; or nil, message, err.
+---@param api table  of api.new()
+---@param transport fun(request: table): table|nil, string?, string?
+function exchange.transmit(api, transport)
+  local settings, on = api.settings, api.settings.on
+  return function(call, deadline, sent)
+    sent.at = host.now()
+    local left = whole_centiseconds(deadline - sent.at)
+    api.limits:count(os.time())
+    local response, kind, text = transport {
+      method = call.method,
+      url = sent.url,
+      headers = headers_of(settings, sent, call.body),
+      body = call.body,
+      timeout = { connect = math.min(settings.timeout.connect, left), total = left },
+      max_body = settings.max_body,
+      is_closed = api.is_closed,
+    }
+    if not response then
+      return transport_failure(on, call, sent, kind, text)
+    end
+    check_response(response)
+    response.request_id = sent.id
+    api.limits:read(response.headers, os.time())
+    report(on, call, sent, response)
+    if #response.body > settings.max_body then -- a transport of the user's own may not have looked
+      return errors.fail("too_large", ("the response is larger than max_body, %d bytes"):format(settings.max_body),
+        { request_id = sent.id })
+    end
+    return responses.new(response, sent.show, credentials.source_name(settings), call.hint)
+  end
+end
+
+---One request to an address: call, deadline, address -> response; or nil, message, err.
+---@param api table  of api.new()
+---@param transmit function  the layer below
+function exchange.new(api, transmit)
+  local settings = api.settings
+  return function(call, deadline, address)
+    local token = call.token
+    call.token = false
+    if not token then
+      local message, err
+      token, message, err = credentials.token(settings)
+      if not token then
+        return nil, message, err
+      end
+    end
+    local sent = { url = address, token = token, id = core.uuid(), show = api.show_of(token), at = 0 }
+    if settings.on.request then
+      hooks.call(settings.on, "request", facts(call, sent))
+    end
+    if api.closed then -- by the token's function or by a hook
+      return api.aborted()
+    elseif host.now() >= deadline then
+      return errors.fail("timeout", "no time was left to send the request", { request_id = sent.id, unsent = true })
+    end
+    return transmit(call, deadline, sent)
+  end
+end
+
+return exchange

@@ -1,0 +1,114 @@
+-- action.lua: an action of a stack, such as a redeploy on its way, as the API describes it.
+--
+-- https://developers.cloud66.com/#stack-actions
+
+local core = require "cloud66.core"
+local args = require "cloud66.base.args"
+local errors = require "cloud66.base.error"
+local number = require "cloud66.base.number"
+
+local action = {}
+
+-- What the API documents, and what is derived from it. Any other key that was sent is in the table too.
+local NAMES = {}
+for name in ([[id user resource_type action resource_id started_via started_at finished_at finished_success
+  finished_message finished_result metadata started_time finished_time is_finished user_reference]]):gmatch "%S+" do
+  NAMES[name] = true
+end
+
+local action_mt = { __name = "cloud66.action" }
+
+-- A misspelt name must not read as "not finished".
+function action_mt.__index(_, name)
+  if not NAMES[name] then
+    error(("an action has no field '%s'%s"):format(tostring(name), args.hint(name, NAMES)), 2)
+  end
+  return nil
+end
+
+function action_mt.__tostring(self)
+  local state = self.is_finished
+    and (self.finished_success and "succeeded" or self.finished_success == false and "failed" or "finished") or "running"
+  return errors.clean(("action %s %s %s"):format(tostring(self.id), tostring(self.action), state))
+end
+
+---An id as the API gives it; nil for what cannot be one.
+---@return integer|string|nil
+function action.id_of(value)
+  local is_id = type(value) == "string" and value:find "^%d+$" or number.digits(value) -- exact, or none
+  return is_id and value or nil
+end
+
+-- Both forms are documented; null while it runs.
+local SUCCESS = { [true] = true, [false] = false, ["true"] = true, ["false"] = false }
+
+local function date(text)
+  return type(text) == "string" and core.timestamp(text) or nil
+end
+
+---@class cloud66.Action
+---@field id integer
+---@field user? string
+---@field started_via? string
+---@field started_at? string
+---@field finished_at? string
+---@field started_time? number    Unix seconds
+---@field finished_time? number   Unix seconds
+---@field is_finished boolean     has finished_at
+---@field finished_success? boolean  nil while it runs
+---@field finished_message? string
+---@field user_reference? string  of its metadata
+
+---@param fields any  decoded JSON; kept
+---@param show fun(text: string): string  makes a text fit for messages: these two get into them, and may hold anything
+---@return cloud66.Action|nil action, string? reason
+function action.of(fields, show)
+  if type(fields) ~= "table" or not action.id_of(fields.id) then
+    return nil, "no action: it has no id"
+  end
+  local success = fields.finished_success
+  if success ~= nil and SUCCESS[success] == nil then
+    return nil, "an action whose 'finished_success' is " .. type(success)
+  end
+  fields.finished_success = SUCCESS[success]
+  fields.started_time, fields.finished_time = date(fields.started_at), date(fields.finished_at)
+  if fields.finished_at ~= nil and not fields.finished_time then
+    return nil, "an action whose 'finished_at' is no date"
+  end
+  fields.is_finished = fields.finished_time ~= nil
+  for _, name in ipairs { "action", "finished_message" } do
+    if type(fields[name]) == "string" then
+      fields[name] = show(fields[name])
+    end
+  end
+  local metadata = fields.metadata
+  local reference = type(metadata) == "table" and metadata.user_reference
+  fields.user_reference = type(reference) == "string" and reference or nil
+  return setmetatable(fields, action_mt)
+end
+
+local LONGEST_REFERENCE = 255 -- characters: the API's limit
+
+local function characters(text)
+  return select(2, text:gsub("[^\128-\191]", ""))
+end
+
+---The reference that an action is to carry, or is looked for by.
+---@return string|nil
+function action.check_reference(reference, level)
+  if reference == nil then
+    return nil
+  end
+  args.text(reference, "user_reference", level + 1)
+  if characters(reference) > LONGEST_REFERENCE then
+    error(("user_reference is longer than %d characters"):format(LONGEST_REFERENCE), level + 1)
+  end
+  return reference
+end
+
+---Whether a value is an action.
+function action.is(value)
+  return type(value) == "table" and getmetatable(value) == action_mt
+end
+
+return action

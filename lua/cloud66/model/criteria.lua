@@ -1,0 +1,255 @@
+-- criteria.lua: where{...} -> a function item -> boolean. Everything that can be checked is checked when it is
+-- made, so that a misspelt word raises instead of matching nothing.
+
+local core = require "cloud66.core"
+local args = require "cloud66.base.args"
+local errors = require "cloud66.base.error"
+
+local criteria = {}
+
+local null = core.null
+
+-- What a readable name is decides what it may be compared with. Each function returns the value to compare
+-- with, or raises.
+local accept = {}
+
+accept.text = args.text
+accept.date = args.text
+
+function accept.integer(value, _, level)
+  local id = args.id(value, level + 1)
+  return id
+end
+
+function accept.seconds(value, name, level)
+  if type(value) ~= "number" then
+    error(("%s is in seconds and is compared with a number or a function, not with a %s"):format(
+      name, type(value)), level + 1)
+  end
+  return value
+end
+
+function accept.boolean(value, name, level)
+  if type(value) ~= "boolean" then
+    error(("%s is true or false, not a %s"):format(name, type(value)), level + 1)
+  end
+  return value
+end
+accept.predicate = accept.boolean
+
+function accept.code(value, name, level)
+  if type(value) == "number" then
+    return value
+  end
+  local text = args.text(value, name, level + 1)
+  return text
+end
+
+function accept.any(value, name, level)
+  if type(value) == "number" or type(value) == "boolean" then
+    return value
+  end
+  local text = args.text(value, name, level + 1)
+  return text
+end
+
+function accept.word(value, name, level, words)
+  local known = {}
+  for _, word in ipairs(words) do
+    known[word] = true
+  end
+  if known[value] then
+    return value
+  end
+  error(("%s is one of %s, not '%s'%s (use a function for a word the API does not document)"):format(
+    name, table.concat(words, ", "), tostring(value), args.hint(value, known)), level + 1)
+end
+
+-- What was sent under a name but cannot be read is neither there nor not there: the item cannot be judged by it.
+local function unreadable(item, name)
+  local got = core.is_deployment(item) and core.drifted(item, name)
+  if not got then
+    return nil
+  end
+  return errors.fail("decode", ("the API sends what '%s' is read from as %s, which this library does not know (in deployment "
+    .. "%s): use a function, or see page.drift"):format(name, got, tostring(item.id)))
+end
+
+-- How to compare, where == does not do.
+local function same_id(wanted, id)
+  return id ~= nil and args.id(id) == wanted
+end
+
+local function same_hash(wanted, hash)
+  return type(hash) == "string" and hash:sub(1, #wanted):lower() == wanted
+end
+
+local function same(wanted, value)
+  return value == wanted
+end
+
+local function is_nil(_, value)
+  return value == nil
+end
+
+local function is_false(_, value)
+  return not value
+end
+
+---@return function matches, any wanted  # matches(wanted, value) -> boolean
+local function comparison(schema, name, value, level)
+  if value == null then
+    return is_nil
+  elseif value == false then
+    return is_false
+  elseif name == "git_hash" then
+    return same_hash, args.git_hash(value, level + 1)
+  end
+  local kind = schema.names[name]
+  local wanted = accept[kind](value, name, level + 1, schema.words[name])
+  return kind == "integer" and same_id or same, wanted
+end
+
+-- A list of values: any of them.
+local function any_of(schema, name, list, level)
+  local tests, count = {}, 0
+  for _ in pairs(list) do
+    count = count + 1
+  end
+  if count == 0 or count ~= #list then
+    error(("%s = {...} must be a list of at least one value, without gaps"):format(name), level + 1)
+  end
+  for i, value in ipairs(list) do
+    local matches, wanted = comparison(schema, name, value, level + 1)
+    tests[i] = { matches, wanted }
+  end
+  return function(item)
+    local value = item[name]
+    if not value then
+      local _, message, err = unreadable(item, name)
+      if message then
+        return nil, message, err
+      end
+    end
+    for i = 1, #tests do
+      if tests[i][1](tests[i][2], value) then
+        return true
+      end
+    end
+    return false
+  end
+end
+
+-- One criterion -> a function item -> boolean.
+local function test_of(schema, name, value, level)
+  if type(value) == "function" then
+    return function(item)
+      return value(item[name]) and true or false
+    end
+  elseif type(value) == "table" then
+    local test = any_of(schema, name, value, level + 1)
+    return test
+  end
+  local matches, wanted = comparison(schema, name, value, level + 1)
+  return function(item)
+    local found = item[name]
+    if not found then
+      local _, message, err = unreadable(item, name)
+      if message then
+        return nil, message, err
+      end
+    end
+    return matches(wanted, found)
+  end
+end
+
+-- since (inclusive) and before (exclusive) look at started_time; without one, a deployment is in no range.
+local range = {}
+
+local function started_within(within)
+  return function(item)
+    local started = item.started_time
+    if started == nil then
+      local _, message, err = unreadable(item, "started_time")
+      if message then
+        return nil, message, err
+      end
+      return false
+    end
+    return within(started)
+  end
+end
+
+function range.since(from)
+  return started_within(function(started)
+    return started >= from
+  end)
+end
+
+function range.before(to)
+  return started_within(function(started)
+    return started < to
+  end)
+end
+
+-- The borders a set of criteria names, as Unix seconds.
+local function borders(schema, wanted, level)
+  local times = {}
+  for name in pairs(schema.range or {}) do
+    if wanted[name] ~= nil then
+      times[name] = args.time(wanted[name], name, level + 1)
+    end
+  end
+  args.range(times.since, times.before, level + 1)
+  return times
+end
+
+---What can be said of a deployment.
+criteria.deployment = { item = "deployment", names = {}, words = core.words, range = range }
+for name, kind in pairs(core.names) do
+  criteria.deployment.names[name] = kind
+end
+criteria.deployment.names.since = "range"
+criteria.deployment.names.before = "range"
+
+---@param schema table        what items these are: criteria.deployment, or a table of the same form
+---@param wanted table|function  criteria, or a function item, stack -> boolean
+---@param level? integer      as in args.lua
+---@return function           item -> boolean; or nil, message, err where that cannot be told
+function criteria.compile(schema, wanted, level)
+  level = (level or 2) + 1
+  if type(wanted) == "function" then
+    return function(item, of)
+      return wanted(item, of) and true or false
+    end
+  end
+  if type(wanted) ~= "table" then
+    error(("expected criteria (a table) or a function, got %s"):format(type(wanted)), level)
+  end
+  if not schema then
+    error("after map() the items are your own values: filter them with a function", level)
+  end
+  if next(wanted) == nil then
+    error("the criteria are empty: an unset variable? (leave where{} out to take everything)", level)
+  end
+  local tests = {}
+  local times = borders(schema, wanted, level)
+  for name, value in pairs(wanted) do
+    if schema.names[name] == nil then
+      error(("a %s has no field or predicate '%s'%s"):format(
+        schema.item, tostring(name), args.hint(name, schema.names)), level)
+    end
+    tests[#tests + 1] = times[name] and schema.range[name](times[name]) or test_of(schema, name, value, level)
+  end
+  return function(item)
+    for i = 1, #tests do
+      local matches, message, err = tests[i](item)
+      if not matches then
+        return matches, message, err
+      end
+    end
+    return true
+  end
+end
+
+return criteria

@@ -1,0 +1,395 @@
+-- endpoint.lua: one stack's part of the API: its paths, what a 404 means there, its responses decoded.
+--
+-- Everything here may be given a deadline, by host.now(), as an argument or once for all by by(): no request nor pause
+-- goes beyond it.
+--
+-- What is read comes from the API, never from what is stored, but for reading().
+
+local action = require "cloud66.model.action"
+local args = require "cloud66.base.args"
+local errors = require "cloud66.base.error"
+local host = require "cloud66.runtime.host"
+local json = require "cloud66.base.json"
+local pages = require "cloud66.model.pages"
+local url = require "cloud66.base.url"
+
+local endpoint = {}
+
+local methods = {}
+local endpoint_mt = { __name = "cloud66.endpoint", __index = methods }
+
+-- What all views of an endpoint share, made on first use: name = the uid as messages show it; path, nil where the uid
+-- cannot be one; hint = what a 404 means.
+local function known(self)
+  local of = self.of
+  local uid = of.uid
+  if of.name then
+    return of
+  end
+  of.name = uid:sub(1, 60)
+  if #uid <= 255 and not uid:find("[%c/\\?#]") and not uid:find("^%.+$") then
+    of.path = "/stacks/" .. url.encode(uid)
+  end
+  of.hint = ("no stack has the uid '%s', or this account does not see it; if that is a name, use client:find_stack{name=...}")
+    :format(of.name)
+  return of
+end
+
+---The uid as messages show it.
+function methods:name()
+  return known(self).name
+end
+
+-- A path below the stack's. A uid that cannot be one is refused here rather than put into it.
+local function path_of(self, rest)
+  local of = known(self)
+  if not of.path then
+    return errors.fail("bad_request", ("'%s' cannot be a stack's uid: it is on the stack's information page, "
+      .. "and in client:stacks()"):format(of.name))
+  end
+  return of.path .. rest
+end
+
+-- Sends what is asked for before the earlier of both deadlines.
+local function options_of(self, options, deadline)
+  options.deadline = math.min(deadline or math.huge, self.deadline)
+  options.purpose = options.purpose or self.purpose
+  options.hint = options.hint or self.of.hint
+  return options
+end
+
+---The stack's own fields.
+---@return table|nil fields, string? message, function|cloud66.Error|nil show_or_err
+---show: the redactor of the response, for what of it goes into messages; here and below
+function methods:fields()
+  local path, message, err = path_of(self, "")
+  if not path then
+    return nil, message, err
+  end
+  local fields, pagination, show = self.api:get_value(path, options_of(self, {}))
+  if not fields then
+    return nil, pagination, show
+  elseif type(fields.uid) ~= "string" then
+    return errors.fail("decode", "the answer is no stack: it has no uid")
+  elseif fields.uid ~= self.uid then
+    return errors.fail("protocol", ("stack '%s' was asked for, the answer is '%s'"):format(self.uid, show(fields.uid)))
+  end
+  return fields, nil, show
+end
+
+-- --- deployments ---
+
+---One page of the stack's deployments.
+---@param number integer
+---@param deadline? number
+---@return cloud66.Page|nil page, string? message, function|cloud66.Error|nil show_or_err
+function methods:page(number, deadline)
+  local path, message, err = path_of(self, "/deployments")
+  if not path then
+    return nil, message, err
+  end
+  return self.api:get_page(path, options_of(self, { query = { page = number } }, deadline))
+end
+
+---The same, and every deployment on it has an id that can be read: for those who tell deployments apart by it.
+---@return cloud66.Page|nil page, string? message, function|cloud66.Error|nil show_or_err
+function methods:page_with_ids(number, deadline)
+  local page, message, show_or_err = self:page(number, deadline)
+  if not page then
+    return nil, message, show_or_err
+  end
+  for i, id in page:rows "id" do
+    if id == nil then
+      return errors.fail("decode", ("number %d of the deployments has an 'id' that is none"):format(i))
+    end
+  end
+  return page, nil, show_or_err
+end
+
+-- A function page -> whether all pages from here on must be older than `since`: a whole page is, and so far
+-- each deployment started no later than the one before it.
+local function all_older(since)
+  local last
+  local newest_first = true
+  return function(page)
+    local older = #page > 0
+    for _, started in page:rows("started_time") do
+      if started == nil or started >= since then
+        older = false
+      end
+      if started ~= nil then
+        newest_first = newest_first and (last == nil or started <= last)
+        last = started
+      end
+    end
+    return older and newest_first
+  end
+end
+
+---A function that fetches page after page: see pages.turner().
+---@param options { first?: integer, most?: integer, since?: number }  since: no page after the first that is older
+function methods:turner(options)
+  return pages.turner(function(number)
+    return self:page(number)
+  end, { first = options.first, most = options.most, enough = options.since and all_older(options.since) })
+end
+
+local function no_such_deployment(self, digits)
+  return ("stack '%s' has no deployment %s, or there is no such stack"):format(self.of.name, digits)
+end
+
+local function is_deployment(found, digits)
+  return found ~= nil and found.id ~= nil and args.id(found.id) == digits
+end
+
+-- The purpose of reading one deployment, which stays as it is once it has ended and is neither live nor head.
+local function purpose_of(self, digits)
+  local purpose = self.purpose
+  if not (purpose and purpose.reads) then
+    return purpose
+  end
+  return { reads = true, order = purpose.order, is_settled = function(got)
+    local page = got:page()
+    local found = page[1]
+    return #page == 1 and is_deployment(found, digits) and found.is_finished and found.is_live == false
+      and found.is_head == false
+  end }
+end
+
+---@param digits string  of args.id()
+---@param deadline? number
+---@return cloud66.Deployment|nil deployment, string? message, function|cloud66.Error|nil show_or_err
+function methods:deployment(digits, deadline)
+  local path, message, err = path_of(self, "/deployments/" .. digits)
+  if not path then
+    return nil, message, err
+  end
+  local page, show
+  page, message, show = self.api:get_page(path,
+    options_of(self, { hint = no_such_deployment(self, digits), purpose = purpose_of(self, digits) }, deadline))
+  if not page then
+    return nil, message, show
+  end
+  local found = page[1]
+  if #page ~= 1 or not is_deployment(found, digits) then
+    return errors.fail("protocol", ("deployment %s was asked for, the answer holds %s"):format(
+      digits, #page == 1 and show(tostring(found)) or #page .. " deployments"))
+  end
+  return found, nil, show
+end
+
+---Asks for a deployment. Sent once, whatever happens.
+---@param body table
+---@return table|nil response, string? message, cloud66.Error? err
+function methods:redeploy(body)
+  local path, message, err = path_of(self, "/deployments")
+  if not path then
+    return nil, message, err
+  end
+  return self.api:send("POST", path, options_of(self, { body = json.encode(body) }))
+end
+
+---Cancels a deployment that runs. Sent once, whatever happens.
+---@param digits string
+---@return table|nil response, string? message, cloud66.Error? err
+function methods:cancel(digits)
+  local path, message, err = path_of(self, "/deployments/" .. digits)
+  if not path then
+    return nil, message, err
+  end
+  return self.api:send("DELETE", path, options_of(self, { hint = no_such_deployment(self, digits) }))
+end
+
+local MOST_PAGES = 10 -- of actions, and of deployments, looking for one that began long ago
+
+-- The redactor of what comes from two responses.
+local function both(first, second)
+  if not first or first == second then
+    return second
+  end
+  return function(text)
+    return second(first(text))
+  end
+end
+
+---The stack's deployments, newest first, down to a page that is enough; each of them once, as it was read last: a list that
+---shifts meanwhile has one of them twice.
+---@param enough fun(page): boolean
+---@param deadline? number
+---@return cloud66.Deployment[]|nil list, cloud66.Page|string first_or_message, function|cloud66.Error|nil show_or_err
+---first: the first page; show: the redactor of all of it
+function methods:deployments_until(enough, deadline)
+  local list, places, first, shown = {}, {}, nil, nil
+  local ok, message, err = pages.each(pages.turner(function(number)
+    return self:page_with_ids(number, deadline)
+  end, { enough = enough }), function(page, show)
+    first, shown = first or page, both(shown, show)
+    for deployment in page:each() do
+      local place = places[deployment.id] or #list + 1
+      places[deployment.id], list[place] = place, deployment
+    end
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return list, first, shown
+end
+
+---The same down to the page that holds one which started before a time, or so many pages.
+---@param since number  Unix seconds
+---@param deadline? number
+---@return cloud66.Deployment[]|nil list, cloud66.Page|string first_or_message, function|cloud66.Error|nil show_or_err
+function methods:deployments_since(since, deadline)
+  local count = 0
+  return self:deployments_until(function(page)
+    count = count + 1
+    for _, started in page:rows "started_time" do
+      if started and started < since then
+        return true
+      end
+    end
+    return count == MOST_PAGES
+  end, deadline)
+end
+
+-- --- actions ---
+
+---One page of the stack's actions.
+---@param number integer
+---@param reference? string  only those that carry it, where the API knows of references
+---@param deadline? number
+---@return table|nil page, string? message, cloud66.Error? err  # a list with .next
+function methods:actions(number, reference, deadline)
+  local path, message, err = path_of(self, "/actions")
+  if not path then
+    return nil, message, err
+  end
+  local list, pagination, show = self.api:get_list(path,
+    options_of(self, { query = { page = number, user_reference = reference } }, deadline))
+  if not list then
+    return nil, pagination, show
+  end
+  return pages.of(list, pagination, show, "actions", action.of)
+end
+
+---@param digits string
+---@param deadline? number
+---@return cloud66.Action|nil action, string? message, cloud66.Error? err
+function methods:action(digits, deadline)
+  local path, message, err = path_of(self, "/actions/" .. digits)
+  if not path then
+    return nil, message, err
+  end
+  local fields, pagination, show = self.api:get_value(path, options_of(self, {
+    hint = ("stack '%s' has no action %s, or there is no such stack"):format(self.of.name, digits),
+  }, deadline))
+  if not fields then
+    return nil, pagination, show
+  end
+  local found, reason = action.of(fields, show)
+  if not found then
+    return errors.fail("decode", "the answer is " .. reason)
+  elseif args.id(found.id) ~= digits then
+    return errors.fail("protocol", ("action %s was asked for, the answer is action %s"):format(
+      digits, show(tostring(found.id))))
+  end
+  return found
+end
+
+-- Goes through the pages of actions; visit(action) returning true ends it. Whether it came to the end of the list, or was
+-- ended; or nil, message, err.
+local function each_action(self, reference, deadline, visit)
+  local last, is_ended = nil, false
+  local ok, message, err = pages.each(pages.turner(function(number)
+    return self:actions(number, reference, deadline)
+  end, { most = MOST_PAGES }), function(page)
+    last = page
+    for _, candidate in ipairs(page) do
+      is_ended = visit(candidate)
+      if is_ended then
+        return true
+      end
+    end
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return is_ended or not (last and last.next)
+end
+
+---The actions that carry a reference, newest first as the API gives them.
+---@param reference string
+---@param deadline? number
+---@return cloud66.Action[]|nil found, string? message, cloud66.Error? err
+function methods:actions_with(reference, deadline)
+  local found = {}
+  local complete, message, err = each_action(self, reference, deadline, function(candidate)
+    if candidate.user_reference == reference then
+      found[#found + 1] = candidate
+    end
+  end)
+  if complete == nil then
+    return nil, message, err
+  elseif not complete and #found == 0 then
+    return errors.fail("protocol", ("the API does not look for references, and none of the newest actions (%d pages) has "
+      .. "this one: whether there is one cannot be told"):format(MOST_PAGES))
+  end
+  return found
+end
+
+---The actions that began at a time or after it, and those before them that have not ended.
+---@param since number  Unix seconds
+---@param deadline? number
+---@return cloud66.Action[]|nil found, boolean|string complete_or_message, cloud66.Error? err
+function methods:actions_since(since, deadline)
+  local found = {}
+  local complete, message, err = each_action(self, nil, deadline, function(candidate)
+    found[#found + 1] = candidate
+    return candidate.is_finished and candidate.started_time and candidate.started_time < since
+      and candidate.finished_time < since
+  end)
+  if complete == nil then
+    return nil, message, err
+  end
+  return found, complete
+end
+
+-- --- views ---
+
+local function view(self, deadline, purpose)
+  return setmetatable({ api = self.api, uid = self.uid, of = self.of, deadline = deadline, purpose = purpose }, endpoint_mt)
+end
+
+---The same endpoint, with a deadline for everything that is asked of it.
+---@param deadline number  by host.now()
+function methods:by(deadline)
+  return view(self, math.min(self.deadline, deadline), self.purpose)
+end
+
+---The same for a few requests that have the time of one; the account's throttling, where that is waited for, takes longer.
+function methods:within_timeout()
+  local settings = self.api.settings
+  if settings.on_throttle == "wait" then
+    return self
+  end
+  return self:by(host.now() + settings.timeout.total)
+end
+
+---The same for what is only to be read: a stored response will do. What is asked one after another never goes back in time:
+---a page older than the one before it would hide what has moved down meanwhile.
+function methods:reading()
+  return view(self, self.deadline, { reads = true, order = { time = 0 } })
+end
+
+---The same for what is needed to change something: it may use what the budget reserves for that.
+function methods:changing()
+  return view(self, self.deadline, { for_change = true })
+end
+
+---@param api table   of api.new()
+---@param uid string
+function endpoint.new(api, uid)
+  return setmetatable({ api = api, uid = uid, of = { uid = uid }, deadline = math.huge, purpose = nil }, endpoint_mt)
+end
+
+return endpoint

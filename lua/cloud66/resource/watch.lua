@@ -1,0 +1,118 @@
+-- watch.lua: polls again and again, and gives out one event after another.
+
+local args = require "cloud66.base.args"
+local errors = require "cloud66.base.error"
+local poll_loop = require "cloud66.resource.poll_loop"
+local changes = require "cloud66.resource.changes"
+local host = require "cloud66.runtime.host"
+local tasks = require "cloud66.runtime.tasks"
+local estimate = require "cloud66.resource.estimate"
+
+local watch = {}
+
+local methods = {}
+local watch_mt = { __name = "cloud66.watch" }
+
+local STATE = {}
+
+function watch_mt.__index(_, name)
+  local method = methods[name]
+  if method == nil then
+    error(("a watch has no '%s': go through it with for, and store watch:cursor()"):format(tostring(name)), 2)
+  end
+  return method
+end
+
+function watch_mt.__newindex()
+  error("a watch is read-only", 2)
+end
+
+local function shown(event)
+  return { type = event.type, deployment = event.deployment, changed = event.changed }
+end
+
+-- What ended a pause, and the watch with it, though nobody said so.
+local EARLY = {
+  closed = "this client was closed",
+  exiting = "this nginx worker is to end (a reload?): watch again, with watch:cursor() as the cursor",
+}
+
+-- Another poll: true, or nil when the watch is over. What does not pass is raised, as a loop cannot return it.
+local function poll_again(state)
+  if state.polled then
+    local reason = state.patience:pause(state.pause)
+    if EARLY[reason] then
+      error(errors.new("aborted", EARLY[reason]), 0)
+    elseif reason then
+      return nil
+    end
+  end
+  state.polled = true
+  local events, cursor, more = changes.run(state.endpoint, state.cursor or nil, state.deadline)
+  local err
+  if events then
+    state.patience:reset()
+    state.events, state.at, state.cursor, state.durations = events, 1, cursor, more
+  else
+    err = more
+    if host.now() < state.deadline and state.patience:is_fatal(err) then
+      error(err, 0)
+    end
+  end
+  state.pause = state.patience:length(state.interval or estimate.interval(state.durations), err)
+  return true
+end
+
+function watch_mt.__call(self)
+  local state = rawget(self, STATE)
+  while not state.events[state.at] do
+    if not poll_again(state) then
+      return nil
+    end
+  end
+  state.at = state.at + 1
+  return shown(state.events[state.at - 1])
+end
+
+---Where the watch stands: a plain table to be stored, as JSON for instance. With it, another watch or poll begins after
+---the last event that was given out.
+---@return table|nil  nil before the first event
+function methods:cursor()
+  local state = rawget(self, STATE)
+  local cursor = state.cursor
+  if not cursor then
+    return nil
+  end
+  local untold = {}
+  for i = state.at, #state.events do
+    untold[#untold + 1] = state.events[i]
+  end
+  return changes.between(cursor, untold)
+end
+
+local OPTIONS = { interval = true, timeout = true, stop = true, cursor = true }
+
+---@param endpoint table  of endpoint.new()
+---@param options table?  the caller's
+---@param level integer   as in args.lua
+function watch.new(endpoint, options, level)
+  level = level + 1
+  options = args.options(options, OPTIONS, "option", level)
+  for _, name in ipairs { "interval", "timeout" } do
+    if options[name] ~= nil then
+      args.positive(options[name], "option '" .. name .. "'", level)
+    end
+  end
+  if options.stop ~= nil and type(options.stop) ~= "function" then
+    error(("option 'stop' must be a function, got %s"):format(type(options.stop)), level)
+  end
+  local cursor = changes.check_cursor(options.cursor, level)
+  local deadline = math.min(options.timeout and host.now() + options.timeout or math.huge, tasks.deadline())
+  return setmetatable({ [STATE] = {
+    endpoint = endpoint, cursor = cursor or false, deadline = deadline, interval = options.interval or false,
+    patience = poll_loop.new(endpoint.api, deadline, options.stop), events = {}, at = 1, polled = false, pause = 0,
+    durations = false,
+  } }, watch_mt)
+end
+
+return watch

@@ -1,0 +1,166 @@
+-- failover.lua: a store whose failures cost only the sharing.
+--
+-- Anybody's store: what it raises or gives that it should not is a failure. A command that failed is left alone for a
+-- while, all of them if it took long to fail. Of one outage there is one warning.
+
+local core = require "cloud66.core"
+local errors = require "cloud66.base.error"
+local hooks = require "cloud66.http.hooks"
+local host = require "cloud66.runtime.host"
+
+local failover = {}
+
+local methods = {}
+local shared_mt = { __name = "cloud66.shared", __index = methods }
+
+local REST = 2 -- seconds that a command which failed is left alone
+local SLOW = 0.05 -- seconds: one that took longer to fail would hold up each caller
+local TOO_SLOW = 2 -- seconds: so does one that succeeds, but only then; a request makes some ten calls
+
+local LARGEST = 2 ^ 53
+
+-- Whether a command gave what it should.
+local RIGHT = {}
+
+function RIGHT.get(value)
+  return value == false or type(value) == "string"
+end
+
+function RIGHT.set(value)
+  return value == true
+end
+
+function RIGHT.add(value)
+  return type(value) == "boolean"
+end
+
+function RIGHT.incr(value)
+  return type(value) == "number" and value % 1 == 0 and math.abs(value) <= LARGEST
+end
+
+-- What the process knows of each store: { failing = {command = true}, rests = {command = until when, by now()}, users, owed,
+-- flights, failures: see budget.lua, entries.lua, cache.lua; fallback, lone_mark }
+local states = setmetatable({}, { __mode = "k" })
+
+local function new_state()
+  return {
+    failing = {}, rests = {}, fallback = false, lone_mark = false,
+    users = { hour = false }, owed = {}, failures = {},
+    flights = setmetatable({}, { __mode = "v" }), -- one whose light thread was killed is nobody's
+  }
+end
+
+-- What a store raises may raise in its turn.
+local function text_of(message)
+  local ok, text = pcall(tostring, message)
+  return ok and text or "it raised what is no text"
+end
+
+local function fail(self, command, message, elapsed)
+  local state = self.state
+  local is_new = next(state.failing) == nil
+  local rest = host.now() + REST
+  state.failing[command], state.rests[command] = true, rest
+  if elapsed > SLOW then
+    for name in pairs(RIGHT) do
+      state.rests[name] = rest
+    end
+  end
+  if is_new then
+    hooks.call(self.on, "warning", { text = "the store fails, so that this process shares neither budget nor cache: "
+      .. errors.clean(text_of(message)) })
+  end
+end
+
+local function call(store, command, ...)
+  return store[command](store, ...)
+end
+
+-- What the command gives; nil where it failed, or is left alone for now.
+local function ask(self, command, ...)
+  local state, store = self.state, self.store
+  if (state.rests[command] or 0) > host.now() or host.is_nginx and host.is_starting() then
+    return nil
+  end
+  local before = core.monotonic()
+  local ok, value, message = pcall(call, store, command, ...)
+  local elapsed = core.monotonic() - before
+  if ok and RIGHT[command](value) then
+    if elapsed > TOO_SLOW then
+      fail(self, command, ("%s() took %.1f seconds"):format(command, elapsed), elapsed)
+      return value
+    end
+    state.failing[command] = nil
+    if next(state.failing) == nil then
+      state.fallback, state.lone_mark = false, false
+    end
+    return value
+  elseif not ok then
+    hooks.check_interrupt(value)
+    message = value
+  elseif value ~= nil or message == nil then
+    message = ("%s() gave %s"):format(command, type(value))
+  end
+  if not (host.is_nginx and host.problem()) then -- where nothing can wait, that is what fails
+    fail(self, command, message, elapsed)
+  end
+  return nil
+end
+
+---@param key string
+---@return string|false|nil value  false: there is none; nil: it cannot be told
+function methods:get(key)
+  return ask(self, "get", key)
+end
+
+---@param ttl number  seconds
+---@return true|nil
+function methods:set(key, value, ttl)
+  return ask(self, "set", key, value, ttl)
+end
+
+---@return boolean|nil  whether it was not there, and is now
+function methods:add(key, value, ttl)
+  return ask(self, "add", key, value, ttl)
+end
+
+---@return number|nil count
+function methods:incr(key, amount, ttl)
+  return ask(self, "incr", key, amount, ttl)
+end
+
+---Whether a command that was tried has failed, and not worked since.
+---@return boolean
+function methods:is_failing()
+  return next(self.state.failing) ~= nil
+end
+
+---A store of this process alone, for the time that this one fails.
+---@return table
+function methods:fallback()
+  local state = self.state
+  state.fallback = state.fallback or require("cloud66.sharing.store.memory").new()
+  return state.fallback
+end
+
+---The mark (see entries.lua) of what this process learns while it cannot tell which one holds.
+---@return string
+function methods:lone_mark()
+  local state = self.state
+  state.lone_mark = state.lone_mark or core.uuid()
+  return state.lone_mark
+end
+
+---@param store table  a store
+---@param on table     hooks
+---@return table
+function failover.of(store, on)
+  local state = states[store]
+  if not state then
+    state = new_state()
+    states[store] = state
+  end
+  return setmetatable({ store = store, state = state, on = on }, shared_mt)
+end
+
+return failover
