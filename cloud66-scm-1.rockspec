@@ -114,6 +114,7 @@ build = {
     ["cloud66.model.sequence"] = "lua/cloud66/model/sequence.lua",
     ["cloud66.model.stack_fields"] = "lua/cloud66/model/stack_fields.lua",
     ["cloud66.model.webhook"] = "lua/cloud66/model/webhook.lua",
+    ["cloud66.resource.actions"] = "lua/cloud66/resource/actions.lua",
     ["cloud66.resource.changes"] = "lua/cloud66/resource/changes.lua",
     ["cloud66.resource.endpoint"] = "lua/cloud66/resource/endpoint.lua",
     ["cloud66.resource.estimate"] = "lua/cloud66/resource/estimate.lua",

@@ -6,7 +6,6 @@ local api = require "cloud66.http.api"
 local args = require "cloud66.base.args"
 local criteria = require "cloud66.model.criteria"
 local errors = require "cloud66.base.error"
-local json = require "cloud66.base.json"
 local pages = require "cloud66.model.pages"
 local rate_limit = require "cloud66.http.rate_limit"
 local sequence = require "cloud66.model.sequence"
@@ -99,7 +98,7 @@ function methods:request(method, path, options)
   if options.query ~= nil then
     check_query(options.query, 2)
   end
-  local body = options.body ~= nil and json.encode(options.body) or nil
+  local body = options.body ~= nil and require("cloud66.base.json").encode(options.body) or nil
   local got, message, err = state_of(self).api:send(method, path,
     { query = options.query, body = body, read = read_any, purpose = { reads = true } })
   if not got then

@@ -2,7 +2,6 @@
 -- is loaded by the method that needs it.
 
 local core = require "cloud66.core"
-local action = require "cloud66.model.action"
 local args = require "cloud66.base.args"
 local criteria = require "cloud66.model.criteria"
 local endpoint = require "cloud66.resource.endpoint"
@@ -110,7 +109,7 @@ function stack.turner(api)
     return stack.new(api, fields.uid, fields, show)
   end
   return pages.turner(function(number)
-    local list, pagination, show_or_err = api:get_list("/stacks", { query = { page = number }, purpose = purpose })
+    local list, pagination, show_or_err = api:get_list(("/stacks?page=%d"):format(number), { purpose = purpose })
     if not list then
       return nil, pagination, show_or_err
     end
@@ -260,13 +259,12 @@ local ACTIONS_OPTIONS = { user_reference = true, page = true, max_pages = true }
 function methods:actions(options, ...)
   args.no_more("actions()", 1, select("#", ...) + 1)
   options = args.options(options, ACTIONS_OPTIONS, "option")
-  local reference = action.check_reference(options.user_reference, 2)
+  local reference = require("cloud66.model.action").check_reference(options.user_reference, 2)
   local first = options.page ~= nil and args.count(options.page, "option 'page'") or 1
   local most = options.max_pages ~= nil and args.count(options.max_pages, "option 'max_pages'") or nil
   local from = state_of(self).endpoint:reading()
-  local found = pages.items(pages.turner(function(number)
-    return from:actions(number, reference)
-  end, { first = first, most = most }))
+  local turner = require("cloud66.resource.actions").turner
+  local found = pages.items(turner(from, reference, nil, { first = first, most = most }))
   if not reference then
     return found
   end
@@ -279,7 +277,7 @@ end
 ---@return cloud66.Action|nil action, string? message, cloud66.Error? err
 function methods:action(id)
   local digits = args.id(id)
-  return state_of(self).endpoint:reading():action(digits)
+  return require("cloud66.resource.actions").get(state_of(self).endpoint:reading(), digits)
 end
 
 -- --- operations ---

@@ -1,5 +1,6 @@
 -- ensure.lua: makes a commit live: nothing if it is, joined if somebody deploys it already, deployed otherwise.
 
+local actions = require "cloud66.resource.actions"
 local args = require "cloud66.base.args"
 local deploy_options = require "cloud66.deploy.options"
 local errors = require "cloud66.base.error"
@@ -49,11 +50,11 @@ end
 -- What of the same commit an earlier ensure() asked for and has not ended: as redeploy() gives it; false; or nil, message,
 -- err.
 local function find_queued(endpoint, hash)
-  local actions, message, err = endpoint:actions_since(os.time() - LONGEST_QUEUE)
-  if not actions then
+  local list, message, err = actions.since(endpoint, os.time() - LONGEST_QUEUE)
+  if not list then
     return nil, message, err
   end
-  for _, action in ipairs(actions) do
+  for _, action in ipairs(list) do
     local asked = not action.is_finished and action.user_reference and action.user_reference:match(PREFIX_PATTERN)
     if asked and git.same(asked, hash) then
       return redeploy.joined({ endpoint = endpoint, reference = action.user_reference, body = { git_ref = asked } }, action)

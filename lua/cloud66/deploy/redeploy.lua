@@ -3,8 +3,10 @@
 -- https://developers.cloud66.com/#redeploy-a-stack
 
 local action = require "cloud66.model.action"
+local actions = require "cloud66.resource.actions"
 local date = require "cloud66.base.date"
 local errors = require "cloud66.base.error"
+local json = require "cloud66.base.json"
 local host = require "cloud66.runtime.host"
 local random = require "cloud66.base.random"
 local tasks = require "cloud66.runtime.tasks"
@@ -12,9 +14,9 @@ local wait = require "cloud66.runtime.wait"
 
 local redeploy = {}
 
-local function newest(actions)
+local function newest(list)
   local best
-  for _, candidate in ipairs(actions) do
+  for _, candidate in ipairs(list) do
     if not best or (candidate.started_time or 0) > (best.started_time or 0) then
       best = candidate
     end
@@ -92,7 +94,7 @@ local function settle(call, lost)
       break
     end
     wait.sleep(seconds)
-    local found, _, err = call.endpoint:actions_with(call.reference, latest)
+    local found, _, err = actions.with(call.endpoint, call.reference, latest)
     local fresh = {}
     for _, candidate in ipairs(found or {}) do
       if not call.known[tostring(candidate.id)] then
@@ -118,7 +120,7 @@ end
 
 -- The actions that carry the caller's own reference already: true, or a result to return instead of a request.
 local function look_before(call, reuse)
-  local found, message, err = call.endpoint:actions_with(call.reference)
+  local found, message, err = actions.with(call.endpoint, call.reference)
   if not found and (reuse or err.kind ~= "protocol") then
     return nil, message, err
   end
@@ -147,7 +149,7 @@ function redeploy.run(endpoint, options, body)
     call.reference = random.reference("lua-cloud66-")
   end
   body.user_reference = call.reference
-  local got, message, err = endpoint:redeploy(body)
+  local got, message, err = endpoint:redeploy(json.encode(body))
   if not got then
     if is_undone(err) then
       err.user_reference = call.reference

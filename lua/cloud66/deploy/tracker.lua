@@ -1,6 +1,7 @@
 -- tracker.lua: what is known of that which is waited for: its action, the deployment that the action made, how they stand.
 -- look() reads what is new.
 
+local actions = require "cloud66.resource.actions"
 local args = require "cloud66.base.args"
 local correlate = require "cloud66.deploy.correlate"
 local estimate = require "cloud66.resource.estimate"
@@ -36,10 +37,10 @@ end
 local function look_at_action(self)
   local found, message, err
   if self.action_id ~= nil then
-    found, message, err = self.endpoint:action(args.id(self.action_id), self.deadline)
+    found, message, err = actions.get(self.endpoint, args.id(self.action_id), self.deadline)
   elseif self.user_reference then
     local list
-    list, message, err = self.endpoint:actions_with(self.user_reference, self.deadline)
+    list, message, err = actions.with(self.endpoint, self.user_reference, self.deadline)
     found = list and newest_of(self, list)
     if list and not found then
       return true -- not there yet, or an API without references
@@ -77,7 +78,7 @@ local function choose(self, sought, possible)
   elseif #possible == 0 then
     return nil
   end
-  local others, complete, err = self.endpoint:actions_since(sought.started - SLACK, self.deadline)
+  local others, complete, err = actions.since(self.endpoint, sought.started - SLACK, self.deadline)
   if not others then
     return false, complete, err
   end

@@ -21,6 +21,7 @@ local exchange = require "cloud66.http.exchange"
 local follow = require "cloud66.http.follow"
 local host = require "cloud66.runtime.host"
 local redactor = require "cloud66.http.redactor"
+local responses = require "cloud66.http.response"
 local tasks = require "cloud66.runtime.tasks"
 local url = require "cloud66.base.url"
 
@@ -77,18 +78,6 @@ function methods:close()
   tasks.cancel(self)
 end
 
-local function read_page(got)
-  return got:page()
-end
-
-local function read_value(got)
-  return got:value()
-end
-
-local function read_list(got)
-  return got:list()
-end
-
 -- The value that a GET answers with, what else read() gave, and the response's redactor; or nil, message, err.
 local function get(self, path, options)
   local got, message, err = self:send("GET", path, options)
@@ -105,21 +94,21 @@ end
 ---@return userdata|nil page, string? message, function|cloud66.Error|nil show_or_err
 ---show: the redactor of the response, for what of the page goes into messages
 function methods:get_page(path, options)
-  options.read = read_page
+  options.read = responses.page
   return get(self, path, options)
 end
 
 ---GETs a path that answers with an object, wrapped in `response` or bare.
 ---@return table|nil value, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
 function methods:get_value(path, options)
-  options.read = read_value
+  options.read = responses.value
   return get(self, path, options)
 end
 
 ---GETs a path that answers with a list, wrapped in `response` or bare.
 ---@return table[]|nil list, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
 function methods:get_list(path, options)
-  options.read = read_list
+  options.read = responses.list
   return get(self, path, options)
 end
 

@@ -15,7 +15,7 @@ local SLICE = 1 -- seconds: how long the end of the client or of the process may
 -- Whether it slept so long: neither a closed client nor an nginx worker that is to end waits for another attempt.
 local function sleep(api, seconds)
   local wake = host.now() + seconds
-  while not api.closed and not host.is_exiting() do
+  while not api.closed and not wait.is_exiting() do
     local left = wake - host.now()
     if left <= 0 then
       return true

@@ -73,6 +73,7 @@ end
 ---@param transport fun(request: table): table|nil, string?, string?
 function exchange.transmit(api, transport)
   local settings, on = api.settings, api.settings.on
+  local source = credentials.source_name(settings)
   return function(call, deadline, sent)
     sent.at = host.now()
     local left = whole_centiseconds(deadline - sent.at)
@@ -97,7 +98,7 @@ function exchange.transmit(api, transport)
       return errors.fail("too_large", ("the response is larger than max_body, %d bytes"):format(settings.max_body),
         { request_id = sent.id })
     end
-    return responses.new(response, sent.show, credentials.source_name(settings), call.hint)
+    return responses.new(response, sent.show, source, call.hint)
   end
 end
 

@@ -196,4 +196,7 @@ function methods:list()
   return content_of(self, true)
 end
 
+-- The ways to read a body, for who asks for it.
+responses.page, responses.value, responses.list = methods.page, methods.value, methods.list
+
 return responses

@@ -5,11 +5,9 @@
 --
 -- What is read comes from the API, never from what is stored, but for reading().
 
-local action = require "cloud66.model.action"
 local args = require "cloud66.base.args"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
-local json = require "cloud66.base.json"
 local pages = require "cloud66.model.pages"
 local url = require "cloud66.base.url"
 
@@ -58,15 +56,34 @@ local function options_of(self, options, deadline)
   return options
 end
 
----The stack's own fields.
----@return table|nil fields, string? message, function|cloud66.Error|nil show_or_err
+---GETs a list below the stack's path.
+---@param rest string     the rest of the path
+---@param options table   of api:send(); taken over
+---@param deadline? number
+---@return table[]|nil list, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
 ---show: the redactor of the response, for what of it goes into messages; here and below
-function methods:fields()
-  local path, message, err = path_of(self, "")
+function methods:get_list(rest, options, deadline)
+  local path, message, err = path_of(self, rest)
   if not path then
     return nil, message, err
   end
-  local fields, pagination, show = self.api:get_value(path, options_of(self, {}))
+  return self.api:get_list(path, options_of(self, options, deadline))
+end
+
+---GETs an object below the stack's path.
+---@return table|nil value, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
+function methods:get_value(rest, options, deadline)
+  local path, message, err = path_of(self, rest)
+  if not path then
+    return nil, message, err
+  end
+  return self.api:get_value(path, options_of(self, options, deadline))
+end
+
+---The stack's own fields.
+---@return table|nil fields, string? message, function|cloud66.Error|nil show_or_err
+function methods:fields()
+  local fields, pagination, show = self:get_value("", {})
   if not fields then
     return nil, pagination, show
   elseif type(fields.uid) ~= "string" then
@@ -84,11 +101,11 @@ end
 ---@param deadline? number
 ---@return cloud66.Page|nil page, string? message, function|cloud66.Error|nil show_or_err
 function methods:page(number, deadline)
-  local path, message, err = path_of(self, "/deployments")
+  local path, message, err = path_of(self, ("/deployments?page=%d"):format(number))
   if not path then
     return nil, message, err
   end
-  return self.api:get_page(path, options_of(self, { query = { page = number } }, deadline))
+  return self.api:get_page(path, options_of(self, {}, deadline))
 end
 
 ---The same, and every deployment on it has an id that can be read: for those who tell deployments apart by it.
@@ -179,14 +196,14 @@ function methods:deployment(digits, deadline)
 end
 
 ---Asks for a deployment. Sent once, whatever happens.
----@param body table
+---@param body string  JSON
 ---@return table|nil response, string? message, cloud66.Error? err
 function methods:redeploy(body)
   local path, message, err = path_of(self, "/deployments")
   if not path then
     return nil, message, err
   end
-  return self.api:send("POST", path, options_of(self, { body = json.encode(body) }))
+  return self.api:send("POST", path, options_of(self, { body = body }))
 end
 
 ---Cancels a deployment that runs. Sent once, whatever happens.
@@ -200,7 +217,7 @@ function methods:cancel(digits)
   return self.api:send("DELETE", path, options_of(self, { hint = no_such_deployment(self, digits) }))
 end
 
-local MOST_PAGES = 10 -- of actions, and of deployments, looking for one that began long ago
+local MOST_PAGES = 10 -- looking for one that began long ago
 
 -- The redactor of what comes from two responses.
 local function both(first, second)
@@ -250,108 +267,6 @@ function methods:deployments_since(since, deadline)
     end
     return count == MOST_PAGES
   end, deadline)
-end
-
--- --- actions ---
-
----One page of the stack's actions.
----@param number integer
----@param reference? string  only those that carry it, where the API knows of references
----@param deadline? number
----@return table|nil page, string? message, cloud66.Error? err  # a list with .next
-function methods:actions(number, reference, deadline)
-  local path, message, err = path_of(self, "/actions")
-  if not path then
-    return nil, message, err
-  end
-  local list, pagination, show = self.api:get_list(path,
-    options_of(self, { query = { page = number, user_reference = reference } }, deadline))
-  if not list then
-    return nil, pagination, show
-  end
-  return pages.of(list, pagination, show, "actions", action.of)
-end
-
----@param digits string
----@param deadline? number
----@return cloud66.Action|nil action, string? message, cloud66.Error? err
-function methods:action(digits, deadline)
-  local path, message, err = path_of(self, "/actions/" .. digits)
-  if not path then
-    return nil, message, err
-  end
-  local fields, pagination, show = self.api:get_value(path, options_of(self, {
-    hint = ("stack '%s' has no action %s, or there is no such stack"):format(self.of.name, digits),
-  }, deadline))
-  if not fields then
-    return nil, pagination, show
-  end
-  local found, reason = action.of(fields, show)
-  if not found then
-    return errors.fail("decode", "the answer is " .. reason)
-  elseif args.id(found.id) ~= digits then
-    return errors.fail("protocol", ("action %s was asked for, the answer is action %s"):format(
-      digits, show(tostring(found.id))))
-  end
-  return found
-end
-
--- Goes through the pages of actions; visit(action) returning true ends it. Whether it came to the end of the list, or was
--- ended; or nil, message, err.
-local function each_action(self, reference, deadline, visit)
-  local last, is_ended = nil, false
-  local ok, message, err = pages.each(pages.turner(function(number)
-    return self:actions(number, reference, deadline)
-  end, { most = MOST_PAGES }), function(page)
-    last = page
-    for _, candidate in ipairs(page) do
-      is_ended = visit(candidate)
-      if is_ended then
-        return true
-      end
-    end
-  end)
-  if not ok then
-    return nil, message, err
-  end
-  return is_ended or not (last and last.next)
-end
-
----The actions that carry a reference, newest first as the API gives them.
----@param reference string
----@param deadline? number
----@return cloud66.Action[]|nil found, string? message, cloud66.Error? err
-function methods:actions_with(reference, deadline)
-  local found = {}
-  local complete, message, err = each_action(self, reference, deadline, function(candidate)
-    if candidate.user_reference == reference then
-      found[#found + 1] = candidate
-    end
-  end)
-  if complete == nil then
-    return nil, message, err
-  elseif not complete and #found == 0 then
-    return errors.fail("protocol", ("the API does not look for references, and none of the newest actions (%d pages) has "
-      .. "this one: whether there is one cannot be told"):format(MOST_PAGES))
-  end
-  return found
-end
-
----The actions that began at a time or after it, and those before them that have not ended.
----@param since number  Unix seconds
----@param deadline? number
----@return cloud66.Action[]|nil found, boolean|string complete_or_message, cloud66.Error? err
-function methods:actions_since(since, deadline)
-  local found = {}
-  local complete, message, err = each_action(self, nil, deadline, function(candidate)
-    found[#found + 1] = candidate
-    return candidate.is_finished and candidate.started_time and candidate.started_time < since
-      and candidate.finished_time < since
-  end)
-  if complete == nil then
-    return nil, message, err
-  end
-  return found, complete
 end
 
 -- --- views ---

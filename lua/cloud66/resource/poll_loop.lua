@@ -56,7 +56,7 @@ function methods:pause(seconds)
       return "stopped"
     elseif self.api.closed then
       return "closed"
-    elseif host.is_exiting() then
+    elseif wait.is_exiting() then
       return "exiting"
     end
     local left = wake - host.now()

@@ -53,25 +53,13 @@ function host.problem()
   return nginx and nginx.problem() or nil
 end
 
----Whether this process is to end soon: an nginx worker after a reload. What waits for long should give up.
----@return boolean
-function host.is_exiting()
-  return nginx ~= nil and nginx.is_exiting()
-end
-
----Lets time pass, without looking at anything.
----@param seconds number
-function host.pass(seconds)
+local function pass(seconds)
   host.way().sleep(seconds)
 end
 
----Seconds until a moment, no longer than an interrupt may wait.
----@param at number   by now(), as the next
----@param now number
----@return number
-function host.seconds_until(at, now)
-  return math.max(0, math.min(host.LONGEST_WAIT, at - now))
-end
+---Lets time pass, without looking at anything.
+---@type fun(seconds: number)
+host.pass = nginx and pass or core.sleep
 
 ---Runs fn once the caller goes on, where the host can do so.
 ---@param fn fun()

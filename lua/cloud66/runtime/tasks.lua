@@ -43,6 +43,9 @@ local CAN_YIELD = host.is_nginx or can_yield() -- nginx has LuaJIT, and may load
 ---Whether each() has several items in work at once.
 tasks.overlaps = CAN_YIELD
 
+---How many loops run in this process; with none, nothing can give way. (One whose light thread nginx has killed counts on.)
+tasks.loops = 0
+
 local function current()
   if host.is_nginx then
     return by_thread[running() or false] or false -- in no coroutine: while nginx starts
@@ -188,7 +191,10 @@ local function idle(loop, time, since)
       at = wait.at
     end
   end
-  local seconds = at and host.seconds_until(at, host.now()) or host.LONGEST_WAIT
+  local seconds = host.LONGEST_WAIT
+  if at then
+    seconds = math.max(0, math.min(seconds, at - host.now()))
+  end
   if engine then
     time.turn(engine, seconds, since)
   elseif polled then
@@ -226,8 +232,9 @@ end
 
 local function run(loop)
   local before = active
+  tasks.loops = tasks.loops + 1
   local ok, problem = pcall(turn, loop)
-  active = before
+  tasks.loops, active = tasks.loops - 1, before
   if not ok then
     stop_all(loop)
     error(problem, 0)

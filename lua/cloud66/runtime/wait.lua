@@ -4,13 +4,15 @@
 local host = require "cloud66.runtime.host"
 local tasks = require "cloud66.runtime.tasks"
 
+local nginx = host.is_nginx and require "cloud66.runtime.nginx" or nil
+
 local wait = {}
 
 -- Lets the engine work until the transfer is done, or is not wanted any more.
 local function block(engine, transfer, is_closed)
   local way = host.way()
   local since = way.clock()
-  while not (is_closed and is_closed()) and not transfer:done() do
+  while not transfer:done() and not (is_closed and is_closed()) do
     way.turn(engine, host.LONGEST_WAIT, since, transfer)
   end
   if way.learn then
@@ -23,7 +25,7 @@ end
 ---@param transfer userdata
 ---@param is_closed? fun(): boolean  whether to cancel it: asked now and then, where others may have their turn meanwhile
 function wait.await(engine, transfer, is_closed)
-  if tasks.give_way { transfer = transfer, engine = engine } then
+  if tasks.loops > 0 and tasks.give_way { transfer = transfer, engine = engine } then
     return
   end
   local ok, problem = pcall(block, engine, transfer, is_closed)
@@ -39,13 +41,13 @@ end
 ---@param owner? table  for tasks.cancel()
 function wait.sleep(seconds, owner)
   local at = host.now() + seconds
-  if tasks.give_way { at = at, owner = owner } then
+  if tasks.loops > 0 and tasks.give_way { at = at, owner = owner } then
     return
   end
-  local now = host.now()
-  while now < at do
-    host.pass(host.seconds_until(at, now))
-    now = host.now()
+  local left = seconds
+  while left > 0 do
+    host.pass(math.min(left, host.LONGEST_WAIT))
+    left = at - host.now()
   end
 end
 
@@ -57,6 +59,12 @@ end
 ---@return boolean
 function wait.in_map(ready, attach, detach)
   return tasks.give_way { ready = ready, polled = true, attach = attach, detach = detach }
+end
+
+---Whether this process is to end soon: an nginx worker after a reload. Who waits for long asks between pauses, and gives up.
+---@return boolean
+function wait.is_exiting()
+  return nginx ~= nil and nginx.is_exiting()
 end
 
 ---Whether others have their turn while this code sleeps: what another caller in this process does may be waited for.

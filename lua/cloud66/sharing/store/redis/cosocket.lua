@@ -2,8 +2,9 @@
 -- come from the worker's pool, and go back to it when all is well.
 
 local core = require "cloud66.core"
-local random = require "cloud66.base.random"
 local guard = require "cloud66.sharing.store.redis.guard"
+local host = require "cloud66.runtime.host"
+local random = require "cloud66.base.random"
 
 local cosocket = {}
 
@@ -52,7 +53,7 @@ end
 ---@return function       ask(command, ...)
 function cosocket.new(settings, level)
   local redis = library(level + 1)
-  local host = settings.host:find(":", 1, true) and "[" .. settings.host .. "]" or settings.host
+  local address = settings.host:find(":", 1, true) and "[" .. settings.host .. "]" or settings.host
   local pool = { pool = pool_of(settings), pool_size = settings.pool }
 
   local function open()
@@ -71,7 +72,7 @@ function cosocket.new(settings, level)
     if settings.path then
       ok, problem = client:connect("unix:" .. settings.path, pool)
     else
-      ok, problem = client:connect(host, settings.port, pool)
+      ok, problem = client:connect(address, settings.port, pool)
     end
     if not ok then
       return nil, tostring(problem)

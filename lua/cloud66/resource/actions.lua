@@ -1,0 +1,114 @@
+-- actions.lua: a stack's actions: one page of them, one of them, those that carry a reference, those since a time.
+--
+-- https://developers.cloud66.com/#stack-actions
+
+local action = require "cloud66.model.action"
+local args = require "cloud66.base.args"
+local errors = require "cloud66.base.error"
+local pages = require "cloud66.model.pages"
+
+local actions = {}
+
+---One page of the stack's actions.
+---@param endpoint table     of endpoint.new(), here and below
+---@param number integer
+---@param reference? string  only those that carry it, where the API knows of references
+---@param deadline? number   by host.now()
+---@return table|nil page, string? message, function|cloud66.Error|nil show_or_err  # a list with .next
+function actions.page(endpoint, number, reference, deadline)
+  local list, pagination, show_or_err = endpoint:get_list("/actions",
+    { query = { page = number, user_reference = reference } }, deadline)
+  if not list then
+    return nil, pagination, show_or_err
+  end
+  return pages.of(list, pagination, show_or_err, "actions", action.of)
+end
+
+---The same, page after page: see pages.turner().
+---@param options { first?: integer, most?: integer }
+function actions.turner(endpoint, reference, deadline, options)
+  return pages.turner(function(number)
+    return actions.page(endpoint, number, reference, deadline)
+  end, options)
+end
+
+---@param digits string  of args.id()
+---@param deadline? number
+---@return cloud66.Action|nil action, string? message, cloud66.Error? err
+function actions.get(endpoint, digits, deadline)
+  local fields, pagination, show_or_err = endpoint:get_value("/actions/" .. digits, {
+    hint = ("stack '%s' has no action %s, or there is no such stack"):format(endpoint:name(), digits),
+  }, deadline)
+  if not fields then
+    return nil, pagination, show_or_err
+  end
+  local found, reason = action.of(fields, show_or_err)
+  if not found then
+    return errors.fail("decode", "the answer is " .. reason)
+  elseif args.id(found.id) ~= digits then
+    return errors.fail("protocol", ("action %s was asked for, the answer is action %s"):format(
+      digits, show_or_err(tostring(found.id))))
+  end
+  return found
+end
+
+local MOST_PAGES = 10 -- looking for those that began long ago
+
+-- Goes through the pages of actions; visit(action) returning true ends it. Whether it came to the end of the list, or was
+-- ended; or nil, message, err.
+local function each_action(endpoint, reference, deadline, visit)
+  local last, is_ended = nil, false
+  local next_page = actions.turner(endpoint, reference, deadline, { most = MOST_PAGES })
+  local ok, message, err = pages.each(next_page, function(page)
+    last = page
+    for _, candidate in ipairs(page) do
+      is_ended = visit(candidate)
+      if is_ended then
+        return true
+      end
+    end
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return is_ended or not (last and last.next)
+end
+
+---The actions that carry a reference, newest first as the API gives them.
+---@param reference string
+---@param deadline? number
+---@return cloud66.Action[]|nil found, string? message, cloud66.Error? err
+function actions.with(endpoint, reference, deadline)
+  local found = {}
+  local complete, message, err = each_action(endpoint, reference, deadline, function(candidate)
+    if candidate.user_reference == reference then
+      found[#found + 1] = candidate
+    end
+  end)
+  if complete == nil then
+    return nil, message, err
+  elseif not complete and #found == 0 then
+    return errors.fail("protocol", ("the API does not look for references, and none of the newest actions (%d pages) has "
+      .. "this one: whether there is one cannot be told"):format(MOST_PAGES))
+  end
+  return found
+end
+
+---The actions that began at a time or after it, and those before them that have not ended.
+---@param since number  Unix seconds
+---@param deadline? number
+---@return cloud66.Action[]|nil found, boolean|string complete_or_message, cloud66.Error? err
+function actions.since(endpoint, since, deadline)
+  local found = {}
+  local complete, message, err = each_action(endpoint, nil, deadline, function(candidate)
+    found[#found + 1] = candidate
+    return candidate.is_finished and candidate.started_time and candidate.started_time < since
+      and candidate.finished_time < since
+  end)
+  if complete == nil then
+    return nil, message, err
+  end
+  return found, complete
+end
+
+return actions
