@@ -1,46 +1,12 @@
--- The layers of the house: what a file may know of the others. A C file includes what is in its folder or in one below it
--- (spec/support/layers.lua). Lua files stand in one order, and each requires only what stands before it.
+-- The layers of the house: what a file may know of the others, by the folder it is in, and no file of itself by way of
+-- others. The tables are in spec/support/layers.lua for C, and in spec/support/lua_layers.lua.
 local host = require "spec.support.host"
 local layers = require "spec.support.layers"
+local lua_layers = require "spec.support.lua_layers"
 local tree = require "spec.support.tree"
 
--- A new file goes below all that it requires and above all that require it.
-local lua_order = {
-  -- plain functions
-  "cloud66.nginx",
-  "cloud66.error", "cloud66.url", "cloud66.check", "cloud66.names", "cloud66.hooks", "cloud66.retry",
-  "cloud66.commit", "cloud66.calendar", "cloud66.encode", "cloud66.reply", "cloud66.recovery", "cloud66.limits",
-  -- waiting, and where state is kept
-  "cloud66.scheduler", "cloud66.patience", "cloud66.kept",
-  "cloud66.store.arguments", "cloud66.store.expiry", "cloud66.store.memory", "cloud66.store.shared_dict",
-  "cloud66.store.redis.guard", "cloud66.store.redis.blocking", "cloud66.store.redis.cosocket", "cloud66.store.redis",
-  "cloud66.store",
-  -- requests
-  "cloud66.transport.curl", "cloud66.transport.resty",
-  "cloud66.config", "cloud66.budget", "cloud66.cache", "cloud66.shared", "cloud66.request",
-  -- answers
-  "cloud66.criteria", "cloud66.sequence", "cloud66.action", "cloud66.endpoint", "cloud66.webhook", "cloud66.stats",
-  -- what is done with one stack
-  "cloud66.usual", "cloud66.live", "cloud66.match", "cloud66.wait", "cloud66.cancel", "cloud66.redeploy",
-  "cloud66.ensure", "cloud66.poll", "cloud66.watch", "cloud66.stack",
-  -- many stacks
-  "cloud66.map", "cloud66.merge", "cloud66.client",
-  -- the face
-  "cloud66",
-}
-
--- What is not in lua/, and who may require it.
-local not_ours = {
-  ["cjson"] = { ["cloud66"] = true, ["cloud66.encode"] = true },
-  ["cloud66.core"] = true,
-  ["cloud66.curl"] = { ["cloud66.transport.curl"] = true },
-}
-
--- These also try clients of Redis that the user may have installed, one name after the other.
-local tries_others = { ["cloud66.store.redis.blocking"] = true, ["cloud66.store.redis.cosocket"] = true }
-
 -- These run inside nginx alone, and find the rest of it there.
-local inside_nginx = { ["cloud66.transport.resty"] = true, ["cloud66.store.redis.cosocket"] = true }
+local inside_nginx = { ["cloud66.transport.resty"] = true, ["cloud66.sharing.store.redis.cosocket"] = true }
 
 -- The globals of all Luas; a file asks for those of some (`rawget(_G, "jit")`, `table.unpack or _G.unpack`).
 local lua_globals = {}
@@ -198,59 +164,97 @@ describe("a C module", function()
   end
 end)
 
--- The modules that a file requires, now or later.
-local function required(path)
-  local text, strings = tree.without_lua_strings(tree.read(path))
-  local names, unknown = {}, nil
-  local function take(argument)
-    local before = #names
-    for number in argument:gmatch "\1(%d+)\1" do
-      names[#names + 1] = strings[tonumber(number)]
-    end
-    unknown = unknown or #names == before
-    return ""
-  end
-  local rest = text:gsub("%f[%w_]pcall%s*%(%s*require%s*,([^)]*)%)", take)
-    :gsub("%f[%w_]require%s*(%b())", take):gsub("%f[%w_]require%s*(\1%d+\1)", take)
-  unknown = unknown or rest:find "%f[%w_]require%f[^%w_]"
-  assert(not unknown or tries_others[tree.module_of(path)], path .. " requires what only running it can tell")
-  return names
-end
-
 describe("a Lua file", function()
-  local place = {}
-  for i, name in ipairs(lua_order) do
-    assert(not place[name], name .. " stands twice in the order")
-    place[name] = i
-  end
+  local copy
 
-  it("has its place in the order above", function()
-    local there = {}
-    for _, path in ipairs(lua_files) do
-      there[tree.module_of(path)] = true
-      assert.is_number(place[tree.module_of(path)], path .. " is not in the order")
-    end
-    for _, name in ipairs(lua_order) do
-      assert.is_true(there[name], name .. " stands in the order, and is not in lua/")
-    end
+  before_each(function()
+    copy = host.directory()
+    tree.output(("cp -r lua '%s/'"):format(copy))
   end)
 
-  it("requires only what stands before it", function()
-    local count = 0
-    for _, path in ipairs(lua_files) do
-      local name = tree.module_of(path)
-      for _, other in ipairs(required(path)) do
-        count = count + 1
-        local allowed = not_ours[other]
-        if allowed ~= nil then
-          assert.is_true(allowed == true or allowed[name] == true, name .. " requires " .. other)
-        else
-          assert.is_number(place[other], name .. " requires " .. other .. ", which is not in the order")
-          assert.is_true(place[other] < place[name], name .. " requires " .. other .. ", which stands after it")
-        end
+  after_each(function()
+    host.remove(copy)
+  end)
+
+  -- Puts a line at the end of a file of the copy, before what it returns; or writes the file.
+  local function plant(path, line)
+    path = copy .. "/lua/" .. path
+    local text = host.read(path)
+    host.write(path, text and text:gsub("\nreturn [^\n]*\n$", "\n" .. line:gsub("%%", "%%%%") .. "%0") or line)
+  end
+
+  local function named(pattern)
+    local problems = lua_layers.problems(copy)
+    for _, problem in ipairs(problems) do
+      if problem:find(pattern) then
+        return
       end
     end
-    assert.is_true(count > 100)
+    error(("nothing says %q, but: %s"):format(pattern, table.concat(problems, "; ")), 2)
+  end
+
+  it("requires nothing but what its folder may, in no circle", function()
+    local problems, requires = lua_layers.problems "."
+    assert.same({}, problems)
+    assert.is_true(requires > 200)
+    assert.same({}, (lua_layers.problems(copy)))
+  end)
+
+  it("is told when it requires a folder that its own may not", function()
+    plant("cloud66/http/api.lua", 'local curl = require "cloud66.transport.curl"')
+    plant("cloud66/base/url.lua", 'local host = require("cloud66.runtime.host")')
+    plant("cloud66/model/action.lua", 'local function later() return pcall(require, "cloud66.http.hooks") end')
+    plant("cloud66/resource/find.lua", 'local api = require "cloud66.http.api"')
+    named "^http/api requires transport/curl: http may require base, runtime alone$"
+    named "^base/url requires runtime/host: base may require nothing of the others$"
+    named "^model/action requires http/hooks: model may require base alone$"
+    named "^resource/find requires http/api: resource may require base, http/backoff, model, runtime alone$"
+  end)
+
+  it("is told of an optional part that is required from elsewhere", function()
+    plant("cloud66/resource/endpoint.lua", 'local wait = require "cloud66.deploy.wait"')
+    plant("cloud66/resource/find.lua", 'local watch = require "cloud66.resource.watch"')
+    plant("cloud66/model/criteria.lua", 'local webhook = require "cloud66.model.webhook"')
+    plant("cloud66/fleet/map.lua", 'local stats = require "cloud66.history.stats"')
+    plant("cloud66/http/exchange.lua", 'local cache = require "cloud66.sharing.cache"')
+    named "^resource/endpoint requires deploy/wait, an optional part: that is for cloud66, client, stack and the part itself$"
+    named "^resource/find requires resource/watch, an optional part"
+    named "^model/criteria requires model/webhook, an optional part"
+    named "^fleet/map requires history/stats, an optional part"
+    named "^http/exchange requires sharing/cache, an optional part"
+  end)
+
+  it("is told of an optional part that is loaded before it is used", function()
+    plant("cloud66/client.lua", 'local merge = require "cloud66.fleet.merge"')
+    named "^client requires fleet/merge when it is loaded, which is for its first use$"
+  end)
+
+  it("is told of a circle, also inside of its folder", function()
+    plant("cloud66/http/rate_limit.lua", 'local exchange = require "cloud66.http.exchange"')
+    plant("cloud66/http/hooks.lua", 'local function later() return require "cloud66.http.attempts" end')
+    named "^circle: http/attempts %-> http/hooks %-> http/attempts$"
+    plant("cloud66/deploy/outcome.lua", 'local wait = require "cloud66.deploy.wait"')
+    named "^circle: deploy/outcome %-> deploy/wait %-> deploy/tracker %-> deploy/outcome$"
+  end)
+
+  it("is told of what is shared, in http", function()
+    plant("cloud66/http/api.lua", "local budget")
+    plant("cloud66/http/follow.lua", 'local name = "cached"')
+    named "^http/api names 'budget'"
+    named "^http/follow names 'cache'"
+  end)
+
+  it("is told of what is not there, what nobody can tell, and what is not for it", function()
+    plant("cloud66/model/pages.lua", 'local other = require "cloud66.model.nothing"')
+    plant("cloud66/base/git.lua", "local function later(name) return require(name) end")
+    plant("cloud66/base/url.lua", 'local cjson = require "cjson"')
+    plant("cloud66/model/criteria.lua", 'local curl = require "cloud66.curl"')
+    plant("cloud66/odd.lua", "return {}")
+    named "^model/pages requires model/nothing, which is not in lua/$"
+    named "^base/git requires what only running it can tell$"
+    named "^base/url requires cjson$"
+    named "^model/criteria requires cloud66.curl$"
+    named "^odd is in none of the folders$"
   end)
 
   it("sets no global, and reads those alone that every Lua has", function()
