@@ -108,6 +108,7 @@ end
 
 -- Before nginx has workers: they share what is loaded now, and none of them has to read it while it serves somebody.
 if host.is_starting() then
+  require "cloud66.base.json"
   require "cloud66.deploy.cancel"
   require "cloud66.deploy.ensure"
   require "cloud66.fleet.map"
@@ -117,6 +118,7 @@ if host.is_starting() then
   require "cloud66.resource.watch"
   require "cloud66.sharing.layers"
   require "cloud66.sharing.options"
+  require "cloud66.sharing.store.memory"
 end
 
 -- Stores, to be shared by clients and processes, as cloud66.store: store.memory{...}, store.shared_dict(name),

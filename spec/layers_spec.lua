@@ -17,6 +17,35 @@ end
 
 local lua_files = tree.files("lua", ".lua")
 
+describe("the map of the house in CONTRIBUTING.md", function()
+  -- The rows of a table: name -> {what it may know = true}, and how many there are.
+  local function rows_of(head)
+    local rows, count = {}, 0
+    local text = tree.read "CONTRIBUTING.md"
+    local _, last = text:find("\n| " .. head .. " |[^\n]*\n|[- |]*\n")
+    for line in text:sub(last + 1):gmatch "([^\n]*)\n" do
+      local name, known = line:match "^| `([%w_]+)`%*? |.*|([^|]*)|$"
+      if not name then
+        break
+      end
+      rows[name], count = {}, count + 1
+      for other in known:gmatch "[%w_/]+" do
+        rows[name][other] = true
+      end
+    end
+    return rows, count
+  end
+
+  it("says of each folder what the checks below go by", function()
+    local rows, count = rows_of "folder of `src/`"
+    assert.same(layers.C_FOLDERS, rows)
+    assert.equal(5, count)
+    rows, count = rows_of "folder of `lua/cloud66/`"
+    assert.same(lua_layers.FOLDERS, rows)
+    assert.equal(13, count)
+  end)
+end)
+
 describe("a circle", function()
   local function texts(edges)
     local list = {}

@@ -446,6 +446,47 @@ describe("a client made while nginx starts", function()
   end)
 end)
 
+describe("the library, loaded while nginx starts,", function()
+  it("is there as a whole in each worker: none reads a file of it while it serves somebody", function()
+    local list = [[
+      local names = {}
+      for name in pairs(package.loaded) do
+        names[#names + 1] = name:match "^cloud66%..*"
+      end
+      table.sort(names)
+      return names
+    ]]
+    local use = [[
+      local arg = ...
+      local cloud66 = require "cloud66"
+      local client = connect(arg.url)
+      local stack = client:stack(arg.stack)
+      assert(stack:wait(arg.id))
+      assert(stack:poll())
+      stack:watch()
+      assert(stack:live())
+      assert(stack:actions():collect())
+      stack:redeploy { git_ref = "main", user_reference = "once" }
+      stack:ensure(("ab"):rep(20), { timeout = 0.01 })
+      stack:cancel(arg.id)
+      assert(client:map({ 1 }, tostring))
+      assert(client:deployments({ arg.stack }):take(1):count())
+      assert(cloud66.stats({}))
+      cloud66.webhook "{}"
+      assert(client:with { budget = 100, cache = {} }:stack(arg.stack):page(1))
+    ]]
+    start()
+    run(ASK, latest()) -- and with it the way to the network, which may be another one
+    local before = run(list)
+    local d = fake.data.deployments("staging")[1]
+    run(use, { url = fake.url { world = fake.world().name, queue = 600 }, stack = fake.stacks.staging, id = d.id })
+    local after = run(list)
+    stop()
+    assert.is_true(#before > 50)
+    assert.same(before, after)
+  end)
+end)
+
 describe("lua_code_cache off", function()
   it("makes an engine per request, and leaves none behind", function()
     start { http = "lua_code_cache off;" }

@@ -79,13 +79,15 @@ end
 -- --- C ---
 
 -- The folders of src/, and which others each may include. Includes name the folder: "json/json.h".
-local c_folders = {
+layers.C_FOLDERS = {
   base = {},
   json = { base = true },
   deployment = { base = true, json = true },
   http = { base = true },
   lua = { base = true, json = true, deployment = true, http = true },
 }
+
+local c_folders = layers.C_FOLDERS
 
 local libc = {}
 for name in ([[errno fcntl float inttypes langinfo limits locale math pthread signal stdbool stddef stdint stdio stdlib string

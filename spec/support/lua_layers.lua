@@ -15,7 +15,7 @@ end
 
 -- The folders of lua/cloud66/, and what of the others each may require: a whole folder, or one module of it. Any file may
 -- require its own folder's, and cloud66.core. The files beside the folders are rows, too.
-local FOLDERS = {
+lua_layers.FOLDERS = {
   base = set "",
   runtime = set "base",
   transport = set "base runtime",
@@ -30,6 +30,8 @@ local FOLDERS = {
   client = set "base transport http model fleet sharing stack",
   cloud66 = set "base runtime model resource deploy fleet history sharing client",
 }
+
+local FOLDERS = lua_layers.FOLDERS
 
 -- What a script that lists pages does without: folders, and modules of others. Loaded on first use, by these files alone.
 local OPTIONAL = set "deploy fleet history sharing resource/watch model/webhook"
