@@ -268,9 +268,10 @@ describe("a Lua file", function()
 
   it("is told of what is shared, in http", function()
     plant("cloud66/http/api.lua", "local budget")
-    plant("cloud66/http/follow.lua", 'local name = "cached"')
+    plant("cloud66/http/follow.lua", 'local name = "cached" -- or in a store')
     named "^http/api names 'budget'"
     named "^http/follow names 'cache'"
+    named "^http/follow names 'store'"
   end)
 
   it("is told of what is not there, what nobody can tell, and what is not for it", function()

@@ -166,7 +166,7 @@ function lua_layers.problems(root)
         table.insert(edges[unit], other)
       end
     end
-    check_words(problems, unit, text .. table.concat(strings, "\n"))
+    check_words(problems, unit, source)
   end
   for _, circle in ipairs(layers.circles(edges)) do
     add(problems, "circle: %s", layers.circle_text(circle))

@@ -59,7 +59,7 @@ end
 local PROBE = {}
 
 ---Hands a call options that cannot be, and gives the names that it would have taken, and where it looks at them
----("lua/cloud66/wait.lua:32").
+---("lua/cloud66/deploy/options.lua:155").
 ---@param fn fun(options: table)
 ---@return table<string, any> names, string place
 function registered.options(fn)

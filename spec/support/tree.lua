@@ -34,7 +34,7 @@ function tree.files(folder, suffix)
   return paths
 end
 
--- lua/cloud66/store/memory.lua -> cloud66.store.memory
+-- lua/cloud66/http/api.lua -> cloud66.http.api
 function tree.module_of(path)
   return (path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/", "."))
 end

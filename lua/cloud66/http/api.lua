@@ -32,21 +32,20 @@ local api_mt = { __name = "cloud66.api", __index = methods }
 
 ---What is answered once the client is closed.
 ---@return nil, string message, cloud66.Error err
-function api.aborted()
+function methods.aborted()
   return errors.fail("aborted", "this client was closed", { unsent = true })
 end
-methods.aborted = api.aborted
 
 ---Sends a request, again where that may help, and checks its status.
 ---@param method string
 ---@param path string    below base_url, encoded, beginning with a slash
----@param options { query?: table, body?: string, hint?: string, read: function, deadline?: number, purpose?: table }
----hint: what a 404 means here; read(response) -> what was asked for, or nil, message, err; deadline: by host.now(); purpose:
+---@param options { query?: table, body?: string, hint?: string, read?: function, deadline?: number, purpose?: table }
+---hint: what a 404 means here; read(response), for a GET -> what was asked for, or nil, message, err; deadline: by host.now(); purpose:
 ---what it is asked for, which is for the layers of sharing/ alone
 ---@return table|nil response, string? message, cloud66.Error? err
 function methods:send(method, path, options)
   if self.closed then
-    return api.aborted()
+    return self.aborted()
   end
   local got, message, err = self.layers {
     method = method,
@@ -61,6 +60,7 @@ function methods:send(method, path, options)
     before = nil, -- the error of the attempt before
     token = false, -- of the next request, where a layer has asked for it already
     renewed = false, -- the token, after a 401
+    in_background = false, -- nobody waits for it, nor throttle() above
   }
   return got, message, err
 end

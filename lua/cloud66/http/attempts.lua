@@ -78,8 +78,9 @@ end
 ---@param send function  the layer below: call, deadline -> the same
 function attempts.retry(api, send)
   local settings = api.settings
-  local total, waits = settings.timeout.total, settings.on_throttle == "wait"
+  local total, throttles_wait = settings.timeout.total, settings.on_throttle == "wait"
   return function(call)
+    local waits = throttles_wait and not call.in_background
     local deadline = math.min(call.started + total, tasks.deadline(), call.latest)
     local failures, before, last = 0, call.before, nil
     while not api.closed do

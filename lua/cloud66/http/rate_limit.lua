@@ -67,8 +67,6 @@ end
 ---@field used integer
 ---@field reset_at number    Unix seconds: the next full hour, unless the server named another time
 ---@field counted boolean    the server did not say: only our own requests are counted
----@field kept? integer       of these, for what changes something (with option `store` or `budget`)
----@field shared? boolean     counted in the store: false while it fails
 
 ---@param now number  Unix seconds
 ---@return cloud66.Limits

@@ -274,7 +274,7 @@ local function give_stale(self, want, answer, fetch)
     return given(want, newer, "fresh")
   end
   local started = host.background(function()
-    want.call.started = host.now()
+    want.call.started, want.call.in_background = host.now(), true
     refresh(self, want, fetch, lock)
   end)
   if started then
