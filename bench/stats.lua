@@ -5,7 +5,7 @@
 
 local cloud66 = require "cloud66"
 local pages = require "pages"
-local sequence = require "cloud66.model.sequence"
+local items = require("cloud66.model.pages").items
 
 local ROUNDS = tonumber(os.getenv "C66_BENCH_ROUNDS") or 7
 local SIZE, FEW, MANY = 30, 10000, 100000
@@ -20,10 +20,10 @@ end
 
 local function history(list)
   local i = 0
-  return sequence.pages(function()
+  return items(function()
     i = i + 1
     return list[i]
-  end, function() end) -- the generated ids are not unique, and all are to be counted
+  end, nil, function() end) -- the generated ids are not unique, and all are to be counted
 end
 
 local function collect()

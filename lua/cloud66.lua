@@ -119,6 +119,8 @@ if host.is_starting() then
   require "cloud66.sharing.layers"
   require "cloud66.sharing.options"
   require "cloud66.sharing.store.memory"
+  require "cloud66.sharing.store.shared_dict"
+  require "cloud66.transport.curl"
 end
 
 -- Stores, to be shared by clients and processes, as cloud66.store: store.memory{...}, store.shared_dict(name),

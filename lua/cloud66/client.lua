@@ -128,7 +128,7 @@ end
 ---@return cloud66.Sequence
 function methods:stacks(wanted)
   local matches = wanted ~= nil and criteria.compile(stacks.schema, wanted)
-  local found = pages.items(stacks.turner(state_of(self).api), stacks.schema, stacks.uid_of)
+  local found = pages.items(stacks.list_turner(state_of(self).api), stacks.schema, stacks.uid_of)
   return matches and sequence.filter(found, matches) or found
 end
 

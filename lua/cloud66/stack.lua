@@ -100,7 +100,7 @@ end
 ---The stacks that a token sees, one page after another: see pages.turner().
 ---@param api table  of api.new()
 ---@return function
-function stack.turner(api)
+function stack.list_turner(api)
   local purpose = { reads = true, order = { time = 0 } } -- one for all pages
   local function make(fields, show)
     if type(fields) ~= "table" or type(fields.uid) ~= "string" then
@@ -391,9 +391,9 @@ function methods:eta(deployment)
     if not page then
       return nil, message, show_or_err
     end
-    state.durations, state.durations_read, state.show = estimate.durations(page), now, show_or_err
+    state.durations, state.durations_read, state.durations_show = estimate.durations(page), now, show_or_err
   end
-  return estimate.eta(deployment, state.durations, now, state.show)
+  return estimate.eta(deployment, state.durations, now, state.durations_show)
 end
 
 return stack

@@ -28,7 +28,7 @@ lua_layers.FOLDERS = {
   sharing = set "base runtime http/credentials http/response http/rate_limit http/hooks",
   stack = set "base model resource deploy",
   client = set "base transport http model fleet sharing stack",
-  cloud66 = set "base runtime model resource deploy fleet history sharing client",
+  cloud66 = set "base runtime transport model resource deploy fleet history sharing client",
 }
 
 local FOLDERS = lua_layers.FOLDERS

@@ -12,8 +12,8 @@
 --   transmit    hands it to the transport                           exchange.lua
 --
 -- Those in brackets are there only where a client shares something with others: they are handed in, see sharing/layers.lua.
--- A layer is a function call -> response, or nil, message, err. What it has to remember is its own. From retry on it is
--- also given a deadline, by host.now(), which no layer below makes later than its caller allows.
+-- A layer is a function call -> response, or nil, message, err. What it has to remember for longer than one way down stands in
+-- the call, with the file that it belongs to.
 
 local attempts = require "cloud66.http.attempts"
 local errors = require "cloud66.base.error"
@@ -47,20 +47,20 @@ function methods:send(method, path, options)
   if self.closed then
     return self.aborted()
   end
-  local got, message, err = self.layers {
+  local got, message, err = self.perform {
     method = method,
     address = self.settings.base_url .. path .. (options.query and url.query(options.query) or ""),
     body = options.body,
     hint = options.hint,
     read = options.read,
     purpose = options.purpose,
-    started = host.now(), -- what others take of the call's time is added to it
-    latest = options.deadline or math.huge, -- by host.now(): nothing goes on beyond it
-    attempts = 0, -- requests sent, but for redirects and a renewed token
-    before = nil, -- the error of the attempt before
-    token = false, -- of the next request, where a layer has asked for it already
-    renewed = false, -- the token, after a 401
-    in_background = false, -- nobody waits for it, nor throttle() above
+    -- moments by host.now(): when it began, later by what others took of its time; beyond which nothing goes on; and when its
+    -- own time is over, of attempts.lua
+    started = host.now(), latest = options.deadline or math.huge, deadline = 0,
+    -- attempts.lua: how many there were, how many of these `retries` counts, what the one before met, whether throttle() waits
+    attempts = 0, failures = 0, before = nil, waits = false,
+    renewed = false, -- follow.lua: the token, after a 401
+    token = false, -- of the next request, where a layer above exchange.lua has asked for it already
   }
   return got, message, err
 end
@@ -118,9 +118,9 @@ end
 ---@param sharing? { reads: function, changes: function, requests: function, report: function }  of sharing/layers.lua
 function api.new(settings, transport, limits, sharing)
   local self = setmetatable({
-    settings = settings, limits = limits, closed = false, show_of = redactor.new(), sharing = sharing or false,
-    layers = false,
+    settings = settings, limits = limits, closed = false, sharing = sharing or false, perform = false,
   }, api_mt)
+  self.show_of, self.holds_token = redactor.new()
   function self.is_closed()
     return self.closed
   end
@@ -135,7 +135,7 @@ function api.new(settings, transport, limits, sharing)
   local function slot(call)
     return tasks.call(self, send, call)
   end
-  self.layers = attempts.throttle(self, sharing and sharing.reads(self, slot) or slot)
+  self.perform = attempts.throttle(self, sharing and sharing.reads(self, slot) or slot)
   return self
 end
 

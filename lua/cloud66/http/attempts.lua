@@ -37,7 +37,8 @@ local function is_refused(err)
   return err.kind == "throttled" and err.unsent
 end
 
--- The failure of a call, after so many attempts. The last may have had next to no time: what the one before met says more.
+-- The failure that a call ends with, after so many attempts. The last may have had next to no time: what the one before met
+-- says more.
 local function failure_of(call, err, before)
   err.attempts = call.attempts
   if call.attempts > 1 and err.kind == "timeout" and before and before.kind ~= "timeout" then
@@ -50,18 +51,19 @@ local function failure_of(call, err, before)
 end
 
 -- The pause before the next attempt, of which the hooks are told; nil where there is none.
-local function next_pause(api, call, err, failures, deadline)
+local function next_pause(api, call, err)
   if is_refused(err) then
     tell(api, "throttle", call, err)
     return nil
   end
   local retries, pause = api.settings.retries, nil
-  if failures < retries.attempts then
-    pause = backoff.backoff(failures, retries, random.uniform)
+  call.failures = call.failures + 1
+  if call.failures < retries.attempts then
+    pause = backoff.backoff(call.failures, retries, random.uniform)
     if err.retry_after and not err.retry_after_estimated then
       pause = math.max(pause, err.retry_after)
     end
-    pause = host.now() + pause < deadline and pause or nil
+    pause = host.now() + pause < call.deadline and pause or nil
   end
   if err.kind == "throttled" then
     tell(api, "throttle", call, err, pause)
@@ -73,41 +75,36 @@ local function next_pause(api, call, err, failures, deadline)
 end
 
 ---call -> response; or nil, message, err, and the last response where its status was an error. Tries again what may pass
----by itself, but for throttling that throttle() waits for.
+---by itself, but for the throttling that throttle() waits for.
 ---@param api table  of api.new()
----@param send function  the layer below: call, deadline -> the same
+---@param send function  the layer below
 function attempts.retry(api, send)
-  local settings = api.settings
-  local total, throttles_wait = settings.timeout.total, settings.on_throttle == "wait"
+  local total = api.settings.timeout.total
   return function(call)
-    local waits = throttles_wait and not call.in_background
-    local deadline = math.min(call.started + total, tasks.deadline(), call.latest)
-    local failures, before, last = 0, call.before, nil
+    call.deadline = math.min(call.started + total, tasks.deadline(), call.latest)
     while not api.closed do
       call.attempts = call.attempts + 1
-      local got, _, err, failed = send(call, deadline)
-      local message
+      local got, message, err, failed = send(call)
+      local before = call.before
       if got then
         return got
       elseif before and err.kind == "timeout" and err.unsent then -- no time was left for another: the last one says more
         call.attempts = call.attempts - 1
         message, err = failure_of(call, before)
-        return nil, message, err, last
-      end
-      if is_refused(err) then
+        return nil, message, err
+      elseif is_refused(err) then
         call.attempts = call.attempts - 1
       end
-      err.attempts, last = call.attempts, failed
-      local pause
-      if backoff.is_passing(call.method, err) and not (waits and err.kind == "throttled") then
-        failures = failures + 1
-        pause = next_pause(api, call, err, failures, deadline)
+      err.attempts, call.before = call.attempts, err
+      local may_pass = backoff.is_passing(call.method, err)
+      if may_pass and call.waits and err.kind == "throttled" then
+        return nil, message, err, failed -- to throttle()
       end
+      local pause = may_pass and next_pause(api, call, err)
       if not (pause and sleep(api, pause)) then
         message, err = failure_of(call, err, before)
         return nil, message, err, failed
       end
-      before = err
     end
     return api.aborted()
   end
@@ -135,19 +132,22 @@ function attempts.throttle(api, send)
     return send
   end
   return function(call)
-    local throttled, waited = 0, 0
+    local throttled, waited, waited_for = 0, 0, nil
     while not api.closed do
+      call.waits = true
       local got, message, err = send(call)
-      if got or err.kind ~= "throttled" or not backoff.is_passing(call.method, err) then
+      -- One that was waited for comes again where no time was left to send another.
+      if got or err == waited_for or err.kind ~= "throttled" or not backoff.is_passing(call.method, err) then
         return got, message, err
       end
-      throttled = throttled + 1
+      throttled, waited_for = throttled + 1, err
       local pause = throttle_pause(settings, call, err, throttled, waited)
       tell(api, "throttle", call, err, pause)
       if not (pause and sleep(api, pause)) then
+        message, err = failure_of(call, err)
         return nil, message, err
       end
-      waited, call.started, call.before = waited + pause, call.started + pause, err
+      waited, call.started = waited + pause, call.started + pause
     end
     return api.aborted()
   end

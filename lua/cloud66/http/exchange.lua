@@ -1,6 +1,7 @@
 -- exchange.lua: one request: the token, headers, hooks, the transport, and the rate limit that its response reports.
 --
--- What is sent is a table { url, token, id, show, at }: id is the Request-Id, show the redactor of its response, at when it was sent.
+-- What is sent is a table { url, token, id, show, at, read }: id is the Request-Id, show the redactor of its response, at when it was sent;
+-- and read, a function of a layer between the two below: what else is to read the headers of the response.
 
 local core = require "cloud66.core"
 local credentials = require "cloud66.http.credentials"
@@ -64,19 +65,16 @@ local function report(on, call, sent, response)
   end
 end
 
-local function whole_centiseconds(seconds) -- what was asked for, while nothing of it is gone
-  return math.max(0.01, math.ceil(seconds * 100) / 100)
-end
-
----The lowest layer: call, deadline, sent -> response of response.lua; or nil, message, err.
+---The lowest layer: call, sent -> response of response.lua; or nil, message, err.
 ---@param api table  of api.new()
 ---@param transport fun(request: table): table|nil, string?, string?
 function exchange.transmit(api, transport)
   local settings, on = api.settings, api.settings.on
   local source = credentials.source_name(settings)
-  return function(call, deadline, sent)
+  return function(call, sent)
     sent.at = host.now()
-    local left = whole_centiseconds(deadline - sent.at)
+    -- In whole centiseconds: what was asked for, while nothing of it is gone; and never 0, which would be no limit.
+    local left = math.max(1, math.ceil((call.deadline - sent.at) * 100)) / 100
     api.limits:count(os.time())
     local response, kind, text = transport {
       method = call.method,
@@ -93,6 +91,9 @@ function exchange.transmit(api, transport)
     check_response(response)
     response.request_id = sent.id
     api.limits:read(response.headers, os.time())
+    if sent.read then
+      sent.read(response.headers)
+    end
     report(on, call, sent, response)
     if #response.body > settings.max_body then -- a transport of the user's own may not have looked
       return errors.fail("too_large", ("the response is larger than max_body, %d bytes"):format(settings.max_body),
@@ -102,12 +103,12 @@ function exchange.transmit(api, transport)
   end
 end
 
----One request to an address: call, deadline, address -> response; or nil, message, err.
+---One request to an address: call, address -> response; or nil, message, err.
 ---@param api table  of api.new()
 ---@param transmit function  the layer below
 function exchange.new(api, transmit)
   local settings = api.settings
-  return function(call, deadline, address)
+  return function(call, address)
     local token = call.token
     call.token = false
     if not token then
@@ -117,16 +118,16 @@ function exchange.new(api, transmit)
         return nil, message, err
       end
     end
-    local sent = { url = address, token = token, id = core.uuid(), show = api.show_of(token), at = 0 }
+    local sent = { url = address, token = token, id = core.uuid(), show = api.show_of(token), at = 0, read = false }
     if settings.on.request then
       hooks.call(settings.on, "request", facts(call, sent))
     end
     if api.closed then -- by the token's function or by a hook
       return api.aborted()
-    elseif host.now() >= deadline then
+    elseif host.now() >= call.deadline then
       return errors.fail("timeout", "no time was left to send the request", { request_id = sent.id, unsent = true })
     end
-    return transmit(call, deadline, sent)
+    return transmit(call, sent)
   end
 end
 

@@ -23,10 +23,10 @@ local function target_of(response, address, base_url, hops)
   return target
 end
 
-local function send(base_url, exchange, call, deadline)
+local function send(base_url, exchange, call)
   local address = call.address
   for hops = 0, MOST_REDIRECTS do
-    local got, message, err = exchange(call, deadline, address)
+    local got, message, err = exchange(call, address)
     if not got then
       return nil, message, err
     end
@@ -42,17 +42,17 @@ local function send(base_url, exchange, call, deadline)
   end
 end
 
----call, deadline -> response of a success; or nil, message, err, and the response where its status is an error.
+---call -> response of a success; or nil, message, err, and the response where its status is an error.
 ---@param api table  of api.new()
 ---@param exchange function  the layer below
 function follow.new(api, exchange)
   local settings = api.settings
   local base_url = settings.base_url
-  return function(call, deadline)
-    local got, message, err = send(base_url, exchange, call, deadline)
+  return function(call)
+    local got, message, err = send(base_url, exchange, call)
     if got and got.response.status == 401 and settings.token_renewable and not call.renewed then
       call.renewed = true
-      got, message, err = send(base_url, exchange, call, deadline) -- a 401 did nothing
+      got, message, err = send(base_url, exchange, call) -- a 401 did nothing
     end
     if not got then
       return nil, message, err

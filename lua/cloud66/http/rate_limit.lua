@@ -3,7 +3,7 @@
 local rate_limit = {}
 
 local methods = {}
-local limits_mt = { __name = "cloud66.limits", __index = methods }
+local rate_limit_mt = { __name = "cloud66.rate_limit", __index = methods }
 
 ---Requests by one user in one hour, as the API's documents have it.
 rate_limit.DOCUMENTED = 3000
@@ -84,7 +84,7 @@ function methods:report(now)
 end
 
 function rate_limit.new()
-  return setmetatable({ hour = false, counted = 0, limit = false, remaining = false, reset_at = false }, limits_mt)
+  return setmetatable({ hour = false, counted = 0, limit = false, remaining = false, reset_at = false }, rate_limit_mt)
 end
 
 return rate_limit

@@ -8,7 +8,7 @@ local errors = require "cloud66.base.error"
 
 local redactor = {}
 
-local MOST = 16 -- tokens that are hidden: a function may give another one for each request
+local MOST = 200 -- tokens that are hidden, the last ones: a function may give another one for each request
 
 local function new_show(tokens)
   return function(text)
@@ -19,21 +19,32 @@ local function new_show(tokens)
   end
 end
 
----A function token -> show, of one client: show(text) is the redactor of the responses to what is sent with that token.
----The tokens stand in no table that a client leads to.
----@return fun(token: string): fun(text: string): string
+---Two functions of one client. The first gives for a token show(text), the redactor of the responses to what is sent with
+---it. The second says whether a text holds any of these tokens. They stand in no table that a client leads to.
+---@return fun(token: string): fun(text: string): string show_of, fun(text: string): boolean holds_token
 function redactor.new()
-  local tokens, show = {}, nil
-  return function(token)
+  local tokens, show = {}, nil -- the last one first
+  local function show_of(token)
     if tokens[1] ~= token then
       local known = { token }
-      for i = 1, math.min(#tokens, MOST - 1) do
-        known[i + 1] = tokens[i]
+      for i = 1, #tokens do
+        if tokens[i] ~= token and #known < MOST then
+          known[#known + 1] = tokens[i]
+        end
       end
       tokens, show = known, new_show(known)
     end
     return show
   end
+  local function holds_token(text)
+    for i = 1, #tokens do
+      if text:find(tokens[i], 1, true) then
+        return true
+      end
+    end
+    return false
+  end
+  return show_of, holds_token
 end
 
 return redactor

@@ -18,6 +18,7 @@ function responses.new(response, show, source, hint)
   return setmetatable({
     response = response, show = show, source = source, hint = hint,
     decoded = nil, -- once decoded, a page or plain values
+    err = nil, -- of failure()
   }, response_mt)
 end
 
@@ -79,9 +80,7 @@ function methods:is_success()
   return self.response.status >= 200 and self.response.status <= 299
 end
 
----The error that a status outside of 200 to 299 stands for.
----@return nil, string message, cloud66.Error err
-function methods:failure()
+local function error_of(self)
   local status = self.response.status
   local code, text = error_body(self.response.body)
   code = code and self.show(code)
@@ -98,7 +97,7 @@ function methods:failure()
   if kind == "throttled" and not wait then
     wait, estimated = date.until_next_hour(date.http(self.response.headers.date) or os.time()), true
   end
-  return errors.fail(kind, ("%s (%s)"):format(advice, said), {
+  return errors.new(kind, ("%s (%s)"):format(advice, said), {
     status = status,
     code = code,
     request_id = self.response.request_id,
@@ -106,6 +105,13 @@ function methods:failure()
     retry_after = wait,
     retry_after_estimated = estimated,
   })
+end
+
+---The error that a status outside of 200 to 299 stands for: one for each response.
+---@return nil, string message, cloud66.Error err
+function methods:failure()
+  self.err = self.err or error_of(self)
+  return nil, self.err.message, self.err
 end
 
 -- --- body ---

@@ -72,7 +72,7 @@ local function unreadable(item, name)
     return nil
   end
   return errors.fail("decode", ("the API sends what '%s' is read from as %s, which this library does not know (in deployment "
-    .. "%s): use a function, or see page.drift"):format(name, got, tostring(item.id)))
+    .. "%s): use a function, or see page.drift"):format(name, got, tostring(item.id or "without an id")))
 end
 
 -- How to compare, where == does not do.

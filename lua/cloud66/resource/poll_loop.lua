@@ -8,7 +8,7 @@ local wait = require "cloud66.runtime.wait"
 local poll_loop = {}
 
 local methods = {}
-local patience_mt = { __name = "cloud66.patience", __index = methods }
+local poll_loop_mt = { __name = "cloud66.poll_loop", __index = methods }
 
 local SLICE = 1 -- seconds: how long stop() and client:close() may go unseen
 local MOST_ODD = 5 -- answers in a row that make no sense: a proxy's page passes, another API does not
@@ -71,7 +71,7 @@ end
 ---@param deadline number   by host.now()
 ---@param stop? fun(): any  whether to end
 function poll_loop.new(api, deadline, stop)
-  return setmetatable({ api = api, deadline = deadline, stop = stop or false, odd = 0, throttled = 0 }, patience_mt)
+  return setmetatable({ api = api, deadline = deadline, stop = stop or false, odd = 0, throttled = 0 }, poll_loop_mt)
 end
 
 return poll_loop

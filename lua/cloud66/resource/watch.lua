@@ -40,7 +40,7 @@ local EARLY = {
 -- Another poll: true, or nil when the watch is over. What does not pass is raised, as a loop cannot return it.
 local function poll_again(state)
   if state.polled then
-    local reason = state.patience:pause(state.pause)
+    local reason = state.loop:pause(state.pause)
     if EARLY[reason] then
       error(errors.new("aborted", EARLY[reason]), 0)
     elseif reason then
@@ -51,15 +51,15 @@ local function poll_again(state)
   local events, cursor, more = changes.run(state.endpoint, state.cursor or nil, state.deadline)
   local err
   if events then
-    state.patience:reset()
+    state.loop:reset()
     state.events, state.at, state.cursor, state.durations = events, 1, cursor, more
   else
     err = more
-    if host.now() < state.deadline and state.patience:is_fatal(err) then
+    if host.now() < state.deadline and state.loop:is_fatal(err) then
       error(err, 0)
     end
   end
-  state.pause = state.patience:length(state.interval or estimate.interval(state.durations), err)
+  state.pause = state.loop:length(state.interval or estimate.interval(state.durations), err)
   return true
 end
 
@@ -110,7 +110,7 @@ function watch.new(endpoint, options, level)
   local deadline = math.min(options.timeout and host.now() + options.timeout or math.huge, tasks.deadline())
   return setmetatable({ [STATE] = {
     endpoint = endpoint, cursor = cursor or false, deadline = deadline, interval = options.interval or false,
-    patience = poll_loop.new(endpoint.api, deadline, options.stop), events = {}, at = 1, polled = false, pause = 0,
+    loop = poll_loop.new(endpoint.api, deadline, options.stop), events = {}, at = 1, polled = false, pause = 0,
     durations = false,
   } }, watch_mt)
 end

@@ -9,7 +9,7 @@ local core = require "cloud66.core"
 
 local nginx = {}
 
-local ngx = package.loaded.ngx or rawget(_G, "ngx") -- host.lua has seen that it is there
+local ngx = package.loaded.ngx or rawget(_G, "ngx")
 
 -- Seconds. nginx's timers count whole milliseconds, and its sleep(0) comes back at once, again and again.
 local SHORTEST, LONGEST = 0.001, 0.02

@@ -224,7 +224,7 @@ function methods:report(user, report, now)
   return report
 end
 
----@param store table       of shared.of()
+---@param store table       of failover.of()
 ---@param own integer|false  requests an hour
 function budget.new(store, own)
   return setmetatable({ store = store, own = own }, budget_mt)

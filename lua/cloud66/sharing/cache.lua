@@ -56,7 +56,7 @@ end
 -- token is kept; and of throttling the budget tells.
 local function is_keepable(want, response, err, is_same_token)
   return is_same_token and response.status ~= 401 and not (err and err.kind == "throttled")
-    and not response.body:find(want.token, 1, true)
+    and not want.api.holds_token(response.body)
 end
 
 -- Sends the request. Also what the API said, where others may be given it: {time, mark, is_settled, status, body}.
@@ -153,7 +153,7 @@ end
 local function held_up(want)
   local problem = host.problem()
   if want.api.closed then
-    return errors.fail("aborted", "this client was closed", { unsent = true })
+    return want.api.aborted()
   elseif problem then
     return errors.fail("phase", problem, { unsent = true })
   end
@@ -274,7 +274,7 @@ local function give_stale(self, want, answer, fetch)
     return given(want, newer, "fresh")
   end
   local started = host.background(function()
-    want.call.started, want.call.in_background = host.now(), true
+    want.call.started, want.call.waits = host.now(), false -- nobody does
     refresh(self, want, fetch, lock)
   end)
   if started then

@@ -174,7 +174,7 @@ function methods:drop(key)
   set(self, key, "", GONE)
 end
 
----@param store table  of shared.of()
+---@param store table  of failover.of()
 function entries.new(store)
   return setmetatable({ store = store }, entries_mt)
 end

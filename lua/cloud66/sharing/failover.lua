@@ -11,7 +11,7 @@ local host = require "cloud66.runtime.host"
 local failover = {}
 
 local methods = {}
-local shared_mt = { __name = "cloud66.shared", __index = methods }
+local failover_mt = { __name = "cloud66.failover", __index = methods }
 
 local REST = 2 -- seconds that a command which failed is left alone
 local SLOW = 0.05 -- seconds: one that took longer to fail would hold up each caller
@@ -160,7 +160,7 @@ function failover.of(store, on)
     state = new_state()
     states[store] = state
   end
-  return setmetatable({ store = store, state = state, on = on }, shared_mt)
+  return setmetatable({ store = store, state = state, on = on }, failover_mt)
 end
 
 return failover

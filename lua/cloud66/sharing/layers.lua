@@ -19,15 +19,16 @@ local layers = {}
 
 local IN_DOUBT = 5 -- seconds after the last moment of a call that a change may still happen
 
--- What is left of the time of a call that the store took some of: a deadline; or nil, message, err. That time is not a
--- change's, though it is its caller's; a read may have none left.
-local function deadline_after_store(call, deadline, sent, taken)
+-- The store took some of a call's time. That is not a change's own, though it is its caller's: its deadline moves. nil, message,
+-- err where no time is left.
+local function give_time_back(call, sent, taken)
   if call.method ~= "GET" then
-    return math.min(deadline + taken, tasks.deadline(), call.latest)
-  elseif host.now() >= deadline then
+    call.deadline = math.min(call.deadline + taken, tasks.deadline(), call.latest)
+  end
+  if host.now() >= call.deadline then
     return errors.fail("timeout", "the store took all the time there was", { request_id = sent.id, unsent = true })
   end
-  return deadline
+  return true
 end
 
 ---@param settings table  of http/settings.lua
@@ -46,12 +47,10 @@ function layers.new(settings, options)
     return keys.user(token, settings.base_url)
   end
 
-  -- Learns what became of a request that was counted.
+  -- Learns whether a request that was counted was served.
   local function learn(user, got)
-    local headers = got.response.headers
-    budget:read(user, headers, os.time())
     if got:is_success() then
-      budget:served(user, headers, os.time())
+      budget:served(user, got.response.headers, os.time())
       return
     end
     local _, _, err = got:failure()
@@ -60,12 +59,12 @@ function layers.new(settings, options)
     end
   end
 
-  ---Over transmit: call, deadline, sent -> response; or nil, message, err.
+  ---Over transmit: call, sent -> response; or nil, message, err.
   function made.requests(transmit)
-    return function(call, deadline, sent)
+    return function(call, sent)
       last_token[call] = sent.token
       if not budget then
-        return transmit(call, deadline, sent)
+        return transmit(call, sent)
       end
       local user, before = user_of(sent.token), host.now()
       last_user = user
@@ -75,12 +74,15 @@ function layers.new(settings, options)
       if not ok then
         return nil, message, err
       end
-      deadline, message, err = deadline_after_store(call, deadline, sent, host.now() - before)
-      if not deadline then
+      ok, message, err = give_time_back(call, sent, host.now() - before)
+      if not ok then
         return nil, message, err
       end
+      function sent.read(headers)
+        budget:read(user, headers, os.time())
+      end
       local got
-      got, message, err = transmit(call, deadline, sent)
+      got, message, err = transmit(call, sent)
       if not got then
         return nil, message, err
       end
@@ -103,18 +105,26 @@ function layers.new(settings, options)
     return got, message, err, failed
   end
 
+  -- Calls fn(call, token) with the token that the call's next request is sent with; or nil, message, err.
+  local function with_token(call, fn)
+    local token, message, err = credentials.token(settings)
+    if not token then
+      return nil, message, err
+    end
+    call.token = token
+    return fn(call, token)
+  end
+
   ---Over retry: what changes something makes what was stored before invalid.
   function made.changes(_, send)
+    local function tell(call, token)
+      return change(send, call, token)
+    end
     return function(call)
       if call.method == "GET" then
         return send(call)
       end
-      local token, message, err = credentials.token(settings)
-      if not token then
-        return nil, message, err
-      end
-      call.token = token
-      return change(send, call, token)
+      return with_token(call, tell)
     end
   end
 
@@ -123,19 +133,17 @@ function layers.new(settings, options)
     if not cache then
       return send
     end
+    local function serve(call, token)
+      return cache:serve(caches.wanted(api, call, token, user_of(token)), function()
+        local got, message, err, failed = send(call)
+        return got, message, err, failed, last_token[call] == token
+      end)
+    end
     return function(call)
       if call.method ~= "GET" or not (call.purpose and call.purpose.reads) then
         return send(call)
       end
-      local token, message, err = credentials.token(settings)
-      if not token then
-        return nil, message, err
-      end
-      call.token = token
-      return cache:serve(caches.wanted(api, call, token, user_of(token)), function()
-        local got, said, failure, failed = send(call)
-        return got, said, failure, failed, last_token[call] == token
-      end)
+      return with_token(call, serve)
     end
   end
 
