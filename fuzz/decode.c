@@ -7,9 +7,10 @@
  * was sent; and each deployment is read again from a list of its own, and with so much beside its
  * keys that no offset of it fits in 16 bits.
  */
-#include "check.h"
 #include "deployment/decoder.h"
 #include "deployment/record.h"
+
+#include "check.h"
 
 enum { SEPARATOR = 0xFE };
 

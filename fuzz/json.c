@@ -3,7 +3,8 @@
  *
  * Both must accept the same texts; and each string and number, read in steps, must say the same.
  */
-#include "json/json.h"
+#include "json/walk.h"
+
 #include "check.h"
 
 #include <errno.h>

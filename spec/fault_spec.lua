@@ -275,3 +275,31 @@ describe("a thousand failed requests", function()
     end
   end)
 end)
+
+describe("a finalizer that outlives the engine", function()
+  it("starts nothing any more, and leaks nothing", function() -- the latter is seen with the sanitizers
+    local output, errors, status = child [[
+      local curl = require "cloud66.curl"
+      local engine
+      local function finalizer()
+        for _, scheme in ipairs { "http", "https" } do
+          local transfer, kind = engine:start { url = scheme .. "://127.0.0.1:1/" }
+          io.stdout:write(tostring(transfer), " ", tostring(kind), "\n")
+        end
+      end
+      local newproxy = rawget(_G, "newproxy")
+      if newproxy then
+        outlives = newproxy(true)
+        getmetatable(outlives).__gc = finalizer
+      else
+        outlives = setmetatable({}, { __gc = finalizer })
+      end
+      engine = curl.engine() -- later than the finalizer, so it is closed earlier
+      for _ = 1, 200 do -- so many over TLS that the engine has no time for another one
+        assert(engine:start { url = "https://127.0.0.1:1/" })
+      end
+    ]]
+    assert.equal(0, status, errors)
+    assert.equal("nil aborted\nnil aborted\n", output)
+  end)
+end)

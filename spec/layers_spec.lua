@@ -103,8 +103,8 @@ describe("a C file", function()
   end)
 
   it("is told when it includes a folder above its own", function()
-    plant("json/json.c", '#include "deployment/model.h"')
-    named "^json/json%.c includes deployment/model%.h: json may include base alone$"
+    plant("json/walk.c", '#include "deployment/model.h"')
+    named "^json/walk%.c includes deployment/model%.h: json may include base alone$"
   end)
 
   it("is told when it is below all and includes any other", function()
@@ -114,10 +114,10 @@ describe("a C file", function()
   end)
 
   it("is told of JSON in HTTP, and of HTTP in JSON", function()
-    plant("http/check.c", '#include "json/json.h"')
+    plant("http/check.c", '#include "json/walk.h"')
     plant("lua/lua_json.h", '#include "lua/curl_request.h"')
-    named "^http/check%.c includes json/json%.h: http may include base alone$"
-    named "^http/check knows json/json: HTTP and JSON never know each other$"
+    named "^http/check%.c includes json/walk%.h: http may include base alone$"
+    named "^http/check knows json/walk: HTTP and JSON never know each other$"
     named "^lua/lua_json knows lua/curl_request: HTTP and JSON never know each other$"
     named "^lua/core knows http/http: "
   end)
@@ -136,7 +136,7 @@ describe("a C file", function()
 
   it("is told of a circle by way of an inline function", function()
     plant("json/input.h", "static inline int planted(const c66_json *j) { return c66_json_skip(j, j->text, 0) == NULL; }")
-    named "^circle: json/input %-> json/json %-> json/input$"
+    named "^circle: json/input %-> json/walk %-> json/input$"
   end)
 
   it("is told when its header leads back to itself", function()
@@ -163,10 +163,10 @@ describe("a C file", function()
   end)
 
   it("is told of what cannot be found, or read", function()
-    plant("json/json.c", '#include "scan.h"')
-    plant("json/string.c", "#include WHAT")
-    named "^json/json%.c includes scan%.h, which is not in src/$"
-    named "^json/string%.c includes what cannot be read here: WHAT$"
+    plant("json/walk.c", '#include "scan.h"')
+    plant("json/text.c", "#include WHAT")
+    named "^json/walk%.c includes scan%.h, which is not in src/$"
+    named "^json/text%.c includes what cannot be read here: WHAT$"
   end)
 
   it("is told to be in one of the folders, and to say its name and its job", function()

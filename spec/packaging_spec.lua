@@ -59,6 +59,19 @@ describe("the rock", function()
     assert.same(wanted, used)
   end)
 
+  -- LuaRocks puts the folder of Lua's headers before ours, and jsoncpp's json/json.h may be in it, for instance.
+  it("includes no header of its own under a name that another library installs", function()
+    local installed = {}
+    for name in ([[json/allocator.h json/assertions.h json/config.h json/forwards.h json/json.h json/json_features.h
+      json/reader.h json/value.h json/version.h json/writer.h base/logging.h base/macros.h http/client.h http/server.h
+      lua/lua.h lua/lua.hpp lua/luaconf.h lua/lualib.h lua/lauxlib.h]]):gmatch "%S+" do
+      installed[name] = true
+    end
+    for _, path in ipairs(tree.files("src", ".h")) do
+      assert.is_nil(installed[path:match "^src/(.*)"], path)
+    end
+  end)
+
   it("installs every Lua file under its name", function()
     local wanted = {}
     for _, path in ipairs(tree.files("lua", ".lua")) do

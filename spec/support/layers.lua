@@ -78,7 +78,7 @@ end
 
 -- --- C ---
 
--- The folders of src/, and which others each may include. Includes name the folder: "json/json.h".
+-- The folders of src/, and which others each may include. Includes name the folder: "json/walk.h".
 layers.C_FOLDERS = {
   base = {},
   json = { base = true },
@@ -105,7 +105,7 @@ local function is_shared(path)
   return path:match "^base/" ~= nil or path:match "^lua/compat%f[^%w_]" ~= nil
 end
 
--- A .c and a .h of one name are one unit: json/json.c -> json/json
+-- A .c and a .h of one name are one unit: json/walk.c -> json/walk
 local function unit_of(path)
   return (path:gsub("%.[ch]$", ""))
 end

@@ -17,26 +17,23 @@
 #define C66_VERSION "0.1.0"
 
 /*
- * LuaRocks compiles without -fvisibility=hidden, so the source says it: every header of ours wraps
- * its declarations in this pair, and only C66_EXPORT reaches the symbol table.
+ * LuaRocks compiles without -fvisibility=hidden, so the source says it: every header that declares
+ * symbols wraps them in this pair, and only C66_EXPORT reaches the symbol table.
  */
 #if defined(__GNUC__)
 #define C66_BEGIN_DECLS _Pragma("GCC visibility push(hidden)")
 #define C66_END_DECLS _Pragma("GCC visibility pop")
 #define C66_EXPORT __attribute__((visibility("default")))
-#define C66_LIKELY(x) __builtin_expect(!!(x), 1)
 #define C66_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #elif defined(_WIN32)
 #define C66_BEGIN_DECLS
 #define C66_END_DECLS
 #define C66_EXPORT __declspec(dllexport)
-#define C66_LIKELY(x) (x)
 #define C66_UNLIKELY(x) (x)
 #else
 #define C66_BEGIN_DECLS
 #define C66_END_DECLS
 #define C66_EXPORT
-#define C66_LIKELY(x) (x)
 #define C66_UNLIKELY(x) (x)
 #endif
 

@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 #include "deployment/page.h"
-#include "json/json.h"
+#include "json/walk.h"
 
 C66_BEGIN_DECLS
 

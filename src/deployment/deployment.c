@@ -60,9 +60,8 @@ static const char *skip(const c66_decoder *d, const char *p) {
  * ends. */
 static inline int short_integer(const char *p, const char **end, int64_t *out) {
   const char *start = p;
-  const char *limit = p + 18;
   int64_t value = 0;
-  while (p < limit && c66_is_digit(*p))
+  while (p - start < 18 && c66_is_digit(*p))
     value = value * 10 + (*p++ - '0');
   *end = p;
   *out = value;

@@ -1,6 +1,6 @@
 /* memo.c - the words of a page: its list of distinct ones, and the memory of those seen before.
  *
- * A word that stands where the same bytes have stood before is not parsed again. */
+ * A word whose bytes were seen before is not parsed again. */
 #include "deployment/decoder.h"
 #include "deployment/word.h"
 #include "json/scan.h"

@@ -3,8 +3,6 @@
 #include "deployment/word.h"
 #include "json/timestamp.h"
 
-#include <string.h>
-
 /* --- pieces of a record --- */
 
 static unsigned slot_of(unsigned field) { return c66_fields[field].slot; }

@@ -3,7 +3,7 @@
 #define C66_RECORD_H
 
 #include "deployment/page.h"
-#include "json/json.h"
+#include "json/walk.h"
 
 C66_BEGIN_DECLS
 
@@ -14,7 +14,7 @@ typedef enum c66_value_kind {
   C66_VALUE_NUMBER, /* span.start: a number as sent */
   C66_VALUE_TEXT,   /* span, perhaps escaped */
   C66_VALUE_LOWER,  /* span, perhaps escaped, to be put in lower case */
-  C66_VALUE_WORD    /* word: static text of a documented word */
+  C66_VALUE_WORD    /* integer: the index of a documented word */
 } c66_value_kind;
 
 typedef struct c66_value {

@@ -3,7 +3,7 @@
 #define C66_WORD_H
 
 #include "deployment/page.h"
-#include "json/json.h"
+#include "json/walk.h"
 
 C66_BEGIN_DECLS
 

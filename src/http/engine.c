@@ -1,4 +1,4 @@
-/* engine.c - the owner of running transfers: starts, hands over, ends and closes them. */
+/* engine.c - drives transfers, which are the caller's: starts, hands over, ends and closes them. */
 #include "base/system.h"
 #include "http/failure.h"
 #include "http/global.h"
@@ -186,7 +186,12 @@ static void add(c66_engine *e, c66_transfer *t) {
 }
 
 c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request) {
-  CURLcode rc = c66_transfer_prepare(t, take_handle(e), request);
+  CURLcode rc;
+  if (e->multi == NULL) { /* nobody would run it, nor end it */
+    abort_transfer(t, "aborted", "the HTTP engine was closed");
+    return C66_FAIL;
+  }
+  rc = c66_transfer_prepare(t, take_handle(e), request);
   if (rc != CURLE_OK) {
     abort_transfer(t, "connect",
                    rc == CURLE_OUT_OF_MEMORY ? "out of memory" : curl_easy_strerror(rc));

@@ -25,8 +25,8 @@ typedef struct c66_transfer_list {
 
 /*
  * Drives transfers. The caller provides the memory (so that a collector may own it) and must not
- * move it. Belongs to the process that opened it: in a forked child nothing but init and close may
- * be called, and close then lets go of everything without touching it, because parent and child
+ * move it. Belongs to the process that opened it: in a forked child nothing but init and close does
+ * anything, and close then lets go of everything without touching it, because parent and child
  * share the sockets.
  */
 typedef struct c66_engine {

@@ -22,7 +22,7 @@ typedef struct c66_last_look {
 } c66_last_look;
 
 /* Whether a waiting transfer may go, at the time `now` of c66_monotonic_us; however little time is
- * left in this run if `always`. */
+ * left in this run if `always`. Those that run are looked at, and may note that they are sent. */
 c66_offer c66_queue_offer(const c66_engine *e, const c66_transfer *t, int64_t now, bool always,
                           c66_last_look *last);
 

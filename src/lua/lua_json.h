@@ -2,7 +2,7 @@
 #ifndef C66_LUA_JSON_H
 #define C66_LUA_JSON_H
 
-#include "json/json.h"
+#include "json/walk.h"
 #include "lua/compat.h"
 
 C66_BEGIN_DECLS

@@ -1,4 +1,4 @@
-/* lua_system.c - the clocks, sleeping, random bytes and the process, as Lua functions. */
+/* lua_system.c - clocks, sleeping, random bytes, the process, whether one may yield: for Lua. */
 #include "lua/lua_system.h"
 #include "base/system.h"
 

@@ -1,4 +1,4 @@
-/* lua_system.h - the clocks, sleeping, random bytes and the process, as Lua functions. */
+/* lua_system.h - clocks, sleeping, random bytes, the process, whether one may yield: for Lua. */
 #ifndef C66_LUA_SYSTEM_H
 #define C66_LUA_SYSTEM_H
 

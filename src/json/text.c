@@ -1,5 +1,5 @@
-/* string.c - JSON strings: escapes and UTF-8, checked, unescaped and compared. */
-#include "json/string.h"
+/* text.c - JSON strings: escapes and UTF-8, checked, unescaped and compared. */
+#include "json/text.h"
 #include "json/scan.h"
 
 #include <string.h>

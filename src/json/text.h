@@ -1,6 +1,6 @@
-/* string.h - JSON strings: escapes and UTF-8, checked, unescaped and compared. No allocation. */
-#ifndef C66_STRING_H
-#define C66_STRING_H
+/* text.h - JSON strings: escapes and UTF-8, checked, unescaped and compared. No allocation. */
+#ifndef C66_TEXT_H
+#define C66_TEXT_H
 
 #include "json/input.h"
 

@@ -1,5 +1,5 @@
-/* json.c - values of strict RFC 8259: skipped whole, or stepped through. */
-#include "json/json.h"
+/* walk.c - values of strict RFC 8259: skipped whole, or stepped through. */
+#include "json/walk.h"
 #include "base/ascii.h"
 
 #include <string.h>

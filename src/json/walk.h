@@ -1,10 +1,10 @@
-/* json.h - values of strict RFC 8259: skipped whole, or stepped through. No allocation. */
-#ifndef C66_JSON_H
-#define C66_JSON_H
+/* walk.h - values of strict RFC 8259: skipped whole, or stepped through. No allocation. */
+#ifndef C66_WALK_H
+#define C66_WALK_H
 
 #include "json/input.h"
 #include "json/number.h"
-#include "json/string.h"
+#include "json/text.h"
 
 C66_BEGIN_DECLS
 
