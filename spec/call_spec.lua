@@ -5,6 +5,7 @@ local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local process = require "cloud66.runtime.host"
 local table_store = require "spec.support.table_store"
+local wait = require "cloud66.runtime.wait"
 
 local failure = expect.failure
 
@@ -93,6 +94,32 @@ describe("a call that waits for a throttled account", function()
     assert.equal("throttled", err.cause.kind)
   end)
 end)
+
+if require("cloud66.runtime.tasks").overlaps then
+  describe("a call of a map that waits for a throttled account", function()
+    it("is over once its client is closed, not a moment later", function()
+      local waits = false
+      local client = expect.connect({ error = "throttled", retry_after = "60" }, { on_throttle = "wait", on = {
+        throttle = function()
+          waits = true
+        end,
+      } })
+      local results, _, _, seconds = timed(function()
+        return client:map({ 1, 2 }, function(item)
+          if item == 1 then
+            return ping(client)
+          end
+          repeat
+            wait.sleep(0.01)
+          until waits
+          client:close()
+        end)
+      end)
+      failure("aborted", nil, results[1].message, results[1].err)
+      assert.is_true(seconds < 0.9, seconds)
+    end)
+  end)
+end
 
 describe("a call with a store", function()
   -- A store, of which one command takes so many seconds.

@@ -100,6 +100,27 @@ describe("a message shows no token of an earlier request", function()
     end
   end)
 
+  it("in: ensure, whose reference is of a deployment that is over", function()
+    for number = 1, 4 do
+      local stack, world = rotating()
+      local now = world:now()
+      world:add_action("staging", { user_reference = "job-1", started_time = now - 61, finished_time = now - 29,
+        finished_success = true })
+      local deployment = world:add_deployment("staging", { started_time = now - 60, git_hash = HASH, triggered_via = "api",
+        triggered_by = "ci@awesome.example", deploy_type = "redeploy", git_ref = "release-" .. token(number) })
+      world:change(deployment, { finished_time = now - 30, outcome = "success" })
+      local newer = world:add_deployment("staging", { started_time = now - 25 }) -- and live
+      world:change(newer, { finished_time = now - 5, outcome = "success" })
+      local value, message, err = clock.run(world, function()
+        return stack:ensure(HASH, { user_reference = "job-1" })
+      end)
+      assert.is_nil(value)
+      assert.equal("conflict", err.kind, message)
+      assert.matches("release-[token]", message, 1, true)
+      check_hidden(message, "request " .. number)
+    end
+  end)
+
   it("in a warning of the server", function()
     local warnings = {}
     local stack = rotating({ warning = "was " .. token(1) }, { on = { warning = function(info)
@@ -158,6 +179,25 @@ describe("a text of a response", function()
     check_hidden(message, "find_stack")
     _, message = client:deployments():count()
     check_hidden(message, "deployments")
+  end)
+
+  it("of a stack is hidden from, whatever was asked since, and however often", function()
+    local sent = 0
+    local client = assert(cloud66.new { base_url = "https://api.example", token = function()
+      sent = sent + 1
+      return token(sent)
+    end, transport = function(request)
+      if request.url:find "/deployments" then
+        return { status = 200, headers = {}, body = '{"response":[{"id":1}],"pagination":{"next":null}}' }
+      end
+      return { status = 200, headers = {}, body = ('{"response":{"uid":"u1","name":"n %s"}}'):format(token(1)) }
+    end })
+    local stack = assert(client:stack("u1"):load())
+    for _ = 1, 300 do -- more than a client keeps
+      assert(stack:page(1))
+    end
+    stack:eta(assert(stack:page(1))[1])
+    check_hidden(tostring(stack), "tostring")
   end)
 
   it("of a deployment is shown without the token where it has no start to count from", function()

@@ -67,7 +67,7 @@ local function is_ready(wait, now)
 end
 
 ---Whether code can yield: in a task, in its own coroutine (not in a generator of the user's inside it), and not below a C
--- function such as table.sort.
+---function such as table.sort.
 ---@return boolean
 function tasks.can_give_way()
   local task = current()
