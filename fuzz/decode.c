@@ -9,6 +9,7 @@
  */
 #include "deployment/decoder.h"
 #include "deployment/record.h"
+#include "deployment/word.h"
 
 #include "check.h"
 
