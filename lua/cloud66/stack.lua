@@ -186,7 +186,7 @@ local DEPLOYMENTS_OPTIONS = { page = true, since = true, before = true, max_page
 ---@return cloud66.Sequence
 function methods:deployments(options, ...)
   args.no_more("deployments()", 1, select("#", ...) + 1)
-  options = args.options(options, DEPLOYMENTS_OPTIONS, "option")
+  options = args.options(options, DEPLOYMENTS_OPTIONS)
   local first = options.page ~= nil and args.count(options.page, "option 'page'") or 1
   local most = options.max_pages ~= nil and args.count(options.max_pages, "option 'max_pages'") or nil
   local since = options.since ~= nil and args.time(options.since, "option 'since'") or nil
@@ -258,7 +258,7 @@ local ACTIONS_OPTIONS = { user_reference = true, page = true, max_pages = true }
 ---@return cloud66.Sequence  # of cloud66.Action
 function methods:actions(options, ...)
   args.no_more("actions()", 1, select("#", ...) + 1)
-  options = args.options(options, ACTIONS_OPTIONS, "option")
+  options = args.options(options, ACTIONS_OPTIONS)
   local reference = require("cloud66.model.action").check_reference(options.user_reference, 2)
   local first = options.page ~= nil and args.count(options.page, "option 'page'") or 1
   local most = options.max_pages ~= nil and args.count(options.max_pages, "option 'max_pages'") or nil

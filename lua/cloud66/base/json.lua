@@ -1,5 +1,6 @@
 -- json.lua: a request body to JSON, by lua-cjson, which must be kept from rounding.
 
+local caller = require "cloud66.base.caller"
 local cjson = require "cjson"
 
 local json = {}
@@ -14,32 +15,31 @@ local function is_written_exactly(number)
   return tonumber(("%.14g"):format(number)) == number and (number % 1 ~= 0 or (number > -1e14 and number < 1e14))
 end
 
-local function check_value(value, level, depth)
+local function check_value(value, depth)
   if type(value) == "number" and not is_written_exactly(value) then
-    error("the body holds a number that JSON would round or cannot hold: give it as a string", level + 1)
+    caller.blame "the body holds a number that JSON would round or cannot hold: give it as a string"
   elseif type(value) == "table" then
     if depth > DEEPEST then
-      error("the body is nested too deeply, or within itself", level + 1)
+      caller.blame "the body is nested too deeply, or within itself"
     end
     for key, inner in pairs(value) do
-      check_value(key, level + 1, depth + 1)
-      check_value(inner, level + 1, depth + 1)
+      check_value(key, depth + 1)
+      check_value(inner, depth + 1)
     end
   end
 end
 
----@param body table       the caller's; not changed
----@param level? integer   as in args.lua
+---@param body table  the caller's; not changed
+---@param name? string  what messages call it: "option 'body'"
 ---@return string JSON
-function json.encode(body, level)
-  level = (level or 2) + 1
+function json.encode(body, name)
   if type(body) ~= "table" then
-    error(("option 'body' must be a table, got %s"):format(type(body)), level)
+    caller.blame("%s must be a table, got %s", name or "a body", type(body))
   end
-  check_value(body, level, 1)
+  check_value(body, 1)
   local ok, text = pcall(writer.encode, body)
   if not ok then
-    error("the body cannot be written as JSON: " .. tostring(text), level)
+    caller.blame("the body cannot be written as JSON: %s", tostring(text))
   end
   return text
 end

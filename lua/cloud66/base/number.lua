@@ -1,4 +1,4 @@
--- number.lua: numbers as text, without a point or an exponent where they are whole.
+-- number.lua: numbers as text, without a point or an exponent where they are whole; and where they lie in a list.
 
 local number = {}
 
@@ -22,6 +22,14 @@ end
 ---@return string
 function number.text(value)
   return number.digits(value) or type(value) == "number" and ("%.14g"):format(value) or tostring(value)
+end
+
+---The smallest number of a sorted list that so many percent of it do not exceed (nearest rank).
+---@param sorted number[]  not empty
+---@param percent integer  whole, since 0.9 * 10 may be a little more than 9
+---@return number
+function number.percentile(sorted, percent)
+  return sorted[math.max(1, math.ceil(#sorted * percent / 100))]
 end
 
 return number

@@ -29,7 +29,7 @@ function cancel.check_options(what, options, level)
     error("cancel() needs a deployment or its id; wait() for what redeploy() gave, or find it in stack:deployments()", level)
   end
   local digits = args.id(id, level)
-  options = args.options(options, OPTIONS, "option", level)
+  options = args.options(options, OPTIONS)
   if options.wait ~= nil and type(options.wait) ~= "boolean" then
     error("option 'wait' must be true or false", level)
   end

@@ -113,7 +113,7 @@ end
 ---@return table redeploy_options, table body, table wait_options
 function ensure.check_options(options, hash, level)
   level = level + 1
-  options = args.options(options, OPTIONS, "option", level)
+  options = args.options(options, OPTIONS)
   local asked, waited = { git_ref = hash }, {}
   for name, value in pairs(options) do
     (deploy_options.WAIT[name] and waited or asked)[name] = value

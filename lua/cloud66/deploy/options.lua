@@ -111,7 +111,7 @@ end
 ---@return table checked, table body
 function options.redeploy(given, level)
   level = level + 1
-  local checked = args.options(given, options.REDEPLOY, "option", level, "git_ref")
+  local checked = args.options(given, options.REDEPLOY, nil, "git_ref")
   local body = {}
   for _, name in ipairs { "git_ref", "deployment_profile", "deploy_strategy", "rollout_strategy" } do
     body[name] = check_text(checked, name, level)
@@ -155,7 +155,7 @@ options.WAIT = { timeout = true, interval = true, require_live = true, on_change
 ---@return table  checked, a copy
 function options.wait(given, level)
   level = level + 1
-  local checked = args.options(given, options.WAIT, "option", level)
+  local checked = args.options(given, options.WAIT)
   if checked.timeout ~= nil then
     args.positive(checked.timeout, "option 'timeout'", level)
   end

@@ -310,7 +310,7 @@ end
 
 local function new_state(options, level)
   level = level + 1
-  options = args.options(options, OPTIONS, "option", level, "by")
+  options = args.options(options, OPTIONS, nil, "by")
   check_by(options.by, level)
   local range = range_of(options, level)
   local figures = new_tally()

@@ -4,6 +4,7 @@
 
 local core = require "cloud66.core"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
 
@@ -151,17 +152,15 @@ end
 ---@param settings table        filled in: token, a function; token_source, token_renewable
 ---@param token any             the option
 ---@param from table            { inherited =, environment = }: see settings.of()
----@param level integer         as in args.lua
 ---@return true|nil ok, string? message, cloud66.Error? err
-function credentials.choose(settings, token, from, level)
+function credentials.choose(settings, token, from)
   local inherited = from.inherited
   if type(token) == "function" then
     settings.token, settings.token_source, settings.token_renewable = token, "function", true
   elseif token ~= nil then
-    args.text(token, "option 'token'", level + 1)
-    local problem = token_problem(token)
+    local problem = token_problem(args.text(token, "option 'token'"))
     if problem then
-      error("option 'token' " .. problem, level + 1)
+      caller.blame("option 'token' %s", problem)
     end
     set_token(settings, token, "option")
   elseif inherited then

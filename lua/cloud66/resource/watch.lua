@@ -97,7 +97,7 @@ local OPTIONS = { interval = true, timeout = true, stop = true, cursor = true }
 ---@param level integer   as in args.lua
 function watch.new(endpoint, options, level)
   level = level + 1
-  options = args.options(options, OPTIONS, "option", level)
+  options = args.options(options, OPTIONS)
   for _, name in ipairs { "interval", "timeout" } do
     if options[name] ~= nil then
       args.positive(options[name], "option '" .. name .. "'", level)

@@ -20,7 +20,7 @@ local function cache_of(value, level)
   for name, seconds in pairs(CACHE) do
     cache[name] = seconds
   end
-  for name, seconds in pairs(args.options(value, CACHE, "setting of 'cache':", level)) do
+  for name, seconds in pairs(args.options(value, CACHE, "option 'cache.%s'")) do
     cache[name] = args.positive(seconds, "cache." .. name, level)
     if seconds > entries.LONGEST then
       error(("cache.%s is in seconds, and at most %d of them"):format(name, entries.LONGEST), level)

@@ -52,7 +52,7 @@ local function check_http(http, level)
 end
 
 local function check_options(options, level)
-  options = args.options(options, OPTIONS, "option", level + 1)
+  options = args.options(options, OPTIONS)
   for name, usual in pairs(OPTIONS) do
     options[name] = args.count(options[name] == nil and usual or options[name], ("option '%s'"):format(name), level + 1)
   end

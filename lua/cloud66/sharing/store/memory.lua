@@ -89,7 +89,7 @@ local store_mt = { __name = "cloud66.store.memory" }
 ---@return cloud66.Store
 function memory.new(options, level)
   level = (level or 2) + 1
-  options = args.options(options, OPTIONS, "option", level, "max_bytes")
+  options = args.options(options, OPTIONS, nil, "max_bytes")
   for name, value in pairs(options) do
     args.count(value, ("option '%s'"):format(name), level)
   end

@@ -48,7 +48,7 @@ end
 
 local function settings_of(options, level)
   level = level + 1
-  options = args.options(options, OPTIONS, "option", level, "host")
+  options = args.options(options, OPTIONS, nil, "host")
   if options.path and (options.host or options.port) then
     error("there is either a path or a host and a port", level)
   elseif options.username and not options.password then
