@@ -44,8 +44,8 @@ function backoff.after(headers, now)
   return at and math.max(0, at - (date.http(headers.date) or now)) or nil
 end
 
--- How often to look whether a throttled account is served again, seconds: the hour's end is a guess.
-local FIRST_LOOK, LONGEST_LOOK = 15, 300
+-- Seconds before a throttled account is polled again: the hour's end is a guess.
+local FIRST_PAUSE, LONGEST_PAUSE = 15, 300
 
 ---How long to wait before a throttled request is sent again, when the server does not say: ever longer, but no longer
 ---than until the next hour; and up to a tenth more, so that a fleet does not come back at once.
@@ -54,8 +54,8 @@ local FIRST_LOOK, LONGEST_LOOK = 15, 300
 ---@param random fun(): number
 ---@return number seconds
 function backoff.throttle_pause(attempt, estimate, random)
-  local look = math.min(LONGEST_LOOK, FIRST_LOOK * 2 ^ math.min(attempt - 1, 60))
-  return math.min(look, estimate + 1) * (1 + random() / 10)
+  local pause = math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ math.min(attempt - 1, 60))
+  return math.min(pause, estimate + 1) * (1 + random() / 10)
 end
 
 return backoff

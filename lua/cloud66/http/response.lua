@@ -4,6 +4,7 @@ local core = require "cloud66.core"
 local backoff = require "cloud66.http.backoff"
 local date = require "cloud66.base.date"
 local errors = require "cloud66.base.error"
+local values = require "cloud66.base.value"
 
 local responses = {}
 
@@ -63,17 +64,13 @@ local function kind_of(status, code)
   return "protocol"
 end
 
-local function non_empty(text)
-  return type(text) == "string" and text ~= "" and text or nil
-end
-
 -- The API's own words in an error body: its id and its text, where it has them.
 local function error_body(body)
   local value = core.json(body)
   if type(value) ~= "table" then
     return nil, nil
   end
-  return non_empty(value.error), non_empty(value.details) or non_empty(value.error_description)
+  return values.text(value.error), values.text(value.details) or values.text(value.error_description)
 end
 
 function methods:is_success()
@@ -85,9 +82,9 @@ local function error_of(self)
   local code, text = error_body(self.response.body)
   code = code and self.show(code)
   local kind = kind_of(status, code)
-  local said = ("HTTP %d"):format(status) .. (code and ", " .. code or "")
+  local reported = ("HTTP %d"):format(status) .. (code and ", " .. code or "")
   if text then
-    said = said .. ": " .. self.show(text)
+    reported = reported .. ": " .. self.show(text)
   end
   local advice = kind == "not_found" and self.hint or ADVICE[kind]
   if kind == "auth" then
@@ -97,7 +94,7 @@ local function error_of(self)
   if kind == "throttled" and not wait then
     wait, estimated = date.until_next_hour(date.http(self.response.headers.date) or os.time()), true
   end
-  return errors.new(kind, ("%s (%s)"):format(advice, said), {
+  return errors.new(kind, ("%s (%s)"):format(advice, reported), {
     status = status,
     code = code,
     request_id = self.response.request_id,

@@ -1,6 +1,7 @@
 -- The transport over nginx's own sockets, by lua-resty-http: request table -> response table.
 
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
 local wait = require "cloud66.runtime.wait"
@@ -8,10 +9,12 @@ local url = require "cloud66.base.url"
 
 local transport = {}
 
+local blame = caller.blame
+
 local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
 
--- Milliseconds, and connections for each server.
-local OPTIONS = { keepalive_timeout = 60000, keepalive_pool = 32 }
+local OPTIONS = { keepalive_timeout = args.count, keepalive_pool = args.count }
+local DEFAULTS = { keepalive_timeout = 60000, keepalive_pool = 32 } -- milliseconds; connections for each server
 
 -- What may go over a connection that another request left behind, and that may be dead by now.
 local REPEATABLE = { GET = true, HEAD = true }
@@ -37,26 +40,21 @@ local function is_too_old(http)
   return minor and tonumber(minor) < 16
 end
 
-local function check_http(http, level)
-  level = level + 1
+local function check_http(http)
   if type(http) ~= "table" or type(http.new) ~= "function" then
-    error(("cloud66.transport.resty needs %s; got a %s%s"):format(EXPECTED, type(http),
-      type(http) == "table" and " without new()" or ""), level)
+    blame("cloud66.transport.resty needs %s; got a %s%s", EXPECTED, type(http),
+      type(http) == "table" and " without new()" or "")
   elseif is_too_old(http) then
-    error(("cloud66.transport.resty needs lua-resty-http 0.16 or later, and this is %s"):format(http._VERSION), level)
+    blame("cloud66.transport.resty needs lua-resty-http 0.16 or later, and this is %s", http._VERSION)
   end
   local ok, client = pcall(http.new) -- while nginx starts it cannot give one: then the first request tells
   if ok and client ~= nil and not has_request_uri(client) then
-    error(("cloud66.transport.resty needs %s; what new() gave has no request_uri"):format(EXPECTED), level)
+    blame("cloud66.transport.resty needs %s; what new() gave has no request_uri", EXPECTED)
   end
 end
 
-local function check_options(options, level)
-  options = args.options(options, OPTIONS)
-  for name, usual in pairs(OPTIONS) do
-    options[name] = args.count(options[name] == nil and usual or options[name], ("option '%s'"):format(name), level + 1)
-  end
-  return options
+local function check_options(options)
+  return args.union(DEFAULTS, args.options(options, OPTIONS))
 end
 
 -- --- what cannot be done, and what went wrong ---
@@ -194,15 +192,15 @@ local function run_for(seconds, fn)
   ngx.thread.kill(clock)
 end
 
-local LOOKS = 0.1 -- seconds from one look at the parent to the next
-local LOOKS_FOR = 60 -- seconds: longer than any parent should take to notice
+local POLL_PAUSE = 0.1 -- seconds from one look at the parent to the next
+local LONGEST_POLLING = 60 -- seconds: longer than any parent should take to notice
 
 -- Ends when the parent does, or ends this light thread. To end first, unnoticed, would be a trap: where the parent is killed
 -- then, nginx counts the two of them for ever, and the request stays open.
 local function stay_for(parent)
-  local latest = host.now() + LOOKS_FOR
+  local latest = host.now() + LONGEST_POLLING
   while coroutine.status(parent) ~= "dead" and host.now() < latest do
-    ngx.sleep(LOOKS)
+    ngx.sleep(POLL_PAUSE)
   end
 end
 
@@ -251,7 +249,7 @@ local function new_client(http)
   if not ok or client == nil then
     return nil, tostring(ok and reason or client)
   elseif not has_request_uri(client) then
-    error(("cloud66.transport.resty needs %s; what new() gave has no request_uri"):format(EXPECTED), 0)
+    blame("cloud66.transport.resty needs %s; what new() gave has no request_uri", EXPECTED)
   end
   return client
 end
@@ -323,11 +321,11 @@ end
 ---@return fun(request: table): table?, string?, string?
 function transport.new(http, options)
   if not host.is_nginx then
-    error("cloud66.transport.resty needs nginx's sockets, and this is not nginx: leave out the option 'transport', or give "
-      .. "require('cloud66.transport.curl').new()", 2)
+    blame("cloud66.transport.resty needs nginx's sockets, and this is not nginx: leave out the option 'transport', or give "
+      .. "require('cloud66.transport.curl').new()")
   end
-  check_http(http, 2)
-  options = check_options(options, 2)
+  check_http(http)
+  options = check_options(options)
 
   return function(request)
     local problem = phase_problem()
