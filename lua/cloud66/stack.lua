@@ -32,7 +32,7 @@ end
 
 -- --- fields ---
 
----What criteria may ask of a stack.
+---What criteria may name of a stack.
 stack.schema = stack_fields.schema
 
 local function unknown_field(name)

@@ -1,4 +1,4 @@
--- map.lua: one function for many items, several requests in flight, each item's end told beside it.
+-- map.lua: one function for many items, several requests in flight, each item's outcome beside it.
 
 local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"

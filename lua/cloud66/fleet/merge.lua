@@ -1,6 +1,6 @@
 -- merge.lua: the deployments of many stacks as one sequence, newest first.
 --
--- Each stack has a stream: the page it is in, and the deployment of it that comes next. Of those the newest is given out.
+-- Each stack has a stream: the page it is in, and the deployment of it that comes next. The newest of those is returned next.
 -- Pages are fetched when a stream has nothing left, for all such streams at once; and, since there is a wait then anyway,
 -- ahead for those that will soon have nothing left. So a stack has one page in memory, and for a while half of another.
 
@@ -22,7 +22,7 @@ local blame = caller.blame
 
 local EXPECTED = "a list of uids or stacks, a sequence of stacks, or criteria such as {environment = \"production\"}"
 
--- Uids and stacks of the caller's list as a list of stacks: copied, and checked before anything is asked for.
+-- Uids and stacks of the caller's list as a list of stacks: copied, and checked before any request.
 local function checked_list(api, list)
   local count = 0
   for place in pairs(list) do
@@ -46,7 +46,7 @@ local function checked_list(api, list)
   return found
 end
 
--- pull() of the stacks that match; nobody, where a name is misspelt, say, is an error.
+-- pull() of the stacks that match. That there is none is an error: a name may be misspelt.
 local function found_stacks(listed, nobody)
   local any = false
   return function()
@@ -244,7 +244,7 @@ local function settle(merged)
     merged.failures = merged.failures + 1
   end
   if merged.failures == merged.count then
-    return nil -- told as the sequence's own failure
+    return nil -- reported as the sequence's own failure
   end
   for _, failure in ipairs(failures) do
     hooks.call(merged.on, "warning", {

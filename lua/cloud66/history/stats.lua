@@ -19,7 +19,7 @@ local MOST_INTERVALS = 10000 -- in a series: 27 years of days
 
 local OUTCOMES = { pending = true, success = true, failed = true }
 
--- The fields that page.drift tells of. What is read from a word is sent as part of it.
+-- The fields that page.drift lists. What is read from a word is sent as part of it.
 local FIELDS = {}
 do
   local SENT = { text = true, date = true, boolean = true, word = true, integer = true }
@@ -307,7 +307,7 @@ local function new_state(options)
   }
 end
 
--- Stacks are told apart by uid; a sequence of one stack, a page and a list name none.
+-- The uid tells stacks apart; a sequence of one stack, a page and a list name none.
 local function uid_of(stack)
   local uid = type(stack) == "table" and stack.uid or stack
   return type(uid) == "string" and uid or ""

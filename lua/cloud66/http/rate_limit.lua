@@ -1,4 +1,4 @@
--- rate_limit.lua: how many requests this hour allows and how many are left: what the server last said, or what we counted.
+-- rate_limit.lua: how many requests this hour allows and how many are left: what the server last reported, or what was counted here.
 
 local rate_limit = {}
 
@@ -66,7 +66,7 @@ end
 ---@field remaining integer  until reset_at
 ---@field used integer
 ---@field reset_at number    Unix seconds: the next full hour, unless the server named another time
----@field counted boolean    the server did not say: only our own requests are counted
+---@field counted boolean    the server did not report them: only our own requests are counted
 
 ---@param now number  Unix seconds
 ---@return cloud66.Limits

@@ -13,7 +13,7 @@ local response_mt = { __name = "cloud66.response", __index = methods }
 
 ---@param response table  {status, headers, body, request_id}
 ---@param show fun(text: string): string  the redactor of this response
----@param source string   where the token came from that it was asked with
+---@param source string   where the token of its request came from
 ---@param hint? string    what a 404 means for this request
 function responses.new(response, show, source, hint)
   return setmetatable({
@@ -23,7 +23,7 @@ function responses.new(response, show, source, hint)
   }, response_mt)
 end
 
--- What a header says, if it was sent, fit to be shown.
+-- The value of a header, if it was sent, fit to be shown.
 local function shown_header(self, name)
   local value = self.response.headers[name]
   return type(value) == "string" and self.show(value) or nil
@@ -113,7 +113,7 @@ end
 
 -- --- body ---
 
----The error of a successful answer that is not what was asked for.
+---The error of a successful response that does not hold what was requested.
 ---@param text string      what is wrong, fit to be shown
 ---@param offset? integer  bytes, from 0
 ---@return nil, string message, cloud66.Error err
@@ -199,7 +199,7 @@ function methods:list()
   return content_of(self, true)
 end
 
--- The ways to read a body, for who asks for it.
+-- The ways to read a body, by the kind of request.
 responses.page, responses.value, responses.list = methods.page, methods.value, methods.list
 
 return responses

@@ -186,7 +186,7 @@ local function borders(schema, wanted)
   return times
 end
 
----What can be said of a deployment.
+---What criteria may name of a deployment.
 criteria.deployment = { item = "deployment", names = {}, words = core.words, range = range }
 for name, kind in pairs(core.names) do
   criteria.deployment.names[name] = kind
@@ -196,7 +196,7 @@ criteria.deployment.names.before = "range"
 
 ---@param schema table        what items these are: criteria.deployment, or a table of the same form
 ---@param wanted table|function  criteria, or a function item, stack -> boolean
----@return function           item -> boolean; or nil, message, err where that cannot be told
+---@return function           item -> boolean; or nil, message, err where that is not known
 function criteria.compile(schema, wanted)
   if type(wanted) == "function" then
     return function(item, of)

@@ -21,7 +21,7 @@ function sequence_mt.__tostring()
 end
 
 -- A sequence is a userdata: no list operation takes it for an empty table, on Lua 5.1 neither.
--- What each knows: `pull`; `schema`, what criteria may ask of the items, or false after map(); `spent`, why it is no
+-- What each knows: `pull`; `schema`, what criteria may name of the items, or false after map(); `spent`, why it is no
 -- longer the caller's to use; and `failed`, the list of sources that failed, or false where there is but one source. None
 -- of it refers to the sequence.
 local states = setmetatable({}, { __mode = "k" })
@@ -314,7 +314,7 @@ end
 
 ---A sequence of what has to be waited for.
 ---@param pull fun(): any, any, table?  item and, where there are several sources, its source; or nil, message, err
----@param schema? table    what criteria may ask of the items
+---@param schema? table    what criteria may name of the items
 ---@param failed? table[]  the sources that failed: {stack=, message=, err=}; filled while the sequence is gone through
 ---@return cloud66.Sequence
 function sequence.from(pull, schema, failed)

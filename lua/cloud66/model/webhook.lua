@@ -1,4 +1,4 @@
--- webhook.lua: the body of a Cloud 66 webhook. It carries no signature: what it says is a hint to go and ask, no proof.
+-- webhook.lua: the body of a Cloud 66 webhook. It carries no signature: it is a hint to ask the API, no proof.
 --
 -- https://developers.cloud66.com/v3/getting-started/webhooks
 

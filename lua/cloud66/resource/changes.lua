@@ -173,7 +173,7 @@ local function is_new(deployment, cursor)
   return not cursor.horizon or not started or started > cursor.horizon or is_untold(args.id(deployment.id), cursor)
 end
 
--- Adds the events of one deployment: each with what the cursor said of it before, for cursors in between.
+-- Adds the events of one deployment: each with its entry in the cursor before, for cursors in between.
 local function compare(events, deployment, before, after, cursor)
   if not before then
     if not is_new(deployment, cursor) then
@@ -209,7 +209,7 @@ local function prune(entries, horizon)
   return remaining, horizon
 end
 
--- What the first page, when there are more, says of the others: they are no younger than its oldest.
+-- Where there are more pages, the horizon that the first one gives: the others hold nothing younger than its oldest.
 local function first_horizon(page)
   local oldest = false
   for _, started in page:rows "started_time" do

@@ -108,7 +108,7 @@ function methods:page(number, deadline)
   return self.api:get_page(path, options_of(self, {}, deadline))
 end
 
----The same, and every deployment on it has an id that can be read: for those who tell deployments apart by it.
+---The same, and every deployment on it has an id that can be read: for callers that tell deployments apart by it.
 ---@return cloud66.Page|nil page, string? message, function|cloud66.Error|nil show_or_err
 function methods:page_with_ids(number, deadline)
   local page, message, show_or_err = self:page(number, deadline)

@@ -5,7 +5,7 @@ local number = require "cloud66.base.number"
 
 local estimate = {}
 
-local FEWEST = 3 -- successes of a type: fewer say nothing about the next one
+local FEWEST = 3 -- successes of a type: fewer are no base for an estimate
 
 ---The durations of the successes in a list of deployments, seconds: type -> { p50 =, p90 =, count = }, and `any` for all
 ---of them together.

@@ -14,7 +14,7 @@ local function fail(show, kind, text)
 end
 
 -- nil, message, err when a page has a deployment of which one of the fields is not of the documented type: it
--- reads nil, so it cannot be told which deployment is meant. true otherwise.
+-- reads nil, so the deployment that is meant is not known. true otherwise.
 local function check_drift(page, show, fields)
   for _, drift in ipairs(page.drift) do
     if fields[drift.field] then
@@ -161,7 +161,7 @@ end
 
 ---Whether a commit is what runs on the servers now.
 ---@param wanted string  of args.git_hash()
----@return boolean|nil live, string? message, cloud66.Error? err  # nil when it cannot be told
+---@return boolean|nil live, string? message, cloud66.Error? err  # nil when it is not known
 function find.is(endpoint, wanted)
   local matched, unnamed, unnamed_show = false, nil, nil
   local found, message, err = search(endpoint, "live deployment", { is_live = true }, function(page, show)

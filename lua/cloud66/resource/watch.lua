@@ -32,7 +32,7 @@ local function public(event)
   return { type = event.type, deployment = event.deployment, changed = event.changed }
 end
 
--- What ended a pause, and the watch with it, though nobody said so.
+-- What ended a pause, and the watch with it, unasked.
 local EARLY = {
   closed = "this client was closed",
   exiting = "this nginx worker is to end (a reload?): watch again, with watch:cursor() as the cursor",

@@ -4,8 +4,8 @@
 -- What is waited for is a table:
 --   { transfer = and engine = : until the transfer is done,
 --     at = : until this moment (of host.now()),
---     ready = : until this function says so,
---     polled = true : which is then to be asked again and again, since nothing here makes it so,
+--     ready = : until this function returns true,
+--     polled = true : which is then polled, since nothing here makes it true,
 --     owner = : whose it is, for cancel(), where that is not the one of the call that the task is in,
 --     attach = : called by the loop that takes the wait over, with itself,
 --     detach = : called by it when the wait is over }
@@ -264,7 +264,7 @@ local function has_turn(task)
   return false
 end
 
----Calls fn for an exchange with the API: inside map it takes a turn, as no more may be in flight than was asked for.
+---Calls fn for an exchange with the API: inside map it takes a turn, as no more than `limit` may be in flight.
 ---@param owner table  for cancel()
 function tasks.call(owner, fn, ...)
   local task = current()
@@ -373,7 +373,7 @@ function tasks.each(pull, work, limit, deadline)
   end
   local group = {
     count = 0, limit = limit, deadline = deadline, parent = current(), bug = false, failure = false, fed = false,
-    line = caller.line(), -- that asked for it
+    line = caller.line(), -- that called the library
   }
   local function start(loop)
     spawn(loop, group, function()

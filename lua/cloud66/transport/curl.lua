@@ -37,7 +37,7 @@ end
 ---A function that sends one request and waits for its response.
 ---
 ---It takes `{method=, url=, headers={name -> value}, body=, timeout={connect=, total=} (seconds), max_body= (bytes,
----decoded), is_closed= (function: whether the answer is no longer wanted)}` and returns `{status=, headers= (lower-case
+---decoded), is_closed= (function: whether the response is no longer wanted)}` and returns `{status=, headers= (lower-case
 ---names), body= (decoded), http_version=}`, or nil, kind, message; any status is a response, redirects too. Anything but
 ---GET and HEAD is sent at most once.
 ---@param options? { ca_file?: string, proxy?: string } # absent: libcurl's own; proxy "": none

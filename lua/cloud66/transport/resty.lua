@@ -47,7 +47,7 @@ local function check_http(http)
   elseif is_too_old(http) then
     blame("cloud66.transport.resty needs lua-resty-http 0.16 or later, and this is %s", http._VERSION)
   end
-  local ok, client = pcall(http.new) -- while nginx starts it cannot give one: then the first request tells
+  local ok, client = pcall(http.new) -- while nginx starts it cannot give one: then the first request fails
   if ok and client ~= nil and not has_request_uri(client) then
     blame("cloud66.transport.resty needs %s; what new() gave has no request_uri", EXPECTED)
   end
@@ -89,8 +89,8 @@ end
 local UNVERIFIED = "the certificate could not be verified: nginx needs the file of CAs in its directive "
   .. "'lua_ssl_trusted_certificate', and 'lua_ssl_verify_depth' above 1 where one CA vouches for another"
 
--- What nginx says of its sockets, as patterns in lower case; the first one counts. After connect and tls nothing was sent,
--- so these are for what nginx says of no connection that stood.
+-- nginx's words for failures of its sockets, as patterns in lower case; the first one counts. After connect and tls nothing was sent,
+-- so these are for connections that never stood.
 local FAILURES = {
   { "no resolver defined", "connect", "the host name cannot be resolved: nginx needs its directive 'resolver'" },
   { "could not be resolved", "connect", "the host name cannot be resolved: check it, and nginx's directive 'resolver'" },
@@ -174,7 +174,7 @@ local function params_of(request, options)
   return params
 end
 
-local function ask(client, address, params, connect, total)
+local function request_once(client, address, params, connect, total)
   if client.set_timeouts then
     client:set_timeouts(milliseconds(connect), milliseconds(total), milliseconds(total))
   end
@@ -192,7 +192,7 @@ local function run_for(seconds, fn)
   ngx.thread.kill(clock)
 end
 
-local POLL_PAUSE = 0.1 -- seconds from one look at the parent to the next
+local POLL_PAUSE = 0.1 -- seconds from one check of the parent to the next
 local LONGEST_POLLING = 60 -- seconds: longer than any parent should take to notice
 
 -- Ends when the parent does, or ends this light thread. To end first, unnoticed, would be a trap: where the parent is killed
@@ -214,7 +214,7 @@ local function exchange(seconds, ...)
   local thread, ok, problem
   local function work()
     run_for(seconds, function()
-      outcome = { pcall(ask, unpack(given, 1, given.n)) }
+      outcome = { pcall(request_once, unpack(given, 1, given.n)) }
     end)
     is_over = true
   end
