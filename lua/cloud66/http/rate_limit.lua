@@ -61,13 +61,7 @@ function methods:read(headers, now)
   end
 end
 
----@class cloud66.Limits
----@field limit integer      requests an hour
----@field remaining integer  until reset_at
----@field used integer
----@field reset_at number    Unix seconds: the next full hour, unless the server named another time
----@field counted boolean    the server did not report them: only our own requests are counted
-
+---What client:limits() returns: see types/client.lua.
 ---@param now number  Unix seconds
 ---@return cloud66.Limits
 function methods:report(now)

@@ -1,4 +1,5 @@
--- The transport over nginx's own sockets, by lua-resty-http: request table -> response table.
+-- resty.lua: the transport over nginx's own sockets, by lua-resty-http: request table -> response table. It is documented in
+-- types/transport.lua.
 
 local args = require "cloud66.base.args"
 local caller = require "cloud66.base.caller"
@@ -309,16 +310,6 @@ local function send(http, options, request)
   return fail_by_words(request, outcome[3])
 end
 
----A function that sends one request over nginx's own sockets (cosockets), and waits for its response while the worker goes
----on. It takes and returns what that of `cloud66.transport.curl` does.
----
----Differences: HTTP/1.1 alone; the body is read to its end before it is held against `max_body`; no compressed bodies; CAs,
----proxies and DNS servers are those of nginx and of `http` (`lua_ssl_trusted_certificate`, `lua_ssl_verify_depth`,
----`resolver`), not `ca_file` and `proxy`. Certificates are always verified. GET and HEAD go over kept-alive connections;
----anything else is sent at most once, on a connection of its own.
----@param http table # `require "resty.http"` (lua-resty-http, 0.16 or later), or what has its new() and request_uri()
----@param options? { keepalive_timeout?: integer, keepalive_pool?: integer } # ms (60000); connections per server (32)
----@return fun(request: table): table?, string?, string?
 function transport.new(http, options)
   if not host.is_nginx then
     blame("cloud66.transport.resty needs nginx's sockets, and this is not nginx: leave out the option 'transport', or give "
