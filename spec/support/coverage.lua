@@ -1,4 +1,4 @@
--- Which lines of lua/ ran: lua5.4 spec/support/coverage.lua FOLDER PERCENT. FOLDER holds what linehook.c wrote. Prints a row for each
+-- Which lines of lua/ ran: lua5.4 spec/support/coverage.lua FOLDER PERCENT. FOLDER holds what c/linehook.c wrote. Prints a row for each
 -- file, with the lines that never ran, and ends with 1 where less than PERCENT of all lines did.
 local tree = require "spec.support.tree"
 
