@@ -280,7 +280,7 @@ describe("redeploy, at most once,", function()
       return stack:redeploy { git_ref = "main" }
     end)
     err = failure("ambiguous", result, message, err)
-    assert.matches("The last look failed: server", err.message)
+    assert.matches("The last poll failed: server", err.message)
     assert.equal(1, #posts(tag))
   end)
 

@@ -4,41 +4,41 @@
 
 local core = require "cloud66.core"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local deploy_options = require "cloud66.deploy.options"
 local host = require "cloud66.runtime.host"
 local outcome = require "cloud66.deploy.outcome"
+local value = require "cloud66.base.value"
 local wait = require "cloud66.deploy.wait"
 
 local cancel = {}
 
--- What the wait for its end may be told besides.
-local OPTIONS = { wait = true, timeout = true, interval = true, on_change = true, on_poll = true, stop = true }
+-- The wait is for its end alone, which is not to be live.
+local OPTIONS = args.union(deploy_options.WAIT, { wait = args.boolean })
+OPTIONS.require_live = nil
 
----@param what any        a deployment or its id
----@param options table?  the caller's
+---@param what any      a deployment or its id
+---@param given table?  the caller's
 ---@return string|false digits, boolean? waits, table? wait_options  # false: the API sent no id that can be read
-function cancel.check_options(what, options, level)
-  level = level + 1
+function cancel.check_options(what, given)
   local id = what
-  if core.is_deployment(what) and what.id == nil then
-    return false
-  elseif core.is_deployment(what) then
+  if core.is_deployment(what) then
     id = what.id
+    if id == nil then
+      return false
+    end
   elseif type(what) == "table" then
-    error("cancel() needs a deployment or its id; wait() for what redeploy() gave, or find it in stack:deployments()", level)
+    caller.blame "cancel() needs a deployment or its id; wait() for what redeploy() returned, or find it in stack:deployments()"
   end
-  local digits = args.id(id, level)
-  options = args.options(options, OPTIONS)
-  if options.wait ~= nil and type(options.wait) ~= "boolean" then
-    error("option 'wait' must be true or false", level)
+  local digits = args.id(id)
+  local checked = args.options(given, OPTIONS)
+  local waits = checked.wait or false
+  checked.wait = nil
+  if not waits and next(checked) ~= nil then
+    caller.blame("option '%s' goes with wait = true", (next(checked)))
   end
-  local waits = options.wait == true
-  options.wait = nil
-  if not waits and next(options) ~= nil then
-    error(("option '%s' goes with wait = true"):format(tostring(next(options))), level)
-  end
-  return digits, waits, deploy_options.wait(options, level)
+  return digits, waits, checked
 end
 
 -- Whether it has ended: true, "finished", deployment; false; or nil, message, err.
@@ -52,31 +52,29 @@ local function has_finished(endpoint, digits)
   return false
 end
 
--- Whether the answer says that it is being cancelled: true; false and its words; nil, message, err.
-local function read_answer(got)
-  local value, message, err = got:value()
-  if not value then
+-- Whether the response says that it is being cancelled: true; false and the API's words; nil, message, err.
+local function read_response(got)
+  local sent, message, err = got:value()
+  if not sent then
     return nil, message, err
-  elseif value.ok == true or value.ok == "true" then
+  elseif value.truth(sent.ok) then
     return true
   end
-  return false, type(value.message) == "string" and got.show(value.message) or "without a reason"
+  return false, type(sent.message) == "string" and got.show(sent.message) or "without a reason"
 end
 
--- Asks for it: true; nil, message, err.
-local function ask(endpoint, digits)
+-- Sends the request, once: true; nil, message, err.
+local function send(endpoint, digits)
   local got, message, err = endpoint:cancel(digits)
   if not got then
     return nil, message, err
   end
   local ok
-  ok, message, err = read_answer(got)
-  if ok then
-    return true
-  elseif ok == nil then
-    return nil, message, err
+  ok, message, err = read_response(got)
+  if ok == false then
+    return errors.fail("refused", ("the API does not cancel deployment %s: %s"):format(digits, message))
   end
-  return errors.fail("refused", ("the API does not cancel deployment %s: %s"):format(digits, message))
+  return ok, message, err
 end
 
 -- How a wait ends for a deployment that has ended without success.
@@ -92,12 +90,12 @@ function cancel.run(endpoint, digits, waits, options)
     endpoint = endpoint:by(host.now() + (options.timeout or deploy_options.TIMEOUT))
   end
   local finished, state, deployment = has_finished(endpoint, digits)
-  if finished == nil or finished then
+  if finished ~= false then
     return finished, state, deployment
   end
-  local ok, message, err = ask(endpoint, digits)
+  local ok, message, err = send(endpoint, digits)
   if not ok then
-    finished, state, deployment = has_finished(endpoint, digits) -- it may have ended meanwhile, or only the answer is lost
+    finished, state, deployment = has_finished(endpoint, digits) -- it may have ended meanwhile, or the response alone is lost
     if finished then
       return true, state, deployment
     end

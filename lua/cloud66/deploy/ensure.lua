@@ -13,20 +13,16 @@ local wait = require "cloud66.deploy.wait"
 
 local ensure = {}
 
--- redeploy() is asked for git_ref = the commit.
-local OPTIONS = {}
-for name in pairs(deploy_options.WAIT) do
-  OPTIONS[name] = true
-end
-for name in pairs(deploy_options.REDEPLOY) do
-  OPTIONS[name] = name ~= "git_ref" and name ~= "current" or nil
-end
+-- git_ref is the commit, and current would be whatever is there.
+local OPTIONS = args.union(deploy_options.REDEPLOY, deploy_options.WAIT)
+OPTIONS.git_ref, OPTIONS.current = nil, nil
 
--- What the reference of a redeploy that ensure() asked for begins with: while it waits in the queue, nothing else tells
--- which commit it is for.
-local LONGEST_QUEUE = 24 * 3600 -- seconds
+-- What the reference of a redeploy begins with that ensure() made: while it waits in the queue, nothing else tells which
+-- commit it is for.
 local PREFIX = "ensure-%s-"
 local PREFIX_PATTERN = "^ensure%-(%x+)%-"
+
+local LONGEST_QUEUE = 24 * 3600 -- seconds
 
 local function is_of(deployment, hash)
   local found = deployment.git_hash or deployment.git_ref
@@ -47,17 +43,17 @@ local function find_running(endpoint, hash)
   return false
 end
 
--- What of the same commit an earlier ensure() asked for and has not ended: as redeploy() gives it; false; or nil, message,
--- err.
+-- What an earlier ensure() started for the same commit and has not ended, as redeploy() returns it; false when there is
+-- none; or nil, message, err.
 local function find_queued(endpoint, hash)
   local list, message, err = actions.since(endpoint, os.time() - LONGEST_QUEUE)
   if not list then
     return nil, message, err
   end
   for _, action in ipairs(list) do
-    local asked = not action.is_finished and action.user_reference and action.user_reference:match(PREFIX_PATTERN)
-    if asked and git.same(asked, hash) then
-      return redeploy.joined({ endpoint = endpoint, reference = action.user_reference, body = { git_ref = asked } }, action)
+    local commit = not action.is_finished and action.user_reference and action.user_reference:match(PREFIX_PATTERN)
+    if commit and git.same(commit, hash) then
+      return redeploy.joined(endpoint, action, commit)
     end
   end
   return false
@@ -83,10 +79,10 @@ local function find_live(endpoint, hash)
   return deployment
 end
 
--- Waits, and takes nothing but the commit for it.
-local function wait_for(endpoint, what, how, hash, options)
+-- Waits for a deployment or the result of a redeploy, and takes nothing but the commit for a success.
+local function wait_for(endpoint, what, hash, options)
   local was_over = type(what) == "table" and what.joined and not what.queued
-  local target = deploy_options.target(what, endpoint.uid, 1)
+  local target = deploy_options.target(what, endpoint.uid)
   target.git_hash = hash
   local deployment, info, show_or_err = wait.run(endpoint, target, options)
   if not deployment then
@@ -97,34 +93,27 @@ local function wait_for(endpoint, what, how, hash, options)
     return errors.fail("unmatched", ("%s has succeeded, but the API does not say that it is of commit %s"):format(
       shown, hash), { last = deployment, action = info.action })
   elseif was_over then
-    local still, message, err = find_live(endpoint, hash)
-    if still == false then
+    local live, message, err = find_live(endpoint, hash)
+    if live == false then
       return errors.fail("conflict", ("what carries this user_reference (%s) is over, and another commit is live: use "
         .. "another user_reference"):format(shown), { last = deployment })
-    elseif not still then
+    elseif not live then
       return nil, message, err
     end
   end
-  info.ensured = how
   return deployment, info
 end
 
----@param options table?  the caller's
+---@param given table?  the caller's
+---@param hash string   of args.git_hash()
 ---@return table redeploy_options, table body, table wait_options
-function ensure.check_options(options, hash, level)
-  level = level + 1
-  options = args.options(options, OPTIONS)
-  local asked, waited = { git_ref = hash }, {}
-  for name, value in pairs(options) do
-    (deploy_options.WAIT[name] and waited or asked)[name] = value
-  end
-  waited = deploy_options.wait(waited, level)
-  local body
-  asked, body = deploy_options.redeploy(asked, level)
-  return asked, body, waited
+function ensure.check_options(given, hash)
+  local checked = args.options(given, OPTIONS)
+  checked.git_ref = hash
+  return checked, deploy_options.body(checked), checked -- one table: no name is an option of both
 end
 
--- What is there of the commit already: deployment or redeploy's result, and how; false; or nil, message, err.
+-- What is there of the commit already: the deployment or redeploy's result, and how; false; or nil, message, err.
 --
 -- A deployment goes from the queue to running to live. Read in this order, one that moves on meanwhile is not missed.
 local function find_existing(endpoint, hash)
@@ -149,28 +138,30 @@ end
 
 ---@param endpoint table  of endpoint.new()
 ---@param hash string     of args.git_hash()
----@param asked table, body table, options table  of ensure.check_options()
+---@param redeploy_options table, body table, wait_options table  of ensure.check_options(), which become ours
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
-function ensure.run(endpoint, hash, asked, body, options)
-  endpoint = endpoint:by(host.now() + (options.timeout or deploy_options.TIMEOUT))
+function ensure.run(endpoint, hash, redeploy_options, body, wait_options)
+  endpoint = endpoint:by(host.now() + (wait_options.timeout or deploy_options.TIMEOUT))
   local what, how, err = find_existing(endpoint, hash)
   if what == nil then
     return nil, how, err
   elseif how == "live" then
     return what, { ensured = "live", match = "exact", polls = 0, elapsed = 0 }
   elseif not what then
-    if not asked.user_reference then
-      asked.user_reference = random.reference(PREFIX:format(hash))
-    end
-    what, how, err = redeploy.run(endpoint, asked, body)
+    redeploy_options.user_reference = redeploy_options.user_reference or random.reference(PREFIX:format(hash))
+    what, how, err = redeploy.run(endpoint, redeploy_options, body)
     if not what then
       return nil, how, err
     end
     how = what.joined and "joined" or "deployed"
   end
   local deployment, info
-  deployment, info, err = wait_for(endpoint, what, how, hash, options)
-  return deployment, info, err
+  deployment, info, err = wait_for(endpoint, what, hash, wait_options)
+  if not deployment then
+    return nil, info, err
+  end
+  info.ensured = how
+  return deployment, info
 end
 
 return ensure

@@ -5,42 +5,25 @@
 local core = require "cloud66.core"
 local action = require "cloud66.model.action"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 
 local options = {}
 
--- --- redeploy() ---
+local blame = caller.blame
 
----Options of stack:redeploy().
-options.REDEPLOY = {
-  git_ref = true, services = true, current = true, deployment_profile = true, deploy_strategy = true,
-  rollout_strategy = true, canary_percentage = true, user_reference = true, reuse = true,
-}
+-- --- services ---
 
-local LONGEST_TEXT = 1024 -- bytes
-
-local function check_text(given, name, level)
-  local text = given[name]
-  if text == nil then
-    return nil
-  end
-  args.text(text, "option '" .. name .. "'", level + 1)
-  if #text > LONGEST_TEXT then
-    error(("option '%s' is longer than %d bytes"):format(name, LONGEST_TEXT), level + 1)
-  end
-  return text
-end
-
--- "name" or "name:tag", without what would make two of it.
-local function check_service(text, level)
-  level = level + 1
-  args.text(text, "a service", level)
+-- A service is "name" or "name:tag", without what would make two of it.
+---@return string name
+local function service_name(text)
+  args.text(text, "a service")
   if text:find "[%s,]" then
-    error(("the service '%s' holds white space or a comma"):format(text), level)
+    blame("the service '%s' holds white space or a comma", text)
   elseif text:find "^:" or text:find ":$" then
-    error(("the service '%s' lacks its %s: an unset variable? Write \"name:tag\", or \"name\" alone"):format(
-      text, text:find "^:" and "name" or "tag"), level)
+    blame("the service '%s' lacks its %s: an unset variable? Write \"name:tag\", or \"name\" alone",
+      text, text:find "^:" and "name" or "tag")
   end
-  return text
+  return text:match "^[^:]*"
 end
 
 local function split(text)
@@ -51,161 +34,170 @@ local function split(text)
   return list
 end
 
--- name -> tag, or name -> true for the tag it has.
-local function list_of_tags(tags, level)
-  level = level + 1
+local function copy_of_list(list, option)
+  local copy, count = {}, 0
+  for _ in pairs(list) do
+    count = count + 1
+  end
+  if count ~= #list then
+    blame("%s mixes a list with names, or has gaps", option)
+  end
+  for i, service in ipairs(list) do
+    copy[i] = service
+  end
+  return copy
+end
+
+-- From name -> tag, or name -> true for the tag it has.
+local function list_of_tags(tags, option)
   local list = {}
-  for name, tag in pairs(tags) do
-    if type(name) ~= "string" or (type(tag) ~= "string" and tag ~= true) then
-      error(("services must be a list of \"name:tag\", a table of name = \"tag\", or text; got %s = %s"):format(
-        tostring(name), tostring(tag)), level)
-    elseif name:find ":" then
-      error(("the name of the service '%s' holds a colon"):format(name), level)
+  for service, tag in pairs(tags) do
+    if type(service) ~= "string" or (type(tag) ~= "string" and tag ~= true) then
+      blame("%s must be a list of \"name:tag\", a table of name = \"tag\", or text; got %s = %s",
+        option, tostring(service), tostring(tag))
+    elseif service:find ":" then
+      blame("the name of the service '%s' holds a colon", service)
     end
-    list[#list + 1] = tag == true and name or name .. ":" .. tag
+    list[#list + 1] = tag == true and service or service .. ":" .. tag
   end
   table.sort(list)
   return list
 end
 
--- A list of "name:tag", from one, from a table name -> tag, or from text with commas. Never empty: an empty list would be the
--- whole stack, or nothing.
-local function services_of(services, level)
-  level = level + 1
+-- A check of any form of services; gives a list of "name:tag". Never empty: an empty list would be the whole stack, or
+-- nothing.
+local function services_of(services, option)
   local list
   if type(services) == "string" then
-    args.text(services, "services", level)
-    list = split(services)
+    list = split(args.text(services, option))
   elseif type(services) ~= "table" then
-    error(("services must be a list, a table of name = \"tag\", or text, got %s"):format(type(services)), level)
-  elseif #services > 0 then
-    local count = 0
-    for _ in pairs(services) do
-      count = count + 1
-    end
-    if count ~= #services then
-      error("services mixes a list with names, or has gaps", level)
-    end
-    list = {}
-    for i, service in ipairs(services) do
-      list[i] = service
-    end
+    blame("%s must be a list, a table of name = \"tag\", or text, got %s", option, type(services))
   else
-    list = list_of_tags(services, level)
+    list = #services > 0 and copy_of_list(services, option) or list_of_tags(services, option)
   end
   if #list == 0 then
-    error("services is empty: an unset variable? (current = true deploys all of them as they are)", level)
+    blame("%s is empty: an unset variable? (current = true deploys all of them as they are)", option)
   end
   local seen = {}
   for _, service in ipairs(list) do
-    local name = check_service(service, level):match "^[^:]*"
+    local name = service_name(service)
     if seen[name] then
-      error(("services names '%s' twice"):format(name), level)
+      blame("%s names '%s' twice", option, name)
     end
     seen[name] = true
   end
   return list
 end
 
+-- --- redeploy() ---
+
+local LONGEST_TEXT = 1024 -- bytes
+
+local function short_text(value, name)
+  if #args.text(value, name) > LONGEST_TEXT then
+    blame("%s is longer than %d bytes", name, LONGEST_TEXT)
+  end
+  return value
+end
+
+local function only_true(value, name)
+  if value ~= true then
+    blame("%s must be true, or left out; got %s", name, tostring(value))
+  end
+  return value
+end
+
+---The schema of stack:redeploy()'s options.
+options.REDEPLOY = {
+  git_ref = short_text, services = services_of, current = only_true, deployment_profile = short_text,
+  deploy_strategy = short_text, rollout_strategy = short_text, canary_percentage = args.whole(0, 100),
+  user_reference = action.check_reference, reuse = args.boolean,
+}
+
+-- What is sent as it is. redeploy.lua adds the user_reference, and makes one up where none is given.
+local SENT = { "git_ref", "services", "deployment_profile", "deploy_strategy", "rollout_strategy", "canary_percentage" }
+
+---What a redeploy sends. Raises for options that do not go together.
+---@param checked table  of the schema
+---@return table body
+function options.body(checked)
+  local names_something = checked.git_ref or checked.services
+  if checked.current and names_something then
+    blame "option 'current' deploys what is there again: it goes with neither git_ref nor services"
+  elseif not checked.current and not names_something then
+    blame "redeploy() needs git_ref, services or current = true: an unset variable?"
+  elseif checked.reuse and not checked.user_reference then
+    blame "option 'reuse' needs the user_reference to look for"
+  end
+  local body = {}
+  for _, name in ipairs(SENT) do
+    body[name] = checked[name]
+  end
+  return body
+end
+
 ---@param given table?  the caller's
 ---@return table checked, table body
-function options.redeploy(given, level)
-  level = level + 1
+function options.redeploy(given)
   local checked = args.options(given, options.REDEPLOY, nil, "git_ref")
-  local body = {}
-  for _, name in ipairs { "git_ref", "deployment_profile", "deploy_strategy", "rollout_strategy" } do
-    body[name] = check_text(checked, name, level)
-  end
-  if checked.services ~= nil then
-    body.services = services_of(checked.services, level)
-  end
-  if checked.current ~= nil and checked.current ~= true then
-    error("option 'current' must be true, or left out", level)
-  elseif checked.current and (body.git_ref or body.services) then
-    error("option 'current' deploys what is there again: it goes with neither git_ref nor services", level)
-  elseif not (checked.current or body.git_ref or body.services) then
-    error("redeploy() needs git_ref, services or current = true: an unset variable?", level)
-  end
-  local percentage = checked.canary_percentage
-  if percentage ~= nil then
-    if type(percentage) ~= "number" or percentage % 1 ~= 0 or percentage < 0 or percentage > 100 then
-      error(("option 'canary_percentage' must be a whole number from 0 to 100, got %s"):format(tostring(percentage)), level)
-    end
-    body.canary_percentage = percentage
-  end
-  if checked.reuse ~= nil and type(checked.reuse) ~= "boolean" then
-    error("option 'reuse' must be true or false", level)
-  elseif checked.reuse and checked.user_reference == nil then
-    error("option 'reuse' needs the user_reference to look for", level)
-  end
-  action.check_reference(checked.user_reference, level)
-  return checked, body
+  return checked, options.body(checked)
 end
 
 -- --- wait() ---
 
----How long to wait at the most, seconds, where nothing else is asked for.
+---How long to wait at the most, seconds, where no timeout is given.
 options.TIMEOUT = 7200
 
----Options of stack:wait().
-options.WAIT = { timeout = true, interval = true, require_live = true, on_change = true, on_poll = true, stop = true }
+---The schema of stack:wait()'s options.
+options.WAIT = {
+  timeout = args.positive, interval = args.positive, require_live = args.boolean, on_change = args.callable,
+  on_poll = args.callable, stop = args.callable,
+}
 
 ---@param given? table  the caller's
----@param level integer  as in args.lua
----@return table  checked, a copy
-function options.wait(given, level)
-  level = level + 1
-  local checked = args.options(given, options.WAIT)
-  if checked.timeout ~= nil then
-    args.positive(checked.timeout, "option 'timeout'", level)
-  end
-  if checked.interval ~= nil then
-    args.positive(checked.interval, "option 'interval'", level)
-  end
-  if checked.require_live ~= nil and type(checked.require_live) ~= "boolean" then
-    error("option 'require_live' must be true or false", level)
-  end
-  for _, name in ipairs { "on_change", "on_poll", "stop" } do
-    if checked[name] ~= nil and type(checked[name]) ~= "function" then
-      error(("option '%s' must be a function, got %s"):format(name, type(checked[name])), level)
-    end
-  end
-  return checked
+---@return table checked
+function options.wait(given)
+  return args.options(given, options.WAIT)
 end
 
----What is waited for: { digits = of a deployment } or { action_id, user_reference, accepted_time, git_ref }.
----@param what any    a deployment, an id, an action, or what redeploy() gave
+-- What the fields of a result of redeploy() must be, which may come from a file.
+local RESULT_TYPES = { accepted_time = "number", git_ref = "string", git_hash = "string" }
+
+local function target_of_result(result, uid)
+  if result.stack_uid ~= nil and result.stack_uid ~= uid then
+    blame("that redeploy is of stack %s, and this is %s", tostring(result.stack_uid), uid)
+  end
+  if result.async_action_id ~= nil then
+    args.id(result.async_action_id)
+  end
+  if result.user_reference ~= nil then
+    args.text(result.user_reference, "user_reference")
+  end
+  for name, kind in pairs(RESULT_TYPES) do
+    if result[name] ~= nil and type(result[name]) ~= kind then
+      blame("'%s' of what is waited for must be a %s, got %s", name, kind, type(result[name]))
+    end
+  end
+  return { action_id = result.async_action_id, user_reference = result.user_reference, accepted_time = result.accepted_time,
+    git_ref = result.git_ref, git_hash = result.git_hash }
+end
+
+---What is waited for: { digits = of a deployment } or { action_id, user_reference, accepted_time, git_ref, git_hash }.
+---@param what any    a deployment, an id, an action, or what redeploy() returned
 ---@param uid string  of the stack
----@param level integer  as in args.lua
----@return table
-function options.target(what, uid, level)
-  level = level + 1
+---@return table target  # digits = false: the API sent no id that can be read
+function options.target(what, uid)
   if core.is_deployment(what) then
-    return { digits = what.id ~= nil and args.id(what.id, level) or false }
+    return { digits = what.id ~= nil and args.id(what.id) or false }
   elseif type(what) == "number" or type(what) == "string" then
-    return { digits = args.id(what, level) }
+    return { digits = args.id(what) }
   elseif action.is(what) then
     return { action_id = what.id, user_reference = what.user_reference, accepted_time = what.started_time }
   elseif type(what) == "table" and (what.async_action_id ~= nil or what.user_reference ~= nil) then
-    if what.stack_uid ~= nil and what.stack_uid ~= uid then
-      error(("that redeploy is of stack %s, and this is %s"):format(tostring(what.stack_uid), uid), level)
-    end
-    if what.async_action_id ~= nil then
-      args.id(what.async_action_id, level)
-    end
-    if what.user_reference ~= nil then
-      args.text(what.user_reference, "user_reference", level)
-    end
-    for name, kind in pairs { accepted_time = "number", git_ref = "string", git_hash = "string" } do
-      if what[name] ~= nil and type(what[name]) ~= kind then
-        error(("'%s' of what is waited for must be a %s, got %s"):format(name, kind, type(what[name])), level)
-      end
-    end
-    return { action_id = what.async_action_id, user_reference = what.user_reference, accepted_time = what.accepted_time,
-      git_ref = what.git_ref, git_hash = what.git_hash }
+    return target_of_result(what, uid)
   end
-  error(("wait() needs a deployment, its id, or what redeploy() gave, got %s%s"):format(type(what),
-    what == nil and ": see what the call that should have given it returned beside nil" or ""), level)
+  return blame("wait() needs a deployment, its id, or what redeploy() returned, got %s%s", type(what),
+    what == nil and ": see what the call that should have made it returned beside nil" or "")
 end
 
 return options

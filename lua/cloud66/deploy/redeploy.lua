@@ -1,74 +1,100 @@
--- redeploy.lua: starts a deployment at most once, and finds out what became of a request whose answer was lost.
+-- redeploy.lua: starts a deployment at most once, and finds out what became of a request whose response was lost.
 --
 -- https://developers.cloud66.com/#redeploy-a-stack
 
-local action = require "cloud66.model.action"
 local actions = require "cloud66.resource.actions"
+local args = require "cloud66.base.args"
 local date = require "cloud66.base.date"
 local errors = require "cloud66.base.error"
-local json = require "cloud66.base.json"
 local host = require "cloud66.runtime.host"
+local json = require "cloud66.base.json"
 local random = require "cloud66.base.random"
 local tasks = require "cloud66.runtime.tasks"
+local value = require "cloud66.base.value"
 local wait = require "cloud66.runtime.wait"
 
 local redeploy = {}
 
-local function newest(list)
-  local best
-  for _, candidate in ipairs(list) do
-    if not best or (candidate.started_time or 0) > (best.started_time or 0) then
-      best = candidate
-    end
-  end
-  return best
-end
+-- --- results ---
 
--- The result for an action that is known.
-local function result_of(call, found, message)
+-- The result for an action that carries the reference.
+local function result_of(endpoint, action, git_ref, message)
   return {
     message = message,
-    queued = not found.is_finished,
-    async_action_id = found.id,
-    user_reference = call.reference,
-    accepted_time = found.started_time,
-    git_ref = call.body.git_ref,
-    stack_uid = call.endpoint.uid,
+    queued = not action.is_finished,
+    async_action_id = action.id,
+    user_reference = action.user_reference,
+    accepted_time = action.started_time,
+    git_ref = git_ref,
+    stack_uid = endpoint.uid,
   }
 end
 
----The result of redeploy() for an action that carries the same reference, which is so joined.
-function redeploy.joined(call, found)
-  local result = result_of(call, found, "joined " .. tostring(found))
+---The result for an action that was there already.
+---@param endpoint table  of endpoint.new()
+---@param action cloud66.Action
+---@param git_ref? string  the requested one
+---@return cloud66.RedeployResult
+function redeploy.joined(endpoint, action, git_ref)
+  local result = result_of(endpoint, action, git_ref, "joined " .. tostring(action))
   result.joined = true
   return result
 end
 
--- Both forms are known of other booleans of this API.
-local TRUTH = { [true] = true, [false] = false, ["true"] = true, ["false"] = false }
-
--- Reads the answer: the result; false and its text for a refusal; nil, message, err for one that does not say.
-local function read_answer(call, got)
-  local value, message, err = got:value()
-  if not value then
+-- Reads the response: the result; false and the API's words for a refusal; nil, message, err where it tells neither.
+local function read_response(call, got)
+  local sent, message, err = got:value()
+  if not sent then
     return nil, message, err
   end
-  local text = type(value.message) == "string" and got.show(value.message) or nil
-  local ok = TRUTH[value.ok]
+  local text = type(sent.message) == "string" and got.show(sent.message) or nil
+  local ok, action_id = value.truth(sent.ok), value.id(sent.async_action_id)
   if ok == false then
     return false, text or "without a reason"
-  elseif ok == nil and not action.id_of(value.async_action_id) then
-    return got:undecodable("the answer to a redeploy does not say whether it was accepted")
+  elseif ok == nil and not action_id then
+    return got:undecodable("the response to a redeploy does not say whether it was accepted")
   end
   return {
     message = text,
-    queued = TRUTH[value.queued],
-    async_action_id = action.id_of(value.async_action_id),
+    queued = value.truth(sent.queued),
+    async_action_id = action_id,
     user_reference = call.reference,
     accepted_time = date.http(got.response.headers.date),
     git_ref = call.body.git_ref,
     stack_uid = call.endpoint.uid,
   }
+end
+
+-- --- before and after the request ---
+
+-- Finds an action that carries the caller's own reference already: its result, to be returned instead of sending
+-- anything; false when none is to be joined; or nil, message, err.
+local function find_earlier(call, reuse)
+  local found, message, err = actions.with(call.endpoint, call.reference)
+  if not found and (reuse or err.kind ~= "protocol") then
+    return nil, message, err
+  end
+  found = found or {} -- none of the newest, and the older ones are no matter
+  local action = reuse and actions.newest(found)
+  if action then
+    return redeploy.joined(call.endpoint, action, call.body.git_ref)
+  end
+  for _, earlier in ipairs(found) do
+    call.earlier[tostring(earlier.id)] = true
+  end
+  return false
+end
+
+-- The action that the request made; nil where there is none, with an err where that is not certain.
+local function find_made(call, deadline)
+  local found, _, err = actions.with(call.endpoint, call.reference, deadline)
+  local made = {}
+  for _, action in ipairs(found or {}) do
+    if not call.earlier[tostring(action.id)] then
+      made[#made + 1] = action
+    end
+  end
+  return actions.newest(made), err
 end
 
 -- Kinds after which nothing can have been accepted: it was never sent, or refused before it was carried out.
@@ -81,90 +107,73 @@ local function is_undone(err)
   return err.unsent or NOTHING_DONE[err.kind] or (err.status ~= nil and err.status >= 300 and err.status < 400)
 end
 
-local LOOKS = { 0, 1, 2, 4, 8, 15 } -- seconds before each look for the action of a lost answer
+local PAUSES = { 0, 1, 2, 4, 8, 15 } -- seconds before each poll for the action of a lost response
 local SETTLE = 45 -- seconds for all of them
 
--- Looks for the action of a request whose answer was lost: those in `known` were there before. nil, message, err when
--- it cannot be found, though it may come to be.
-local function settle(call, lost)
-  local problem = lost
-  local latest = math.min(tasks.deadline(), call.endpoint.deadline, host.now() + SETTLE)
-  for _, seconds in ipairs(LOOKS) do
-    if host.now() + seconds >= latest or call.endpoint.api.closed then
+-- What became of a request after which `cause` came instead of a response: the result; or nil, message, err when no action
+-- of it can be found, though it may come to be.
+local function settle(call, cause)
+  local last = cause
+  local deadline = math.min(tasks.deadline(), call.endpoint.deadline, host.now() + SETTLE)
+  for _, seconds in ipairs(PAUSES) do
+    if host.now() + seconds >= deadline or call.endpoint.api.closed then
       break
     end
     wait.sleep(seconds)
-    local found, _, err = actions.with(call.endpoint, call.reference, latest)
-    local fresh = {}
-    for _, candidate in ipairs(found or {}) do
-      if not call.known[tostring(candidate.id)] then
-        fresh[#fresh + 1] = candidate
-      end
-    end
-    local made = newest(fresh)
-    if made then
-      local result = result_of(call, made, "the answer was lost; found " .. tostring(made))
+    local action, err = find_made(call, deadline)
+    if action then
+      local result = result_of(call.endpoint, action, call.body.git_ref, "the response was lost; found " .. tostring(action))
       result.recovered = true
       return result
     end
-    problem = err or problem
+    last = err or last
   end
   local text = ("the redeploy may have been accepted, and no action with user_reference %s is to be found (%s). "
     .. "Before you deploy again, look for it: stack:actions{user_reference = ...}; redeploy{user_reference = ...} with the "
-    .. "same one joins it if it is there"):format(call.reference, lost.message)
-  if problem ~= lost then
-    text = text .. ". The last look failed: " .. problem.message
+    .. "same one joins it if it is there"):format(call.reference, cause.message)
+  if last ~= cause then
+    text = text .. ". The last poll failed: " .. last.message
   end
-  return errors.fail("ambiguous", text, { user_reference = call.reference, cause = lost, status = lost.status })
+  return errors.fail("ambiguous", text, { user_reference = call.reference, cause = cause, status = cause.status })
 end
 
--- The actions that carry the caller's own reference already: true, or a result to return instead of a request.
-local function look_before(call, reuse)
-  local found, message, err = actions.with(call.endpoint, call.reference)
-  if not found and (reuse or err.kind ~= "protocol") then
+-- Sends it, once: the result; or nil, message, err.
+local function send(call)
+  local body = args.union(call.body, { user_reference = call.reference })
+  local got, message, err = call.endpoint:redeploy(json.encode(body))
+  if not got and is_undone(err) then
+    err = errors.copy(err)
+    err.user_reference = call.reference
     return nil, message, err
+  elseif not got then
+    return settle(call, err)
   end
-  found = found or {} -- none of the newest, and the older ones are no matter
-  local made = newest(found)
-  if made and reuse then
-    return redeploy.joined(call, made)
+  local result, text
+  result, text, err = read_response(call, got)
+  if result == false then
+    return errors.fail("refused", "the API does not redeploy this stack: " .. text, { user_reference = call.reference })
+  elseif not result then
+    return settle(call, err)
   end
-  for _, candidate in ipairs(found) do
-    call.known[tostring(candidate.id)] = true
-  end
-  return true
+  return result
 end
 
 ---@param endpoint table  of endpoint.new()
 ---@param options table, body table  of options.redeploy()
----@return table|nil result, string? message, cloud66.Error? err
+---@return cloud66.RedeployResult|nil result, string? message, cloud66.Error? err
 function redeploy.run(endpoint, options, body)
-  local call = { endpoint = endpoint, body = body, known = {}, reference = options.user_reference }
-  if call.reference then
-    local before, message, err = look_before(call, options.reuse ~= false)
-    if before ~= true then
-      return before, message, err
+  local call = {
+    endpoint = endpoint, body = body,
+    reference = options.user_reference or random.reference("lua-cloud66-"),
+    earlier = {}, -- ids of the actions that carried the reference before: id as text -> true
+  }
+  if options.user_reference then
+    local result, message, err = find_earlier(call, options.reuse ~= false)
+    if result ~= false then
+      return result, message, err
     end
-  else
-    call.reference = random.reference("lua-cloud66-")
   end
-  body.user_reference = call.reference
-  local got, message, err = endpoint:redeploy(json.encode(body))
-  if not got then
-    if is_undone(err) then
-      err.user_reference = call.reference
-      return nil, message, err
-    end
-    return settle(call, err)
-  end
-  local result, text
-  result, text, err = read_answer(call, got)
-  if result then
-    return result
-  elseif result == false then
-    return errors.fail("refused", "the API does not redeploy this stack: " .. text, { user_reference = call.reference })
-  end
-  return settle(call, err)
+  return send(call)
 end
 
 return redeploy

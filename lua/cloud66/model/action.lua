@@ -2,10 +2,10 @@
 --
 -- https://developers.cloud66.com/#stack-actions
 
-local core = require "cloud66.core"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
-local number = require "cloud66.base.number"
+local value = require "cloud66.base.value"
 
 local action = {}
 
@@ -32,20 +32,6 @@ function action_mt.__tostring(self)
   return errors.clean(("action %s %s %s"):format(tostring(self.id), tostring(self.action), state))
 end
 
----An id as the API gives it; nil for what cannot be one.
----@return integer|string|nil
-function action.id_of(value)
-  local is_id = type(value) == "string" and value:find "^%d+$" or number.digits(value) -- exact, or none
-  return is_id and value or nil
-end
-
--- Both forms are documented; null while it runs.
-local SUCCESS = { [true] = true, [false] = false, ["true"] = true, ["false"] = false }
-
-local function date(text)
-  return type(text) == "string" and core.timestamp(text) or nil
-end
-
 ---@class cloud66.Action
 ---@field id integer
 ---@field user? string
@@ -63,15 +49,15 @@ end
 ---@param show fun(text: string): string  makes a text fit for messages: these two get into them, and may hold anything
 ---@return cloud66.Action|nil action, string? reason
 function action.of(fields, show)
-  if type(fields) ~= "table" or not action.id_of(fields.id) then
+  if type(fields) ~= "table" or not value.id(fields.id) then
     return nil, "no action: it has no id"
   end
-  local success = fields.finished_success
-  if success ~= nil and SUCCESS[success] == nil then
-    return nil, "an action whose 'finished_success' is " .. type(success)
+  local success = value.truth(fields.finished_success) -- null while it runs
+  if fields.finished_success ~= nil and success == nil then
+    return nil, "an action whose 'finished_success' is " .. type(fields.finished_success)
   end
-  fields.finished_success = SUCCESS[success]
-  fields.started_time, fields.finished_time = date(fields.started_at), date(fields.finished_at)
+  fields.finished_success = success
+  fields.started_time, fields.finished_time = value.time(fields.started_at), value.time(fields.finished_at)
   if fields.finished_at ~= nil and not fields.finished_time then
     return nil, "an action whose 'finished_at' is no date"
   end
@@ -93,22 +79,18 @@ local function characters(text)
   return select(2, text:gsub("[^\128-\191]", ""))
 end
 
----The reference that an action is to carry, or is looked for by.
----@return string|nil
-function action.check_reference(reference, level)
-  if reference == nil then
-    return nil
-  end
-  args.text(reference, "user_reference", level + 1)
-  if characters(reference) > LONGEST_REFERENCE then
-    error(("user_reference is longer than %d characters"):format(LONGEST_REFERENCE), level + 1)
+---A check, as in args.lua, of the reference that an action is to carry, or is looked for by.
+---@return string
+function action.check_reference(reference, name)
+  if characters(args.text(reference, name)) > LONGEST_REFERENCE then
+    caller.blame("%s is longer than %d characters", name, LONGEST_REFERENCE)
   end
   return reference
 end
 
 ---Whether a value is an action.
-function action.is(value)
-  return type(value) == "table" and getmetatable(value) == action_mt
+function action.is(candidate)
+  return type(candidate) == "table" and getmetatable(candidate) == action_mt
 end
 
 return action

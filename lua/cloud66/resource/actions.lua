@@ -111,4 +111,19 @@ function actions.since(endpoint, since, deadline)
   return found, complete
 end
 
+---Of a list of actions the one that began last.
+---@param list cloud66.Action[]
+---@param since? number  Unix seconds: none that began earlier
+---@return cloud66.Action|nil
+function actions.newest(list, since)
+  local newest, latest
+  for _, candidate in ipairs(list) do
+    local started = candidate.started_time or 0
+    if (not since or started >= since) and (not newest or started > latest) then
+      newest, latest = candidate, started
+    end
+  end
+  return newest
+end
+
 return actions
