@@ -21,7 +21,7 @@
 ---Whether an action that carries the user_reference is joined. Default true.
 ---@field reuse? boolean
 
----What redeploy() gave: accepted. A plain table, which can be stored as JSON and handed to wait() later.
+---What redeploy() returns: accepted. A plain table, which can be stored as JSON and handed to wait() later.
 ---@class cloud66.RedeployResult
 ---The API's words.
 ---@field message? string
@@ -31,12 +31,12 @@
 ---@field user_reference string
 ---Unix seconds, by the API's clock.
 ---@field accepted_time? number
----What was asked for.
+---The requested one.
 ---@field git_ref? string
 ---@field stack_uid string
 ---An action with this user_reference was there already: nothing was sent.
 ---@field joined? boolean
----The answer was lost, and its action found.
+---The response was lost, and its action found.
 ---@field recovered? boolean
 
 ---@alias cloud66.Phase
@@ -49,18 +49,18 @@
 ---@class cloud66.WaitOptions
 ---Seconds for everything. Default 7200. After that: wait() again with the same argument.
 ---@field timeout? number
----Seconds between looks, give or take a tenth. Default: a tenth of the stack's usual duration, 5 to 60; more often at the
+---Seconds between polls, give or take a tenth. Default: a tenth of the stack's usual duration, 5 to 60; more often at the
 ---beginning of the queue and after the deployment's end.
 ---@field interval? number
 ---Wait until it is live, too.
 ---@field require_live? boolean
 ---@field on_change? fun(deployment: cloud66.Deployment?, phase: cloud66.Phase)
----After each look.
+---After each poll.
 ---@field on_poll? fun(info: cloud66.PollInfo)
 ---Called about once a second: true ends the wait with `aborted`; what was started goes on.
 ---@field stop? fun(): any
 
----What a wait gives beside the deployment.
+---What a wait returns beside the deployment.
 ---@class cloud66.WaitInfo
 ---"likely" where time, user, trigger and ref could not all be compared.
 ---@field match? "exact"|"likely"
@@ -68,22 +68,22 @@
 ---Of ensure(): what it took.
 ---@field ensured? "live"|"joined"|"deployed"
 ---@field user_reference? string
----Looks at the API.
+---How many there were.
 ---@field polls integer
 ---Seconds.
 ---@field elapsed number
 ---@field phase? cloud66.Phase
 
----What on_poll() is told.
+---What on_poll() gets.
 ---@class cloud66.PollInfo: cloud66.WaitInfo
 ---@field deployment? cloud66.Deployment
----Seconds until the next look; nil after the last.
+---Seconds until the next poll; nil after the last.
 ---@field next_poll? number
 ---Unix seconds.
 ---@field expected_end? number
 ---It takes longer than nine in ten did.
 ---@field overdue? boolean
----Of a look that failed.
+---Of a poll that failed.
 ---@field err? cloud66.Error
 
 ---Options of stack:ensure(): those of redeploy() without git_ref and current, and those of wait().

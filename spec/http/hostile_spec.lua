@@ -125,6 +125,24 @@ describe("an operation", function()
     end)
   end
 
+  it("survives an action that has lost its start", function()
+    local action, deployment = ANSWERS.action, ANSWERS.deployment
+    ANSWERS.action = { id = "40", user = '"ci"', started_at = action.started_at, finished_at = "null" }
+    ANSWERS.deployment = { id = "7", triggered_by = '"ci"', triggered_via = deployment.triggered_via,
+      started_at = deployment.started_at, finished_at = "null", outcome = '{"code":0,"meaning":"pending"}' }
+    local seen
+    local ok, value, message = pcall(clock.run, nil, function()
+      return stack_with():wait({ async_action_id = 40 }, { timeout = 1000, on_poll = function(info)
+        seen = seen or info.deployment
+        ANSWERS.action.started_at = seen and "null" or ANSWERS.action.started_at
+      end })
+    end)
+    ANSWERS.action, ANSWERS.deployment = action, deployment
+    assert.is_true(ok, value)
+    assert.equal(7, seen.id)
+    assert.matches("^timeout", message)
+  end)
+
   it("shows no token that an answer repeats", function()
     local token = "secret-token-of-mine"
     for _, field in ipairs { "finished_message", "action", "user" } do

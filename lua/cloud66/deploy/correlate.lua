@@ -1,18 +1,27 @@
 -- correlate.lua: which deployment an action made. Pure: what was read from the API is handed in.
 --
--- The API names no deployment in its answer to a redeploy, nor an action in a deployment. Both are dated by the server's
--- clock, in whole seconds, and both name who asked.
+-- The API names no deployment in its response to a redeploy, nor an action in a deployment. Both are dated by the server's
+-- clock, in whole seconds, and both name a user.
 
 local git = require "cloud66.base.git"
 
 local correlate = {}
+
+-- What is known of an action, and of the redeploy that started it.
+---@class cloud66.Query
+---@field action_id? integer|string
+---@field started? number    Unix seconds: of the action, or when the redeploy was accepted; the server's clock
+---@field finished? number   of the action
+---@field user? string
+---@field git_ref? string    the requested one
+---@field git_hash? string   the requested one, where it is certainly a commit
 
 local SLACK = 2 -- seconds: two dates of one moment, each rounded, perhaps by two machines
 
 -- What a POST to the API does not make. A word nobody documented may be anything.
 local OTHER_TYPES = { scale = true, revert = true }
 
--- Whether the deployment can be of the ref that was asked for: true or false; nil where it does not say.
+-- Whether the deployment can be of the requested ref: true or false; nil where it does not say.
 local function ref_fits(deployment, ref)
   if not ref then
     return true
@@ -25,10 +34,10 @@ local function ref_fits(deployment, ref)
   return nil
 end
 
--- A commit that was asked for, and another that was deployed.
-local function is_another_commit(deployment, sought)
-  local ref = sought.git_ref
-  local hash = sought.git_hash or (ref and #ref == 40 and git.looks_like_hash(ref) and ref)
+-- Whether one commit was requested, and another deployed.
+local function is_another_commit(deployment, query)
+  local ref = query.git_ref
+  local hash = query.git_hash or (ref and #ref == 40 and git.looks_like_hash(ref) and ref)
   return hash and deployment.git_hash ~= nil and not git.same(deployment.git_hash, hash)
 end
 
@@ -38,12 +47,13 @@ local function is_another_person(a, b)
     and a:lower() ~= b:lower()
 end
 
-local function is_possible(deployment, sought)
+-- Without a start, neither the action nor the server's clock is known (yet).
+local function is_possible(deployment, query)
   local started = deployment.started_time
-  return started ~= nil and started >= sought.started - SLACK
-    and (not sought.finished or started <= sought.finished + SLACK)
+  return started ~= nil and query.started ~= nil and started >= query.started - SLACK
+    and (not query.finished or started <= query.finished + SLACK)
     and (deployment.triggered_via == nil or deployment.triggered_via == "api")
-    and not OTHER_TYPES[deployment.deploy_type] and not is_another_commit(deployment, sought)
+    and not OTHER_TYPES[deployment.deploy_type] and not is_another_commit(deployment, query)
 end
 
 local function same_person(a, b)
@@ -51,82 +61,74 @@ local function same_person(a, b)
 end
 
 -- Everything that can be compared is the same.
-local function is_confirmed(deployment, sought)
-  return same_person(deployment.triggered_by, sought.user) and deployment.triggered_via == "api"
-    and ref_fits(deployment, sought.git_ref) or false
+local function is_confirmed(deployment, query)
+  return same_person(deployment.triggered_by, query.user) and deployment.triggered_via == "api"
+    and ref_fits(deployment, query.git_ref) or false
 end
 
 ---Those that may be of the action at all.
----@param sought cloud66.Sought
+---@param query cloud66.Query
 ---@param deployments table|userdata  anything with # and [i]
 ---@return cloud66.Deployment[]
-function correlate.possible(sought, deployments)
+function correlate.possible(query, deployments)
   local found = {}
   for i = 1, #deployments do
-    if is_possible(deployments[i], sought) then
+    if is_possible(deployments[i], query) then
       found[#found + 1] = deployments[i]
     end
   end
   return found
 end
 
----The one that may have come of a redeploy of which no action is known: nobody says who asked, nor that it has ended, so
----only what is of the ref that was asked for, and of the API alone, counts.
+---The one that may have come of a redeploy of which no action is known: nothing tells its user, nor that it has ended, so
+---only what is of the requested ref, and of the API alone, counts.
 ---@param possible cloud66.Deployment[]
----@param sought cloud66.Sought
+---@param query cloud66.Query
 ---@return cloud66.Deployment|nil
-function correlate.lonely(possible, sought)
+function correlate.unattributed(possible, query)
   local found = #possible == 1 and possible[1]
-  return found and found.triggered_via == "api" and sought.git_ref and ref_fits(found, sought.git_ref) and found or nil
+  return found and found.triggered_via == "api" and query.git_ref and ref_fits(found, query.git_ref) and found or nil
 end
 
 ---Whether what was taken for the action's deployment still can be, now that more of it is known.
 ---@param deployment cloud66.Deployment
----@param sought cloud66.Sought
+---@param query cloud66.Query
 ---@return boolean
-function correlate.still_fits(deployment, sought)
-  return is_possible(deployment, sought) and ref_fits(deployment, sought.git_ref) ~= false
+function correlate.still_fits(deployment, query)
+  return is_possible(deployment, query) and ref_fits(deployment, query.git_ref) ~= false
 end
 
----Other actions that ran at the same time: what may have made one of the deployments.
----@param sought cloud66.Sought
+---The competing actions: others that ran at the same time, and may have made one of the deployments.
+---@param query cloud66.Query
 ---@param actions cloud66.Action[]
 ---@return cloud66.Action[]
-function correlate.rivals(sought, actions)
+function correlate.competing(query, actions)
   local found = {}
   for _, action in ipairs(actions) do
-    local over = action.is_finished and action.finished_time and action.finished_time < sought.started - SLACK
-    local later = sought.finished and action.started_time and action.started_time > sought.finished + SLACK
-    if tostring(action.id) ~= tostring(sought.action_id) and not over and not later then
+    local over = action.is_finished and action.finished_time and action.finished_time < query.started - SLACK
+    local later = query.finished and action.started_time and action.started_time > query.finished + SLACK
+    if tostring(action.id) ~= tostring(query.action_id) and not over and not later then
       found[#found + 1] = action
     end
   end
   return found
 end
 
----@class cloud66.Sought
----@field action_id? integer
----@field started number     Unix seconds: of the action, or when the redeploy was accepted; the server's clock
----@field finished? number   of the action
----@field user? string
----@field git_ref? string    as asked for
----@field git_hash? string   as asked for, where it is certainly a commit
-
 -- Whether another action can have made a deployment that is confirmed to be of our user: it began before it, and did not
 -- end before it.
-local function may_be_of(rival, deployment, sought)
-  if type(rival.user) == "string" and type(sought.user) == "string" and not same_person(rival.user, sought.user) then
+local function may_be_of(other, deployment, query)
+  if type(other.user) == "string" and type(query.user) == "string" and not same_person(other.user, query.user) then
     return false
-  elseif rival.started_time and rival.started_time > deployment.started_time + SLACK then
+  elseif other.started_time and other.started_time > deployment.started_time + SLACK then
     return false
   end
-  local ended = rival.is_finished and rival.finished_time
+  local ended = other.is_finished and other.finished_time
   return not ended or (deployment.finished_time ~= nil and deployment.finished_time <= ended + SLACK)
 end
 
-local function is_claimed(deployment, sought, rivals)
-  for _, rival in ipairs(rivals) do
-    if may_be_of(rival, deployment, sought) then
+local function is_claimed(deployment, query, competing)
+  for _, other in ipairs(competing) do
+    if may_be_of(other, deployment, query) then
       return true
     end
   end
@@ -149,12 +151,12 @@ end
 
 ---The one deployment that nothing else than the action can have made, perhaps while both still run; or nil.
 ---@param possible cloud66.Deployment[]
----@param sought cloud66.Sought
----@param rivals cloud66.Action[]
+---@param query cloud66.Query
+---@param competing cloud66.Action[]
 ---@return cloud66.Deployment|nil
-function correlate.exact(possible, sought, rivals)
+function correlate.exact(possible, query, competing)
   return only(possible, function(deployment)
-    return is_confirmed(deployment, sought) and not is_claimed(deployment, sought, rivals)
+    return is_confirmed(deployment, query) and not is_claimed(deployment, query, competing)
   end)
 end
 
@@ -165,13 +167,13 @@ end
 
 local CLOSE = 60 -- seconds: what an action may do after its deployment has ended
 
--- Whether another action explains the deployment better: it ended nearer to it, or is of the one who asked for it.
-local function is_of_a_rival(deployment, sought, rivals)
-  local own = distance(deployment, sought.finished)
-  for _, rival in ipairs(rivals) do
-    local nearer = distance(deployment, rival.finished_time)
-    local of_rival, of_us = same_person(deployment.triggered_by, rival.user), same_person(deployment.triggered_by, sought.user)
-    if (of_rival and not of_us) or (of_rival == of_us and nearer <= own) then
+-- Whether another action explains the deployment better: it ended nearer to it, or is of its user.
+local function is_of_another_action(deployment, query, competing)
+  local own = distance(deployment, query.finished)
+  for _, other in ipairs(competing) do
+    local nearer = distance(deployment, other.finished_time)
+    local of_other, of_us = same_person(deployment.triggered_by, other.user), same_person(deployment.triggered_by, query.user)
+    if (of_other and not of_us) or (of_other == of_us and nearer <= own) then
       return true
     end
   end
@@ -180,13 +182,13 @@ end
 
 ---The one deployment that the action, which has ended, is likely to have made; nil where there is none, or several.
 ---@param possible cloud66.Deployment[]
----@param sought cloud66.Sought
----@param rivals cloud66.Action[]
+---@param query cloud66.Query
+---@param competing cloud66.Action[]
 ---@return cloud66.Deployment|nil
-function correlate.likely(possible, sought, rivals)
+function correlate.likely(possible, query, competing)
   return only(possible, function(deployment)
-    return distance(deployment, sought.finished) <= CLOSE and ref_fits(deployment, sought.git_ref) ~= false
-      and not is_another_person(deployment.triggered_by, sought.user) and not is_of_a_rival(deployment, sought, rivals)
+    return distance(deployment, query.finished) <= CLOSE and ref_fits(deployment, query.git_ref) ~= false
+      and not is_another_person(deployment.triggered_by, query.user) and not is_of_another_action(deployment, query, competing)
   end)
 end
 

@@ -1,5 +1,5 @@
--- outcome.lua: whether a deployment has ended, and what its end and that of its action come to. Pure: what was read from the
--- API is handed in.
+-- outcome.lua: how far a deployment has come, whether it is over, and what its end and that of its action come to. Pure: what
+-- was read from the API is handed in.
 
 local outcome = {}
 
@@ -10,68 +10,111 @@ end
 ---Whether a deployment has come to an end that can be told. One that says "pending" beside its end is behind; one whose
 ---outcome is a word nobody documented may have no date of its end.
 ---@param deployment cloud66.Deployment
----@param made? cloud66.Action  of it
+---@param action? cloud66.Action  of it
 ---@return boolean
-function outcome.has_ended(deployment, made)
+function outcome.has_ended(deployment, action)
   local over = deployment.is_finished or (deployment.is_deploying == false
-    and (sounds_cancelled(deployment.outcome) or (deployment.outcome ~= nil and made ~= nil and made.is_finished)))
+    and (sounds_cancelled(deployment.outcome) or (deployment.outcome ~= nil and action ~= nil and action.is_finished)))
   return over and not deployment.is_pending
 end
 
--- What the action says in its own words, for a message.
-local function words_of(made)
-  local text = made and made.finished_message
+-- --- how it has ended ---
+
+-- The action's own message, to be added to one of ours.
+local function words_of(action)
+  local text = action and action.finished_message
   return type(text) == "string" and text ~= "" and ": " .. text or ""
 end
 
 local KNOWN = { pending = true, success = true, failed = true }
 
----The end of a deployment and of its action, if it has one. Only if both say so is it a success.
----@param deployment cloud66.Deployment  that has ended
----@param made? cloud66.Action           that has ended
----@return string|nil kind, string|nil text  # of the failure; nil for a success
-function outcome.of(deployment, made)
-  local said = made and made.finished_success
+-- The end of a deployment and of its action, if it has one, which both have ended. Only if both say so is it a success: nil;
+-- otherwise the kind and the text of the failure.
+local function failure_of(deployment, action)
+  local action_success = action and action.finished_success
   local shown = tostring(deployment)
-  if made and made.finished_success == nil then
+  if action and action_success == nil then
     return "unknown_outcome", ("%s; its action %s has ended without a word on success%s"):format(
-      shown, tostring(made.id), words_of(made))
-  elseif sounds_cancelled(deployment.outcome) or (not deployment.is_success and made and sounds_cancelled(made.finished_message)) then
-    return "cancelled", shown .. " was cancelled" .. words_of(made)
+      shown, tostring(action.id), words_of(action))
+  elseif sounds_cancelled(deployment.outcome)
+    or (not deployment.is_success and action and sounds_cancelled(action.finished_message)) then
+    return "cancelled", shown .. " was cancelled" .. words_of(action)
   elseif not KNOWN[deployment.outcome] then
     return "unknown_outcome", ("%s has ended with outcome '%s', which this library does not know%s"):format(
-      shown, tostring(deployment.outcome), words_of(made))
+      shown, tostring(deployment.outcome), words_of(action))
   elseif deployment.is_failed then
     return "deploy_failed", ("%s has failed%s%s"):format(shown,
-      said and ", though its action says it has succeeded" or "", words_of(made))
-  elseif said == false then
+      action_success and ", though its action says it has succeeded" or "", words_of(action))
+  elseif action_success == false then
     return "deploy_failed", ("%s says success, but its action %s has failed%s"):format(
-      shown, tostring(made.id), words_of(made))
+      shown, tostring(action.id), words_of(action))
   end
   return nil
 end
 
----What is told of an action that has ended, and whose deployment was not found.
----@param made cloud66.Action
----@param candidates integer  deployments that may be of it
----@return string
-function outcome.unmatched(made, candidates)
-  local success = made.finished_success
+-- The text for an action that has ended, and whose deployment was not found.
+local function unmatched(action, candidates)
+  local success = action.finished_success
   local how = success and "succeeded" or success == false and "failed" or "ended"
   if candidates > 0 then
     return ("action %s %s%s, but which of %d deployments it made cannot be told: see stack:deployments()"):format(
-      tostring(made.id), how, words_of(made), candidates)
+      tostring(action.id), how, words_of(action), candidates)
   end
-  return ("action %s %s%s, and there is no deployment of it"):format(tostring(made.id), how, words_of(made))
+  return ("action %s %s%s, and there is no deployment of it"):format(tostring(action.id), how, words_of(action))
 end
 
----What is told of an action that has failed, and whose deployment goes on.
----@param deployment cloud66.Deployment
----@param made cloud66.Action
----@return string
-function outcome.never_ended(deployment, made)
+-- The text for an action that has failed, and whose deployment goes on.
+local function never_ended(deployment, action)
   return ("action %s has failed, though its deployment never ended (%s)%s"):format(
-    tostring(made.id), tostring(deployment), words_of(made))
+    tostring(action.id), tostring(deployment), words_of(action))
+end
+
+-- --- what is waited for ---
+
+-- What was read so far of what is waited for.
+---@class cloud66.Facts
+---@field deployment? cloud66.Deployment
+---@field action? cloud66.Action
+---@field action_id? integer|string
+---@field of_action boolean     what an action makes is waited for, not a deployment alone
+---@field require_live boolean  it is not over before it is live
+---@field misses integer        polls without the deployment, or its end, after the action had ended
+---@field candidates integer    deployments that may be of the action
+
+local MOST_MISSES = 3 -- the list of deployments may be behind
+
+---@param facts cloud66.Facts
+---@return cloud66.Phase
+function outcome.phase(facts)
+  local action = facts.action
+  if not facts.deployment then
+    return "queued"
+  elseif not outcome.has_ended(facts.deployment, action) then
+    return "deploying"
+  elseif facts.of_action and facts.action_id ~= nil and not (action and action.is_finished) then
+    return "finishing"
+  end
+  return "finished"
+end
+
+---Whether it is over, and how: without a kind the deployment has succeeded.
+---@param facts cloud66.Facts
+---@return boolean over, string? kind, string? text  # of the failure
+function outcome.verdict(facts)
+  local deployment, action, phase = facts.deployment, facts.action, outcome.phase(facts)
+  local is_missing = facts.misses >= MOST_MISSES
+  if phase == "queued" and is_missing then
+    return true, "unmatched", unmatched(action, facts.candidates)
+  elseif phase == "deploying" and is_missing and action.finished_success == false then
+    return true, "deploy_failed", never_ended(deployment, action)
+  elseif phase ~= "finished" then
+    return false
+  end
+  local kind, text = failure_of(deployment, action)
+  if not kind and facts.require_live and not deployment.is_live then
+    return false
+  end
+  return true, kind, text
 end
 
 return outcome

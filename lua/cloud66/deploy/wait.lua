@@ -1,5 +1,5 @@
 -- wait.lua: waits for the end of a deployment, or of what redeploy() started: through the queue, the action, the
--- deployment it makes, to the action's own word on how it ended.
+-- deployment it makes, to the action's own word on how it ended. Here is the loop: tracker.lua reads, outcome.lua judges.
 
 local errors = require "cloud66.base.error"
 local estimate = require "cloud66.resource.estimate"
@@ -11,15 +11,60 @@ local trackers = require "cloud66.deploy.tracker"
 
 local wait = {}
 
--- --- what is told ---
+-- The state of one wait; `how` as for wait.run().
+local function new_state(endpoint, target, how)
+  local started = host.now()
+  local deadline = math.min(started + (how.timeout or options.TIMEOUT), tasks.deadline(), endpoint.deadline)
+  return {
+    options = how, started = started, deadline = deadline,
+    tracker = trackers.new(endpoint, target, deadline, how.require_live),
+    loop = poll_loop.new(endpoint.api, deadline, how.stop),
+    reported_phase = false, reported_deployment = nil, -- by on_change, the last time
+    finishing_since = false, -- by host.now()
+  }
+end
+
+-- --- what is reported ---
 
 local function info_of(self)
   local tracker = self.tracker
   return {
-    match = tracker.match, action = tracker.action, user_reference = tracker.user_reference, polls = tracker.looks,
+    match = tracker.match, action = tracker.action, user_reference = tracker.user_reference, polls = tracker.polls,
     elapsed = host.now() - self.started, phase = tracker:phase(),
   }
 end
+
+local function report_change(self, on_change)
+  local deployment, phase = self.tracker.deployment, self.tracker:phase()
+  if self.reported_phase ~= phase or self.reported_deployment ~= deployment then
+    self.reported_phase, self.reported_deployment = phase, deployment
+    on_change(deployment, phase)
+  end
+end
+
+local function report_poll(self, on_poll, err, seconds)
+  local tracker, info = self.tracker, info_of(self)
+  local deployment = tracker.deployment
+  info.deployment, info.next_poll, info.err = deployment, seconds, err
+  if deployment and not err and tracker.durations then
+    local expected, overdue = estimate.eta(deployment, tracker.durations, os.time(), tracker.show)
+    info.expected_end, info.overdue = expected, expected and overdue or nil
+  end
+  on_poll(info)
+end
+
+-- After a poll: the err of one that failed, seconds until the next one, if there is one.
+local function report(self, err, seconds)
+  local on_change, on_poll = self.options.on_change, self.options.on_poll
+  if on_change and not err then
+    report_change(self, on_change)
+  end
+  if on_poll then
+    report_poll(self, on_poll, err, seconds)
+  end
+end
+
+-- --- failures ---
 
 -- Fills in what is known, for who catches the error.
 local function add_facts(tracker, fields)
@@ -35,7 +80,7 @@ local function fail(self, kind, text, fields)
 end
 
 local EARLY = {
-  stopped = "stop() said so; what was waited for goes on",
+  stopped = "stop() ended it; what was waited for goes on",
   exiting = "this nginx worker is to end (a reload?); what was waited for goes on: wait() again with the same argument",
   closed = "this client was closed; what was waited for goes on",
 }
@@ -52,38 +97,17 @@ local function timed_out(self, err)
   local text = ("after %.0f seconds %s%s; it goes on: wait() again with the same argument"):format(host.now() - self.started,
     STILL[tracker:phase()], tracker.deployment and (" (%s)"):format(tostring(tracker.deployment)) or "")
   if err then
-    text = text .. ". The last look failed: " .. err.message
+    text = text .. ". The last poll failed: " .. err.message
   end
   return fail(self, "timeout", text, { exit_code = 2, cause = err })
 end
 
-local function report(self, err, seconds)
-  local tracker, on_change, on_poll = self.tracker, self.options.on_change, self.options.on_poll
-  local deployment = tracker.deployment
-  if on_change and not err then
-    local phase = tracker:phase()
-    if self.told_phase ~= phase or self.told_deployment ~= deployment then
-      self.told_phase, self.told_deployment = phase, deployment
-      on_change(deployment, phase)
-    end
-  end
-  if on_poll then
-    local info = info_of(self)
-    info.deployment, info.next_poll, info.err = deployment, seconds, err
-    if deployment and not err and tracker.durations then
-      local expected, overdue = estimate.eta(deployment, tracker.durations, os.time(), tracker.show)
-      info.expected_end, info.overdue = expected, expected and overdue or nil
-    end
-    on_poll(info)
-  end
-end
-
--- --- between looks ---
+-- --- the loop ---
 
 local QUEUE, QUEUE_INTERVAL, SHORTEST = 120, 15, 1 -- seconds
 
--- Seconds until the next look. A queue is short as a rule, and an action ends soon after its deployment: both are looked
--- at more often to begin with.
+-- Seconds until the next poll. A queue is short as a rule, and an action ends soon after its deployment: both are polled
+-- more often to begin with.
 local function interval_of(self)
   if self.options.interval then
     return self.options.interval
@@ -93,30 +117,34 @@ local function interval_of(self)
   if phase == "queued" and now - self.started < QUEUE then
     return math.min(seconds, QUEUE_INTERVAL)
   elseif phase == "finishing" then
-    self.ended = self.ended or now
-    return math.min(seconds, math.max(SHORTEST, now - self.ended))
+    self.finishing_since = self.finishing_since or now
+    return math.min(seconds, math.max(SHORTEST, now - self.finishing_since))
   end
   return seconds
 end
 
--- Looks, and pauses, until it is over.
+-- The last poll has shown that it is over.
+local function finish(self, kind, text)
+  report(self, nil, nil)
+  if kind then
+    return fail(self, kind, text)
+  end
+  return self.tracker.deployment, info_of(self), self.tracker.show
+end
+
+-- Polls, and pauses, until it is over.
 local function run(self)
   local tracker, loop = self.tracker, self.loop
   while true do
-    local ok, message, err = tracker:look()
+    local ok, message, err = tracker:poll()
     if ok then
       loop:reset()
-      local over, deployment, kind, text = tracker:verdict()
+      local over, kind, text = tracker:verdict()
       if over then
-        report(self, nil, nil)
-        if not deployment then
-          return fail(self, kind, text)
-        end
-        return deployment, info_of(self), tracker.show
+        return finish(self, kind, text)
       end
-    elseif host.now() < tracker.deadline and loop:is_fatal(err) then
-      add_facts(tracker, err)
-      return nil, message, err
+    elseif host.now() < self.deadline and loop:is_fatal(err) then
+      return nil, message, add_facts(tracker, errors.copy(err))
     end
     local seconds = loop:length(interval_of(self), err)
     report(self, err, seconds)
@@ -133,21 +161,13 @@ end
 ---@param endpoint table  of endpoint.new()
 ---@param target table    of options.target(), perhaps with the git_hash that it is to be of
 ---@param how table       of options.wait()
----@return cloud66.Deployment|nil deployment, table|string? info_or_message, function|cloud66.Error|nil show_or_err
+---@return cloud66.Deployment|nil deployment, cloud66.WaitInfo|string info_or_message, function|cloud66.Error show_or_err
 ---show: the redactor of the response that the deployment is of
 function wait.run(endpoint, target, how)
   if target.digits == false then
-    return errors.fail("decode", "the API sent this deployment without an 'id' that can be read: it cannot be asked for")
+    return errors.fail("decode", "the API sent this deployment without an 'id' that can be read: it cannot be waited for")
   end
-  local started = host.now()
-  local deadline = math.min(started + (how.timeout or options.TIMEOUT), tasks.deadline(), endpoint.deadline)
-  return run {
-    options = how, started = started,
-    tracker = trackers.new(endpoint, target, deadline, how.require_live),
-    loop = poll_loop.new(endpoint.api, deadline, how.stop),
-    told_phase = false, told_deployment = nil, -- what on_change was told last
-    ended = false, -- when the deployment was seen to have ended before its action
-  }
+  return run(new_state(endpoint, target, how))
 end
 
 return wait
