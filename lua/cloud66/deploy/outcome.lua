@@ -7,7 +7,7 @@ local function sounds_cancelled(text)
   return type(text) == "string" and text:lower():find("cancel", 1, true) ~= nil
 end
 
----Whether a deployment has come to an end that can be told. One that says "pending" beside its end is behind; one whose
+---Whether a deployment has come to a certain end. One that says "pending" beside its end is behind; one whose
 ---outcome is a word nobody documented may have no date of its end.
 ---@param deployment cloud66.Deployment
 ---@param action? cloud66.Action  of it

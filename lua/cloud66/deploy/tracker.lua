@@ -79,7 +79,7 @@ end
 
 -- --- the deployment ---
 
--- Which of those that may be of the action is: deployment, "exact" or "likely"; nil where that cannot be told (yet); or
+-- Which of those that may be of the action is: deployment, "exact" or "likely"; nil where that is not known (yet); or
 -- false, message, err.
 local function choose(self, query, possible)
   if not self.action then
@@ -175,11 +175,6 @@ function methods:verdict()
   return outcome.verdict(self)
 end
 
--- What was read: cloud66.Facts, and
--- - digits: of the deployment; they may be known before anything is read of it
--- - show: the redactor of the response that the deployment is of
--- - match: how surely the deployment is the action's
--- - durations: of estimate.durations()
 ---@param endpoint table    of endpoint.new()
 ---@param target table      of options.target()
 ---@param deadline number   by host.now(): nothing is read after it
@@ -191,11 +186,11 @@ function tracker.new(endpoint, target, deadline, require_live)
     of_action = target.digits == nil, require_live = require_live or false,
     user_reference = target.user_reference, accepted_time = target.accepted_time,
     git_ref = target.git_ref, git_hash = target.git_hash,
-    -- what was read
+    -- what was read: the action; the deployment, the redactor of its response, and whether it is the action's
     action_id = target.action_id, action = nil,
     digits = target.digits, deployment = nil, show = nil, match = target.digits and "exact" or nil,
-    durations = nil,
-    polls = 0, misses = 0, candidates = 0,
+    durations = nil, -- of estimate.durations()
+    polls = 0, misses = 0, candidates = 0, -- see cloud66.Facts
   }, tracker_mt)
 end
 
