@@ -25,7 +25,7 @@ local OTHER_TYPES = { scale = true, revert = true }
 local function ref_fits(deployment, ref)
   if not ref then
     return true
-  elseif git.looks_like_hash(ref) and deployment.git_hash and git.same(deployment.git_hash, ref) then
+  elseif git.may_be_hash(ref) and deployment.git_hash and git.same(deployment.git_hash, ref) then
     return true
   elseif deployment.git_ref then
     local name = deployment.git_ref:gsub("^refs/%a+/", "")
@@ -37,7 +37,7 @@ end
 -- Whether one commit was requested, and another deployed.
 local function is_another_commit(deployment, query)
   local ref = query.git_ref
-  local hash = query.git_hash or (ref and #ref == 40 and git.looks_like_hash(ref) and ref)
+  local hash = query.git_hash or (ref and #ref == 40 and git.may_be_hash(ref) and ref)
   return hash and deployment.git_hash ~= nil and not git.same(deployment.git_hash, hash)
 end
 
