@@ -13,7 +13,7 @@ typedef struct parts {
   c66_span meaning;
   int code_is_number;
   int meaning_is_number;
-  int is_bare; /* a text in place of the object; it stands in `code` */
+  int is_bare; /* a text instead of the object; it stands in `code` */
 } parts;
 
 enum { LONGEST_WORD = 31, LONGEST_ESCAPED = 6 * LONGEST_WORD }; /* bytes; \uXXXX has six */
@@ -30,7 +30,7 @@ static size_t to_lower(const c66_span *text, char out[LONGEST_ESCAPED]) {
   return n;
 }
 
-/* A number, or nothing at all: no word in either case. */
+/* A number, or empty: no word in either case. */
 static int is_number_text(const c66_span *text) {
   char plain[LONGEST_ESCAPED];
   size_t n = to_lower(text, plain);

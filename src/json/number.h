@@ -23,8 +23,8 @@ typedef struct c66_number {
 const char *c66_json_number(const c66_json *j, const char *p, c66_number *out);
 
 /*
- * The double a checked number's text stands for, whatever the locale; 0 when no double comes near
- * it. `scratch` has room for length + C66_JSON_POINT + 1 bytes.
+ * The double a checked number's text stands for, whatever the locale; 0 when it is beyond all
+ * doubles. `scratch` takes length + C66_JSON_POINT + 1 bytes.
  */
 enum { C66_JSON_POINT = 8 };
 int c66_json_real(const char *text, size_t length, char *scratch, double *out);

@@ -11,7 +11,7 @@
 #include <lua.h>
 
 /*
- * c66_newud: a full userdata with room for one companion value.
+ * c66_newud: a full userdata that can have one companion value.
  * c66_setcompanion [-1, +0]: ties the value on top to the userdata at `idx` (an absolute index), so
  * that it lives as long. Before 5.3 the value must be a table. c66_getcompanion [-0, +1].
  * C66_COMPANION_IS_TABLE: companions must be tables here.

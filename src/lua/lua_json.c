@@ -27,11 +27,11 @@ void c66_pushspan(lua_State *L, const c66_span *span) {
     lua_remove(L, -2);
 }
 
-/* [-0, +1] A double, or the text where none comes near it. */
+/* [-0, +1] A double, or the text where it is beyond all doubles. */
 static void push_real(lua_State *L, const c66_number *n) {
   char small[64];
-  size_t room = n->length + C66_JSON_POINT + 1;
-  char *scratch = room <= sizeof small ? small : lua_newuserdata(L, room);
+  size_t size = n->length + C66_JSON_POINT + 1;
+  char *scratch = size <= sizeof small ? small : lua_newuserdata(L, size);
   double real;
   if (c66_json_real(n->start, n->length, scratch, &real))
     lua_pushnumber(L, (lua_Number)real);

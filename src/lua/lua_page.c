@@ -135,7 +135,7 @@ static int page_tostring(lua_State *L) {
   return 1;
 }
 
-/* Upvalue C66_UP_OWN: the place reached. */
+/* Upvalue C66_UP_OWN: how many were returned. */
 static int each_next(lua_State *L) {
   const c66_page *page = check_page(L, 1);
   lua_Integer i = lua_tointeger(L, C66_UP_OWN);
