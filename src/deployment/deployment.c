@@ -56,23 +56,10 @@ static const char *skip(const c66_decoder *d, const char *p) {
   return c66_json_skip(&d->json, p, d->depth + 1);
 }
 
-/* Whether a number is 1 to 18 digits and nothing else, as ids are; then its value, and where it
- * ends. */
-static inline int short_integer(const char *p, const char **end, int64_t *out) {
-  const char *start = p;
-  int64_t value = 0;
-  while (p - start < 18 && c66_is_digit(*p))
-    value = value * 10 + (*p++ - '0');
-  *end = p;
-  *out = value;
-  return p > start && (*start != '0' || p - start == 1) && *p != '.' && *p != 'e' && *p != 'E' &&
-         !c66_is_digit(*p);
-}
-
 static const char *read_id(const c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
   const char *end;
   c66_number n;
-  if (short_integer(p, &end, &r->id)) {
+  if (c66_json_short_integer(p, &end, &r->id)) {
     set_state(r, slot, C66_STATE_INTEGER);
     return end;
   }

@@ -1,6 +1,7 @@
 /* memo.c - the words of a page: its list of distinct ones, and the memory of those seen before.
  *
  * A word whose bytes were seen before is not parsed again. */
+#include "base/hash.h"
 #include "deployment/decoder.h"
 #include "deployment/word.h"
 #include "json/scan.h"
@@ -15,8 +16,7 @@ static c66_memo *memos_of(c66_decoder *d, const char *p, unsigned slot) {
   if ((size_t)(d->json.end - p) < at + sizeof key)
     return NULL;
   memcpy(&key, p + at, sizeof key);
-  key *= 0x9E3779B97F4A7C15U; /* 2^64 over the golden ratio: spreads any difference to the top */
-  return d->memos[slot][key >> (64 - C66_MEMO_BITS)];
+  return d->memos[slot][c66_hash_bits(key, C66_MEMO_BITS)];
 }
 
 static int is_here(const c66_decoder *d, const c66_memo *m, const char *p) {

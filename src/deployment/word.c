@@ -20,14 +20,7 @@ enum { LONGEST_WORD = 31, LONGEST_ESCAPED = 6 * LONGEST_WORD }; /* bytes; \uXXXX
 
 /* A text as a word in lower case. 0 when it is too long for any word the API documents. */
 static size_t to_lower(const c66_span *text, char out[LONGEST_ESCAPED]) {
-  size_t n;
-  size_t i;
-  if (text->length > LONGEST_ESCAPED)
-    return 0;
-  n = c66_json_unescape(text, out);
-  for (i = 0; i < n; i++)
-    out[i] = c66_lower(out[i]);
-  return n;
+  return text->length <= LONGEST_ESCAPED ? c66_json_unescape_lower(text, out) : 0;
 }
 
 /* A number, or empty: no word in either case. */

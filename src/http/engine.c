@@ -13,7 +13,7 @@
 
 enum { KEPT_CONNECTIONS = 256 };
 
-/* --- lists ------------------------------------------------------------------------------------ */
+/* --- lists --- */
 
 static void append(c66_transfer_list *list, c66_transfer *t) {
   t->next = NULL;
@@ -37,7 +37,7 @@ static void take_out(c66_transfer_list *list, c66_transfer *t) {
   t->next = t->prev = NULL;
 }
 
-/* --- the way out ------------------------------------------------------------------------------ */
+/* --- ending a transfer --- */
 
 /* A new handle costs libcurl some thirty allocations, one of them of 16 KiB. */
 static CURL *take_handle(c66_engine *e) {
@@ -113,7 +113,7 @@ static void end(c66_transfer *t, CURLcode result) {
   stop(t);
 }
 
-/* --- the way in ------------------------------------------------------------------------------- */
+/* --- starting a transfer --- */
 
 /* Whether libcurl took it; otherwise it has failed. */
 static bool hand_over(c66_engine *e, c66_transfer *t, bool waits_for_connection, int64_t now) {
@@ -208,7 +208,7 @@ void c66_transfer_close(c66_transfer *t) {
   abort_transfer(t, "aborted", "the request was cancelled");
 }
 
-/* --- engine ----------------------------------------------------------------------------------- */
+/* --- engine --- */
 
 void c66_engine_init(c66_engine *e) {
   memset(e, 0, sizeof *e);

@@ -13,7 +13,7 @@ static size_t skip_blanks(const char *s, size_t from, size_t n) {
   return from;
 }
 
-/* --- callbacks: no Lua in here, and every byte counted ---------------------------------------- */
+/* --- callbacks: no Lua in here, and every byte counted --- */
 
 static c66_abort_reason abort_reason_of(c66_alloc result, c66_abort_reason over_limit) {
   if (result == C66_ALLOC_OK)
@@ -82,7 +82,7 @@ static int on_new_socket(void *user, curl_socket_t fd, curlsocktype purpose) {
   return CURL_SOCKOPT_OK;
 }
 
-/* --- options ---------------------------------------------------------------------------------- */
+/* --- options --- */
 
 enum { RECEIVE_BUFFER = 32 * 1024 }; /* bytes */
 
@@ -259,7 +259,7 @@ CURLcode c66_transfer_update(c66_transfer *t, int64_t now, bool waits_for_connec
   return CURLE_OK;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 void c66_transfer_init(c66_transfer *t) {
   memset(t, 0, sizeof *t);

@@ -1,17 +1,13 @@
 /* lua_value.c - what pages and deployments share: their upvalues, names and values. */
 #include "lua/lua_value.h"
-#include "base/ascii.h"
+#include "base/hash.h"
 #include "lua/lua_json.h"
 
 /* [-0, +1] The span's text with ASCII letters in lower case. */
 static void push_lower(lua_State *L, const c66_span *span) {
   char small[64];
   char *text = span->length <= sizeof small ? small : lua_newuserdata(L, span->length);
-  size_t n = c66_json_unescape(span, text);
-  size_t i;
-  for (i = 0; i < n; i++)
-    text[i] = c66_lower(text[i]);
-  lua_pushlstring(L, text, n);
+  lua_pushlstring(L, text, c66_json_unescape_lower(span, text));
   if (text != small)
     lua_remove(L, -2);
 }
@@ -58,9 +54,7 @@ void c66_pushattribute(lua_State *L, const c66_page *page, const c66_record *rec
 }
 
 static size_t bucket_of(const char *address) {
-  uint64_t key =
-      (uint64_t)(uintptr_t)address * 0x9E3779B97F4A7C15U; /* 2^64 over the golden ratio */
-  return (size_t)(key >> (64 - C66_NAME_BITS));
+  return c66_hash_bits((uintptr_t)address, C66_NAME_BITS);
 }
 
 static size_t next_bucket(size_t bucket) { return (bucket + 1) & ((1U << C66_NAME_BITS) - 1); }
