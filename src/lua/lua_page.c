@@ -31,6 +31,7 @@ static const c66_page *check_page(lua_State *L, int idx) {
 
 /* --- page --- */
 
+/* [-0, +1] A number of the page's pagination; nil where it was not sent. */
 static void push_number(lua_State *L, const c66_page *page, size_t offset) {
   int64_t value;
   memcpy(&value, (const char *)&page->pagination + offset, sizeof value);
