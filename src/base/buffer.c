@@ -13,15 +13,15 @@ void c66_buffer_init(c66_buffer *b, size_t limit) {
   b->limit = limit;
 }
 
-c66_room c66_buffer_reserve(c66_buffer *b, size_t extra) {
+c66_alloc c66_buffer_reserve(c66_buffer *b, size_t extra) {
   size_t cap = b->cap;
   size_t need;
   char *data;
   if (extra > b->limit || b->len > b->limit - extra)
-    return C66_ROOM_LIMIT;
+    return C66_ALLOC_LIMIT;
   need = b->len + extra;
   if (need <= cap)
-    return C66_ROOM_OK;
+    return C66_ALLOC_OK;
   if (cap < FIRST_CAPACITY)
     cap = FIRST_CAPACITY;
   while (cap < need)
@@ -30,20 +30,20 @@ c66_room c66_buffer_reserve(c66_buffer *b, size_t extra) {
     cap = b->limit;
   data = realloc(b->data, cap);
   if (data == NULL)
-    return C66_ROOM_MEMORY;
+    return C66_ALLOC_MEMORY;
   b->data = data;
   b->cap = cap;
-  return C66_ROOM_OK;
+  return C66_ALLOC_OK;
 }
 
-c66_room c66_buffer_append(c66_buffer *b, const void *bytes, size_t n) {
-  c66_room room = c66_buffer_reserve(b, n);
-  if (room != C66_ROOM_OK)
-    return room;
+c66_alloc c66_buffer_append(c66_buffer *b, const void *bytes, size_t n) {
+  c66_alloc reserved = c66_buffer_reserve(b, n);
+  if (reserved != C66_ALLOC_OK)
+    return reserved;
   if (n > 0)
     memcpy(b->data + b->len, bytes, n);
   b->len += n;
-  return C66_ROOM_OK;
+  return C66_ALLOC_OK;
 }
 
 void c66_buffer_trim(c66_buffer *b, size_t keep) {

@@ -79,12 +79,12 @@ static void add(sha256 *hash, const unsigned char *bytes, size_t n) {
   size_t held = (size_t)(hash->length % BLOCK);
   hash->length += n;
   if (held > 0) {
-    size_t room = BLOCK - held;
-    size_t part = n < room ? n : room;
+    size_t missing = BLOCK - held;
+    size_t part = n < missing ? n : missing;
     memcpy(hash->block + held, bytes, part);
     bytes += part;
     n -= part;
-    if (part < room)
+    if (part < missing)
       return;
     compress(hash->state, hash->block);
   }
@@ -94,8 +94,7 @@ static void add(sha256 *hash, const unsigned char *bytes, size_t n) {
     memcpy(hash->block, bytes, n);
 }
 
-/* Pads with a bit, zeros and the length in bits; then the state is the digest. Leaves nothing in
- * `hash`. */
+/* Pads with a bit, zeros and the length in bits; then the state is the digest. Wipes `hash`. */
 static void finish(sha256 *hash, unsigned char digest[C66_HMAC_SIZE]) {
   size_t held = (size_t)(hash->length % BLOCK);
   uint64_t bits = hash->length * 8;

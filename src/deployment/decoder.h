@@ -12,25 +12,24 @@
 C66_BEGIN_DECLS
 
 enum {
-  C66_PLACES = C66_FIELD_COUNT + 8, /* keys of an object whose surroundings are remembered */
-  C66_GAP = 60,                     /* bytes of a gap at most: a key, its colon, indentation */
-  C66_MEMO_WORDS = 12,              /* a remembered word has at most 96 bytes */
-  C66_MEMO_BITS = 5,                /* words are remembered by so many bits of a hash ... */
-  C66_MEMO_WAYS = 2                 /* ... in as many places each */
+  C66_KEY_TEMPLATES = C66_FIELD_COUNT + 8, /* keys of an object that have one */
+  C66_TEMPLATE_BYTES = 60,                 /* at most: a key, its colon, indentation */
+  C66_MEMO_WORDS = 12,                     /* a remembered word has at most 96 bytes */
+  C66_MEMO_BITS = 5,                       /* words are remembered by so many bits of a hash ... */
+  C66_MEMO_WAYS = 2                        /* ... as many words for each hash */
 };
 
 /*
- * What stood between two values at this place of the object before, such as `, "git_hash": `: where
- * the same bytes stand again, comma, white space, key and colon are checked and read in one
- * comparison.
+ * What stood between two values of the object before, such as `, "git_hash": `: where the same bytes
+ * stand again, comma, white space, key and colon are checked and read in one comparison.
  */
-typedef struct c66_gap {
-  char bytes[C66_GAP];
+typedef struct c66_key_template {
+  char bytes[C66_TEMPLATE_BYTES];
   unsigned char length; /* 0: nothing is remembered */
   unsigned char field;  /* c66_field_id */
   unsigned char type;   /* c66_type of the field */
   unsigned char slot;   /* of the field */
-} c66_gap;
+} c66_key_template;
 
 /* A {code, meaning} seen before, in this page or an earlier one. */
 typedef struct c66_memo {
@@ -43,10 +42,10 @@ typedef struct c66_memo {
 /* Scratch memory and what was learned, kept from page to page; one per lua_State. */
 typedef struct c66_decoder {
   c66_json json;
-  c66_buffer records; /* of c66_record */
-  c66_buffer words;   /* of c66_word */
-  c66_gap gaps[C66_PLACES + 1];
-  unsigned misses; /* gaps of this page that were remembered in vain */
+  c66_buffer records;                                /* of c66_record */
+  c66_buffer words;                                  /* of c66_word */
+  c66_key_template templates[C66_KEY_TEMPLATES + 1]; /* by position; the last is for all behind */
+  unsigned misses;                                   /* templates of this page that did not fit */
   c66_memo memos[C66_WORD_SLOTS][1 << C66_MEMO_BITS][C66_MEMO_WAYS];
   unsigned char memo_key[C66_WORD_SLOTS]; /* where in a word's bytes those to hash begin */
   uint32_t page;                          /* counts pages, from 1 */

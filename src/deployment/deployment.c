@@ -30,18 +30,18 @@
 
 /* --- where a value stands --- */
 
-/* In an object too large for it the result means nothing, and is not looked at. */
-static c66_near near_ref(const c66_decoder *d, const char *start, const char *end) {
-  c66_near ref;
+/* In an oversize object the result is wrong, and is not used. */
+static c66_short_ref short_ref(const c66_decoder *d, const char *start, const char *end) {
+  c66_short_ref ref;
   ref.offset = (uint16_t)(start - d->object);
   ref.length = (uint16_t)(end - start);
   return ref;
 }
 
-static c66_near no_ref(c66_nothing why) {
-  c66_near ref;
+static c66_short_ref no_ref(c66_missing_reason reason) {
+  c66_short_ref ref;
   ref.offset = 0;
-  ref.length = (uint16_t)why;
+  ref.length = (uint16_t)reason;
   return ref;
 }
 
@@ -56,23 +56,10 @@ static const char *skip(const c66_decoder *d, const char *p) {
   return c66_json_skip(&d->json, p, d->depth + 1);
 }
 
-/* Whether a number is 1 to 18 digits and nothing else, as ids are; then its value, and where it
- * ends. */
-static inline int short_integer(const char *p, const char **end, int64_t *out) {
-  const char *start = p;
-  int64_t value = 0;
-  while (p - start < 18 && c66_is_digit(*p))
-    value = value * 10 + (*p++ - '0');
-  *end = p;
-  *out = value;
-  return p > start && (*start != '0' || p - start == 1) && *p != '.' && *p != 'e' && *p != 'E' &&
-         !c66_is_digit(*p);
-}
-
 static const char *read_id(const c66_decoder *d, const char *p, c66_record *r, unsigned slot) {
   const char *end;
   c66_number n;
-  if (short_integer(p, &end, &r->id)) {
+  if (c66_json_short_integer(p, &end, &r->id)) {
     set_state(r, slot, C66_STATE_INTEGER);
     return end;
   }
@@ -93,18 +80,18 @@ static const char *read_id(const c66_decoder *d, const char *p, c66_record *r, u
 }
 
 /* A text with an escape or a character beyond ASCII in it. */
-static const char *read_odd_text(const c66_decoder *d, const char *p, c66_near *out) {
+static const char *read_odd_text(const c66_decoder *d, const char *p, c66_short_ref *out) {
   c66_span span;
   const char *end = c66_json_string(&d->json, p, &span);
   if (end == NULL)
     return NULL;
-  *out = near_ref(d, p, end - 1);
+  *out = short_ref(d, p, end - 1);
   if (span.escaped)
-    out->length |= C66_NEAR_ESCAPED;
+    out->length |= C66_SHORT_ESCAPED;
   return end;
 }
 
-static const char *read_no_text(const c66_decoder *d, const char *p, c66_near *out) {
+static const char *read_no_text(const c66_decoder *d, const char *p, c66_short_ref *out) {
   *out = no_ref(*p == 'n' ? C66_NULL : C66_DRIFT);
   return d->json.end - p >= 4 && memcmp(p, "null", 4) == 0 ? p + 4 : skip(d, p);
 }
@@ -117,7 +104,7 @@ static const char *read_text(const c66_decoder *d, const char *p, c66_record *r,
   end = c66_plain_run(p, d->json.end);
   if (C66_UNLIKELY(*end != '"'))
     return read_odd_text(d, p, &r->texts[slot]);
-  r->texts[slot] = near_ref(d, p, end);
+  r->texts[slot] = short_ref(d, p, end);
   return end + 1;
 }
 
@@ -135,17 +122,18 @@ static const char *read_boolean(const c66_decoder *d, const char *p, c66_record 
   return skip(d, p);
 }
 
-static const char *read_value(c66_decoder *d, const char *p, const c66_gap *at, c66_record *r) {
-  switch ((c66_type)at->type) {
+static const char *read_value(c66_decoder *d, const char *p, const c66_key_template *t,
+                              c66_record *r) {
+  switch ((c66_type)t->type) {
   case C66_TEXT:
   case C66_DATE:
-    return read_text(d, p, r, at->slot);
+    return read_text(d, p, r, t->slot);
   case C66_BOOLEAN:
-    return read_boolean(d, p, r, at->slot);
+    return read_boolean(d, p, r, t->slot);
   case C66_WORD:
-    return c66_read_word(d, p, &c66_fields[at->field], r);
+    return c66_read_word(d, p, &c66_fields[t->field], r);
   case C66_INTEGER:
-    return read_id(d, p, r, at->slot);
+    return read_id(d, p, r, t->slot);
   case C66_OTHER:
     break;
   }
@@ -171,29 +159,30 @@ static unsigned find_field(const c66_span *key) {
   return i;
 }
 
-/* Whether the gap's bytes stand at `p`. */
-static inline int is_here(const c66_decoder *d, const char *p, const c66_gap *gap) {
-  size_t length = gap->length;
-  return length != 0 && (size_t)(d->json.end - p) > length && c66_same(p, gap->bytes, length);
+/* Whether the template's bytes stand at `p`. */
+static inline int fits(const c66_decoder *d, const char *p, const c66_key_template *t) {
+  size_t length = t->length;
+  return length != 0 && (size_t)(d->json.end - p) > length && c66_same(p, t->bytes, length);
 }
 
 /* What a key leads to. Its bytes are remembered too, unless objects prove to be laid out
  * differently from each other. */
-static void learn_gap(c66_decoder *d, c66_gap *gap, const char *start, const char *end,
-                      unsigned field) {
+static void learn_template(c66_decoder *d, c66_key_template *t, const char *start, const char *end,
+                           unsigned field) {
   size_t length = (size_t)(end - start);
-  if (length > sizeof gap->bytes || (gap->length != 0 && ++d->misses > MOST_MISSES))
+  if (length > sizeof t->bytes || (t->length != 0 && ++d->misses > MOST_MISSES))
     length = 0;
-  memcpy(gap->bytes, start, length);
-  gap->length = (unsigned char)length;
-  gap->field = (unsigned char)field;
-  gap->type = field == C66_UNKNOWN_FIELD ? C66_OTHER : c66_fields[field].type;
-  gap->slot = field == C66_UNKNOWN_FIELD ? 0 : c66_fields[field].slot;
+  memcpy(t->bytes, start, length);
+  t->length = (unsigned char)length;
+  t->field = (unsigned char)field;
+  t->type = field == C66_UNKNOWN_FIELD ? C66_OTHER : c66_fields[field].type;
+  t->slot = field == C66_UNKNOWN_FIELD ? 0 : c66_fields[field].slot;
 }
 
-/* Reads from behind a value, or from the opening brace, to the next value; *gap then tells the key.
- * Or behind the closing brace, with *over set. */
-static const char *read_key(c66_decoder *d, const char *p, int first, c66_gap *gap, int *over) {
+/* Reads from behind a value, or from the opening brace, to the next value; *t then tells the key. Or
+ * behind the closing brace, with *over set. */
+static const char *read_key(c66_decoder *d, const char *p, int first, c66_key_template *t,
+                            int *over) {
   const char *start = p;
   c66_span key;
   *over = 0;
@@ -202,32 +191,32 @@ static const char *read_key(c66_decoder *d, const char *p, int first, c66_gap *g
     return NULL;
   *over = key.start == NULL;
   if (!*over)
-    learn_gap(d, gap, start, p, find_field(&key));
+    learn_template(d, t, start, p, find_field(&key));
   return p;
 }
 
 /* --- one deployment --- */
 
 static const char *read_members(c66_decoder *d, const char *p, c66_record *r) {
-  c66_gap *last = &d->gaps[C66_PLACES]; /* for every place from here on, and never remembered */
-  c66_gap *gap = d->gaps;
+  c66_key_template *last = &d->templates[C66_KEY_TEMPLATES]; /* for the rest: never remembered */
+  c66_key_template *t = d->templates;
   int over;
   for (;;) {
-    if (is_here(d, p, gap)) {
-      p = c66_json_space(p + gap->length);
+    if (fits(d, p, t)) {
+      p = c66_json_space(p + t->length);
     } else {
-      p = read_key(d, p, gap == d->gaps, gap, &over);
+      p = read_key(d, p, t == d->templates, t, &over);
       if (p == NULL || over)
         return p;
       last->length = 0;
     }
-    p = read_value(d, p, gap, r);
+    p = read_value(d, p, t, r);
     if (p == NULL)
       return NULL;
     if (*p == '}')
       return p + 1;
-    if (gap != last)
-      gap++;
+    if (t != last)
+      t++;
   }
 }
 
@@ -273,7 +262,7 @@ const char *c66_read_deployment(c66_decoder *d, const char *p) {
   c66_record *r;
   if (*p != '{')
     return c66_json_unexpected(&d->json, p, "expected a deployment (an object)");
-  if (c66_buffer_reserve(&d->records, sizeof *r) != C66_ROOM_OK)
+  if (c66_buffer_reserve(&d->records, sizeof *r) != C66_ALLOC_OK)
     return out_of_memory(d);
   r = (c66_record *)(void *)(d->records.data + d->records.len);
   memset(r, 0, sizeof *r);
@@ -283,8 +272,8 @@ const char *c66_read_deployment(c66_decoder *d, const char *p) {
   if (p == NULL)
     return NULL;
   r->length = (uint32_t)(p - start);
-  if (r->length >= C66_NEAR_LIMIT)
-    r->states |= C66_WIDE;
+  if (r->length >= C66_SHORT_LIMIT)
+    r->states |= C66_OVERSIZE;
   if (is_doubtful(r) && check_kind(d, r) == NULL)
     return NULL;
   d->records.len += sizeof *r;

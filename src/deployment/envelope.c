@@ -1,7 +1,6 @@
 /* envelope.c - what stands around deployments, and the page as one block of memory.
  *
  * Accepted: {"response": [...], "pagination": {...}}, {"response": {...}}, [...] and {...}. */
-#include "base/ascii.h"
 #include "deployment/decoder.h"
 
 #include <string.h>
@@ -33,22 +32,13 @@ void c66_decoder_free(c66_decoder *d) {
 
 /* A whole number, bare or in quotes. Of anything else *out stays C66_NO_NUMBER. */
 static const char *read_count(const c66_json *j, const char *p, int64_t *out) {
-  const char *digit = *p == '"' ? p + 1 : p;
+  const char *digits = *p == '"' ? p + 1 : p;
   const char *end;
-  int64_t value = 0;
+  int64_t value;
   *out = C66_NO_NUMBER;
   p = c66_json_skip(j, p, 2);
-  if (p == NULL)
-    return NULL;
-  end = p - (p[-1] == '"');
-  if (digit == end || end - digit > 18 || (*digit == '0' && end - digit > 1))
-    return p;
-  for (; digit < end; digit++) {
-    if (!c66_is_digit(*digit))
-      return p;
-    value = value * 10 + (*digit - '0');
-  }
-  *out = value;
+  if (p != NULL && c66_json_short_integer(digits, &end, &value) && end == p - (p[-1] == '"'))
+    *out = value;
   return p;
 }
 
@@ -159,12 +149,7 @@ static const char *read_document(c66_decoder *d, const char *p) {
     p = read_list(d, p);
   else
     return c66_json_unexpected(&d->json, p, "expected JSON: an object or an array");
-  if (p == NULL)
-    return NULL;
-  p = c66_json_space(p);
-  if (p != d->json.end)
-    return c66_json_unexpected(&d->json, p, "something follows the end of the JSON text");
-  return p;
+  return p == NULL ? NULL : c66_json_end(&d->json, p);
 }
 
 c66_status c66_decode(c66_decoder *d, const char *text, size_t length, c66_error *error) {

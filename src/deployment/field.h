@@ -2,14 +2,14 @@
  *
  * Source: the API's deployment model page (18 keys) and its deployments endpoints (16 keys).
  *
- * What a row is made into: an id (C66_OUTCOME), a place in a record, decoding, the names a
+ * What a row is made into: an id (C66_OUTCOME), a slot of a record, decoding, the names a
  * deployment answers to, cloud66.core's lists of them, criteria, and what stack:poll() calls a
  * change. A new row needs a line in types/ and one in spec/support/fields.lua; the specs say so. */
 #ifndef C66_FIELD_H
 #define C66_FIELD_H
 
 /*
- * INTEGER(ID, name): the id alone, for which a record has room
+ * INTEGER(ID, name): the id alone, the one that a record can hold
  * TEXT(ID, name)
  * DATE(ID, name, name of the same as Unix seconds)
  * WORD(ID, name, the documented words): {code, meaning}, or a bare text; read as name, name_code

@@ -1,22 +1,22 @@
 /* memo.c - the words of a page: its list of distinct ones, and the memory of those seen before.
  *
  * A word whose bytes were seen before is not parsed again. */
+#include "base/hash.h"
 #include "deployment/decoder.h"
 #include "deployment/word.h"
 #include "json/scan.h"
 
 #include <string.h>
 
-/* The places where the bytes at `p` are remembered if they are, or NULL near the end of the text.
- */
+/* The memos among which the bytes at `p` are if they are remembered, or NULL close to the end of the
+ * text. */
 static c66_memo *memos_of(c66_decoder *d, const char *p, unsigned slot) {
   size_t at = d->memo_key[slot];
   uint64_t key;
   if ((size_t)(d->json.end - p) < at + sizeof key)
     return NULL;
   memcpy(&key, p + at, sizeof key);
-  key *= 0x9E3779B97F4A7C15U; /* 2^64 over the golden ratio: spreads any difference to the top */
-  return d->memos[slot][key >> (64 - C66_MEMO_BITS)];
+  return d->memos[slot][c66_hash_bits(key, C66_MEMO_BITS)];
 }
 
 static int is_here(const c66_decoder *d, const c66_memo *m, const char *p) {
@@ -69,8 +69,8 @@ static void memorise(c66_decoder *d, const char *start, const c66_word *w, unsig
 
 enum { SEARCHED = 64 }; /* words of the list looked through for one that the memory lost */
 
-/* This word's number in the list, where it is put unless it is there; 0 when there is no room for
- * it. */
+/* This word's number in the list, where it is put unless it is there; 0 when the list cannot
+ * take it. */
 static unsigned number_of(c66_decoder *d, const c66_word *w) {
   const c66_word *list = (const c66_word *)(void *)d->words.data;
   size_t count = d->words.len / sizeof *w;
@@ -80,7 +80,7 @@ static unsigned number_of(c66_decoder *d, const c66_word *w) {
     if (list[i].slot == w->slot && list[i].raw.length == w->raw.length &&
         memcmp(text + list[i].raw.offset, text + w->raw.offset, w->raw.length) == 0)
       return (unsigned)(C66_FIRST_WORD + i);
-  if (count >= C66_MOST_WORDS || c66_buffer_append(&d->words, w, sizeof *w) != C66_ROOM_OK)
+  if (count >= C66_MOST_WORDS || c66_buffer_append(&d->words, w, sizeof *w) != C66_ALLOC_OK)
     return 0;
   return (unsigned)(C66_FIRST_WORD + count);
 }
@@ -88,7 +88,7 @@ static unsigned number_of(c66_decoder *d, const c66_word *w) {
 /* Without a number the word is read from the body when it is asked for. */
 static void set_word(c66_record *r, unsigned slot, unsigned number) {
   if (number == 0)
-    r->states |= C66_WIDE;
+    r->states |= C66_OVERSIZE;
   r->words[slot] = (uint16_t)number; /* 0 is C66_ABSENT */
 }
 

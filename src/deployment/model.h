@@ -17,7 +17,7 @@ typedef enum c66_field_id {
 #undef C66_ID_OF
 
 #if C66_FIELDS(C66_ONE_ROW, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW) 0 != 1
-#error "a record has room for one INTEGER, the id"
+#error "a record can hold one INTEGER, the id"
 #endif
 
 /* Where a record keeps each field: slots of texts, of words and of states. */

@@ -16,23 +16,23 @@ typedef struct c66_ref {
 
 #define C66_ESCAPED 0x80000000U /* in c66_ref.length: the text holds backslashes */
 
-/* Bytes of a record's object, by the place they start at in it. Offset 0 is its brace, so it marks
- * "none", and length says why (c66_nothing). */
-typedef struct c66_near {
+/* Bytes of a record's object, by where they start in it. Offset 0 is its brace, so it marks "none",
+ * and length says why (c66_missing_reason). */
+typedef struct c66_short_ref {
   uint16_t offset;
-  uint16_t length; /* without C66_NEAR_ESCAPED */
-} c66_near;
+  uint16_t length; /* without C66_SHORT_ESCAPED */
+} c66_short_ref;
 
-#define C66_NEAR_ESCAPED 0x8000U
-#define C66_NEAR_LIMIT 0x8000U /* bytes an object may have for its texts to be near */
+#define C66_SHORT_ESCAPED 0x8000U
+#define C66_SHORT_LIMIT 0x8000U /* bytes: an object of fewer is in reach of short references */
 
-/* Why a text or a word is not there. */
-typedef enum c66_nothing {
+/* Why a text or a word is missing. */
+typedef enum c66_missing_reason {
   C66_ABSENT, /* the key was not sent */
   C66_NULL,   /* it was null */
   C66_DRIFT,  /* it has a JSON type the model does not expect */
   C66_FIRST_WORD
-} c66_nothing;
+} c66_missing_reason;
 
 #define C66_MOST_WORDS 0xF000U /* distinct words of a page */
 
@@ -48,15 +48,15 @@ typedef enum c66_state {
 } c66_state;
 
 /*
- * c66_state of each slot, and C66_WIDE: the object is larger than near texts reach, or has a word
- * too many for the list, so that texts and words are looked up in the body when they are read.
+ * c66_state of each slot, and C66_OVERSIZE: the object is larger than short references reach, or has
+ * a word too many for the list, so that texts and words are looked up in the body when they are read.
  */
 #if C66_FIELDS(C66_ONE_ROW, C66_NO_ROW, C66_NO_ROW, C66_NO_ROW, C66_ONE_ROW) 0 <= 5
 typedef uint16_t c66_states;
-#define C66_WIDE 0x8000U
+#define C66_OVERSIZE 0x8000U
 #else
 typedef uint32_t c66_states;
-#define C66_WIDE 0x80000000U
+#define C66_OVERSIZE 0x80000000U
 #endif
 
 /* One deployment, and no copy of any text. With 18 keys 64 bytes, a cache line. */
@@ -64,9 +64,9 @@ typedef struct c66_record {
   int64_t id;
   uint32_t offset; /* of the object in the body */
   uint32_t length; /* bytes, braces included */
-  c66_near texts[C66_TEXT_SLOTS];
+  c66_short_ref texts[C66_TEXT_SLOTS];
   uint16_t
-      words[C66_WORD_SLOTS]; /* a c66_nothing, or C66_FIRST_WORD + index into the page's words */
+      words[C66_WORD_SLOTS]; /* C66_FIRST_WORD + index into the page's, or c66_missing_reason */
   c66_states states;
 } c66_record;
 

@@ -7,7 +7,7 @@
 
 static unsigned slot_of(unsigned field) { return c66_fields[field].slot; }
 
-static int is_wide(const c66_record *r) { return (r->states & C66_WIDE) != 0; }
+static int is_oversize(const c66_record *r) { return (r->states & C66_OVERSIZE) != 0; }
 
 const char *c66_find(const c66_page *page, const c66_record *record, const char *name,
                      size_t length) {
@@ -24,15 +24,15 @@ static const char *find_value(const c66_page *page, const c66_record *r, unsigne
 
 /* A text or date as it stands in the body. 0 when there is none. */
 static int text_of(const c66_page *page, const c66_record *r, unsigned field, c66_span *span) {
-  const c66_near *near = &r->texts[slot_of(field)];
+  const c66_short_ref *ref = &r->texts[slot_of(field)];
   const char *p;
   c66_error error;
   c66_json j;
-  if (!is_wide(r)) {
-    span->start = page->body + r->offset + near->offset;
-    span->length = near->length & ~C66_NEAR_ESCAPED;
-    span->escaped = (near->length & C66_NEAR_ESCAPED) != 0;
-    return near->offset != 0;
+  if (!is_oversize(r)) {
+    span->start = page->body + r->offset + ref->offset;
+    span->length = ref->length & ~C66_SHORT_ESCAPED;
+    span->escaped = (ref->length & C66_SHORT_ESCAPED) != 0;
+    return ref->offset != 0;
   }
   c66_page_json(page, &j, &error);
   p = find_value(page, r, field);
@@ -49,7 +49,7 @@ static const c66_word *word_of(const c66_page *page, const c66_record *r, unsign
   c66_json j;
   if (number >= C66_FIRST_WORD)
     return &page->words[number - C66_FIRST_WORD];
-  if (!is_wide(r))
+  if (!is_oversize(r))
     return NULL;
   p = find_value(page, r, field);
   c66_page_json(page, &j, &error);
@@ -67,7 +67,7 @@ static void read_ref(const c66_page *page, const c66_ref *ref, c66_value *out) {
   out->span.escaped = (ref->length & C66_ESCAPED) != 0;
 }
 
-static int says(const c66_page *page, const c66_record *r, unsigned field, int known) {
+static int is_word(const c66_page *page, const c66_record *r, unsigned field, int known) {
   c66_word scratch;
   const c66_word *w = word_of(page, r, field, &scratch);
   return w != NULL && w->known == known;
@@ -77,21 +77,21 @@ static int is_true(const c66_record *r, unsigned field) {
   return c66_get_state(r, slot_of(field)) == C66_STATE_TRUE;
 }
 
-/* Places of the documented outcomes in c66_fields[C66_OUTCOME].words. */
+/* Index of each documented outcome in c66_fields[C66_OUTCOME].words. */
 enum { PENDING, SUCCESS, FAILED };
 
-/* It has an end, or an outcome that only an end brings while nothing says it still goes on. */
+/* It has an end, or an outcome that only an end brings while it is not known to go on. */
 static int is_finished(const c66_page *page, const c66_record *r) {
   c66_span end;
   if (text_of(page, r, C66_FINISHED_AT, &end) && end.length > 0)
     return 1;
-  return (says(page, r, C66_OUTCOME, SUCCESS) || says(page, r, C66_OUTCOME, FAILED)) &&
+  return (is_word(page, r, C66_OUTCOME, SUCCESS) || is_word(page, r, C66_OUTCOME, FAILED)) &&
          !is_true(r, C66_IS_DEPLOYING);
 }
 
 static int is_running(const c66_page *page, const c66_record *r) {
   return !is_finished(page, r) &&
-         (is_true(r, C66_IS_DEPLOYING) || says(page, r, C66_OUTCOME, PENDING));
+         (is_true(r, C66_IS_DEPLOYING) || is_word(page, r, C66_OUTCOME, PENDING));
 }
 
 int c66_seconds(const c66_page *page, const c66_record *record, c66_field_id field, int64_t *out) {
@@ -219,7 +219,7 @@ void c66_read(const c66_page *page, const c66_record *record, const c66_attribut
     read_meaning(page, record, a->field, out);
     break;
   case C66_VIEW_IS_WORD:
-    set_boolean(out, says(page, record, a->field, a->word));
+    set_boolean(out, is_word(page, record, a->field, a->word));
     break;
   case C66_VIEW_FINISHED:
     set_boolean(out, is_finished(page, record));
@@ -236,9 +236,9 @@ void c66_read(const c66_page *page, const c66_record *record, const c66_attribut
 static int is_odd(const c66_page *page, const c66_record *r, c66_field_id field) {
   const c66_field *f = &c66_fields[field];
   const char *value;
-  if (!is_wide(r) && f->type == C66_WORD)
+  if (!is_oversize(r) && f->type == C66_WORD)
     return r->words[f->slot] == C66_DRIFT;
-  if (!is_wide(r))
+  if (!is_oversize(r))
     return r->texts[f->slot].offset == 0 && r->texts[f->slot].length == C66_DRIFT;
   value = find_value(page, r, field);
   return value != NULL && *value != 'n';

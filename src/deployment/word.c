@@ -13,24 +13,17 @@ typedef struct parts {
   c66_span meaning;
   int code_is_number;
   int meaning_is_number;
-  int is_bare; /* a text in place of the object; it stands in `code` */
+  int is_bare; /* a text instead of the object; it stands in `code` */
 } parts;
 
 enum { LONGEST_WORD = 31, LONGEST_ESCAPED = 6 * LONGEST_WORD }; /* bytes; \uXXXX has six */
 
 /* A text as a word in lower case. 0 when it is too long for any word the API documents. */
 static size_t to_lower(const c66_span *text, char out[LONGEST_ESCAPED]) {
-  size_t n;
-  size_t i;
-  if (text->length > LONGEST_ESCAPED)
-    return 0;
-  n = c66_json_unescape(text, out);
-  for (i = 0; i < n; i++)
-    out[i] = c66_lower(out[i]);
-  return n;
+  return text->length <= LONGEST_ESCAPED ? c66_json_unescape_lower(text, out) : 0;
 }
 
-/* A number, or nothing at all: no word in either case. */
+/* A number, or empty: no word in either case. */
 static int is_number_text(const c66_span *text) {
   char plain[LONGEST_ESCAPED];
   size_t n = to_lower(text, plain);

@@ -13,7 +13,7 @@
 
 enum { KEPT_CONNECTIONS = 256 };
 
-/* --- lists ------------------------------------------------------------------------------------ */
+/* --- lists --- */
 
 static void append(c66_transfer_list *list, c66_transfer *t) {
   t->next = NULL;
@@ -37,7 +37,7 @@ static void take_out(c66_transfer_list *list, c66_transfer *t) {
   t->next = t->prev = NULL;
 }
 
-/* --- the way out ------------------------------------------------------------------------------ */
+/* --- ending a transfer --- */
 
 /* A new handle costs libcurl some thirty allocations, one of them of 16 KiB. */
 static CURL *take_handle(c66_engine *e) {
@@ -113,7 +113,7 @@ static void end(c66_transfer *t, CURLcode result) {
   stop(t);
 }
 
-/* --- the way in ------------------------------------------------------------------------------- */
+/* --- starting a transfer --- */
 
 /* Whether libcurl took it; otherwise it has failed. */
 static bool hand_over(c66_engine *e, c66_transfer *t, bool waits_for_connection, int64_t now) {
@@ -139,19 +139,19 @@ static bool hand_over(c66_engine *e, c66_transfer *t, bool waits_for_connection,
 
 /* Hands a waiting transfer over if it may go, and ends it if its time is over. Whether libcurl has
  * it. */
-static bool admit(c66_engine *e, c66_transfer *t, bool always, c66_last_look *last) {
+static bool admit(c66_engine *e, c66_transfer *t, bool always, c66_connecting *last) {
   int64_t now = c66_monotonic_us();
-  c66_offer offer = c66_queue_offer(e, t, now, always, last);
-  switch (offer) {
-  case C66_OFFER_FREE:
-  case C66_OFFER_STUCK:
-    return hand_over(e, t, offer == C66_OFFER_FREE, now);
-  case C66_OFFER_LATE:
+  c66_admission admission = c66_queue_admission(e, t, now, always, last);
+  switch (admission) {
+  case C66_ADMIT_NOW:
+  case C66_ADMIT_ALONE:
+    return hand_over(e, t, admission == C66_ADMIT_NOW, now);
+  case C66_ADMIT_EXPIRED:
     c66_failure_late(t);
     fail(t);
     break;
-  case C66_OFFER_LATER:
-  case C66_OFFER_SCOUTED:
+  case C66_ADMIT_LATER:
+  case C66_ADMIT_CONNECTING:
     break;
   }
   return false;
@@ -160,7 +160,7 @@ static bool admit(c66_engine *e, c66_transfer *t, bool always, c66_last_look *la
 /* All that wait, and the time for one over TLS at least. Returns how many ended instead. */
 static size_t admit_all(c66_engine *e) {
   size_t count = e->count;
-  c66_last_look last = {0, false};
+  c66_connecting last = {0, false};
   bool always = true;
   c66_transfer *t, *next;
   for (t = e->waiting.first; t != NULL && !e->broken; t = next) {
@@ -173,7 +173,7 @@ static size_t admit_all(c66_engine *e) {
 
 /* Enters a prepared transfer, which goes at once if it may. */
 static void add(c66_engine *e, c66_transfer *t) {
-  c66_last_look none = {0, false};
+  c66_connecting none = {0, false};
   c66_pipe_guard guard;
   c66_hold_sigpipe(&guard);
   t->engine = e;
@@ -208,7 +208,7 @@ void c66_transfer_close(c66_transfer *t) {
   abort_transfer(t, "aborted", "the request was cancelled");
 }
 
-/* --- engine ----------------------------------------------------------------------------------- */
+/* --- engine --- */
 
 void c66_engine_init(c66_engine *e) {
   memset(e, 0, sizeof *e);
@@ -289,7 +289,7 @@ size_t c66_engine_run(c66_engine *e, int wait_ms) {
   ended = collect(e); /* what ended at its start */
   if (ended > 0 || e->count == 0)
     wait_ms = 0;
-  if (!e->broken && c66_poll_turn(e, c66_queue_patience(e, wait_ms)) != CURLM_OK)
+  if (!e->broken && c66_poll_turn(e, c66_queue_timeout(e, wait_ms)) != CURLM_OK)
     e->broken = true;
   ended += collect(e);
   ended += admit_all(e);

@@ -116,7 +116,7 @@ static void fail_verification(c66_transfer *t, CURLcode result) {
 
 /* libcurl has one code for a handshake that the peer refuses and for one that the network cuts, and
  * one for a connection that broke and for chunks that are none: only its words tell them apart. */
-static bool says(const c66_transfer *t, const char *const *words) {
+static bool mentions(const c66_transfer *t, const char *const *words) {
   for (; *words != NULL; words++)
     if (strstr(t->detail, *words) != NULL)
       return true;
@@ -126,12 +126,12 @@ static bool says(const c66_transfer *t, const char *const *words) {
 static bool is_cut_handshake(const c66_transfer *t, CURLcode result) {
   static const char *const words[] = {"SSL_ERROR_SYSCALL", "reset by peer", "unexpected eof",
                                       "non-properly terminated", NULL};
-  return result == CURLE_SSL_CONNECT_ERROR && says(t, words);
+  return result == CURLE_SSL_CONNECT_ERROR && mentions(t, words);
 }
 
 static bool is_bad_chunk(const c66_transfer *t, CURLcode result) {
   static const char *const words[] = {"chunked-encoding", "chunk hex-length", NULL};
-  return result == CURLE_RECV_ERROR && says(t, words);
+  return result == CURLE_RECV_ERROR && mentions(t, words);
 }
 
 /* A proxy's refusal to open a tunnel comes as a receive error. */
@@ -141,23 +141,23 @@ static long tunnel_refusal(const c66_transfer *t) {
   return code >= 300 ? code : 0;
 }
 
-static bool fail_by_verdict(c66_transfer *t) {
+static bool fail_by_abort_reason(c66_transfer *t) {
   char what[128];
-  switch (t->verdict) {
-  case C66_VERDICT_BODY_LIMIT:
+  switch (t->abort_reason) {
+  case C66_ABORT_BODY_LIMIT:
     (void)snprintf(what, sizeof what, "the body is longer than %lu bytes: raise option 'max_body'",
                    (unsigned long)t->body.limit);
     c66_failure_set(t, "too_large", what, "");
     return true;
-  case C66_VERDICT_HEAD_LIMIT:
+  case C66_ABORT_HEAD_LIMIT:
     (void)snprintf(what, sizeof what, "the response headers are longer than %lu bytes",
                    (unsigned long)t->max_head);
     c66_failure_set(t, "protocol", what, "");
     return true;
-  case C66_VERDICT_NO_MEMORY:
+  case C66_ABORT_NO_MEMORY:
     c66_failure_set(t, "network", "out of memory while receiving", "");
     return true;
-  case C66_VERDICT_NONE:
+  case C66_ABORT_NONE:
     break;
   }
   return false;
@@ -177,7 +177,7 @@ static void fail_by_code(c66_transfer *t, CURLcode result) {
 
 void c66_failure_from_curl(c66_transfer *t, CURLcode result) {
   long refusal = tunnel_refusal(t);
-  if (fail_by_verdict(t))
+  if (fail_by_abort_reason(t))
     return;
   if (result == CURLE_OPERATION_TIMEDOUT) {
     fail_by_time(t);

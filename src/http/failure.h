@@ -6,7 +6,7 @@
 
 C66_BEGIN_DECLS
 
-/* Fills t->failure from libcurl's result, the verdict and the handle, which must still be there. */
+/* Fills t->failure from libcurl's result, the abort reason and the handle, which must still be there. */
 void c66_failure_from_curl(c66_transfer *t, CURLcode result);
 
 /* Fills t->failure: no complete answer within the time that the request gave. */

@@ -56,13 +56,13 @@ typedef enum c66_phase {
   C66_PHASE_TAKEN     /* answered, and the answer handed over */
 } c66_phase;
 
-/* Why one of our own callbacks ended the transfer; libcurl itself only says "write error". */
-typedef enum c66_verdict {
-  C66_VERDICT_NONE = 0,
-  C66_VERDICT_BODY_LIMIT,
-  C66_VERDICT_HEAD_LIMIT,
-  C66_VERDICT_NO_MEMORY
-} c66_verdict;
+/* Why one of our own callbacks aborted the transfer; libcurl itself only says "write error". */
+typedef enum c66_abort_reason {
+  C66_ABORT_NONE = 0,
+  C66_ABORT_BODY_LIMIT,
+  C66_ABORT_HEAD_LIMIT,
+  C66_ABORT_NO_MEMORY
+} c66_abort_reason;
 
 /* Texts are borrowed for the duration of c66_transfer_start. */
 typedef struct c66_request {
@@ -89,7 +89,7 @@ struct c66_transfer {
   CURL *easy;                  /* owned */
   int64_t started;             /* by c66_monotonic_us */
   int64_t admitted;            /* handed to libcurl; -1 while waiting */
-  uint64_t place;              /* a hash of where it goes, and how: others of the same may share */
+  uint64_t origin;             /* hash of host, port, proxy, CA file: who may share a connection */
   struct curl_slist *outgoing; /* owned: header lines to send, wiped before they are freed */
   c66_buffer head;  /* "name:value\n" lines of the last response seen, names in lower case */
   c66_buffer body;  /* decompressed */
@@ -101,7 +101,7 @@ struct c66_transfer {
   long http_version; /* CURL_HTTP_VERSION_... */
   long connects;     /* new connections made: 0 if one was reused */
   c66_phase phase;
-  c66_verdict verdict;
+  c66_abort_reason abort_reason;
   bool in_head;
   bool tls;
   bool shares; /* over TLS, and content with a connection that another one has made */
@@ -143,7 +143,7 @@ const char *c66_transfer_set_peer(c66_transfer *t, const char *url, size_t n);
 bool c66_transfer_is_sent(c66_transfer *t);
 
 /* Adds a line that c66_http_refuse_header has passed. */
-c66_room c66_transfer_add_header(c66_transfer *t, const char *line, size_t n);
+c66_alloc c66_transfer_add_header(c66_transfer *t, const char *line, size_t n);
 
 /* Starts a transfer that knows its peer, once. On failure `t->failure` says why. */
 c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request);

@@ -13,34 +13,34 @@ static size_t skip_blanks(const char *s, size_t from, size_t n) {
   return from;
 }
 
-/* --- callbacks: no Lua in here, and every byte counted ---------------------------------------- */
+/* --- callbacks: no Lua in here, and every byte counted --- */
 
-static c66_verdict verdict_on(c66_room room, c66_verdict over_limit) {
-  if (room == C66_ROOM_OK)
-    return C66_VERDICT_NONE;
-  return room == C66_ROOM_LIMIT ? over_limit : C66_VERDICT_NO_MEMORY;
+static c66_abort_reason abort_reason_of(c66_alloc result, c66_abort_reason over_limit) {
+  if (result == C66_ALLOC_OK)
+    return C66_ABORT_NONE;
+  return result == C66_ALLOC_LIMIT ? over_limit : C66_ABORT_NO_MEMORY;
 }
 
 /* CURLOPT_WRITEFUNCTION: sees inflated bytes, so a small body cannot become a large one. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
   c66_transfer *t = user;
   size_t n = size * count;
-  t->verdict = verdict_on(c66_buffer_append(&t->body, bytes, n), C66_VERDICT_BODY_LIMIT);
-  return t->verdict == C66_VERDICT_NONE ? n : 0;
+  t->abort_reason = abort_reason_of(c66_buffer_append(&t->body, bytes, n), C66_ABORT_BODY_LIMIT);
+  return t->abort_reason == C66_ABORT_NONE ? n : 0;
 }
 
 /* Appends "name:value\n"; a line folded the old way continues the value before it. */
-static c66_room keep_header(c66_buffer *head, const char *line, size_t n) {
+static c66_alloc keep_header(c66_buffer *head, const char *line, size_t n) {
   const char *colon = memchr(line, ':', n);
   size_t name = colon != NULL ? (size_t)(colon - line) + 1 : 0;
   size_t value = skip_blanks(line, 0, n), i;
-  c66_room room = c66_buffer_reserve(head, n + 1);
-  if (room != C66_ROOM_OK)
-    return room;
+  c66_alloc reserved = c66_buffer_reserve(head, n + 1);
+  if (reserved != C66_ALLOC_OK)
+    return reserved;
   if (value > 0 && head->len > 0) {
     head->data[head->len - 1] = ' ';
   } else if (value > 0 || name == 0) {
-    return C66_ROOM_OK; /* nothing that has a name */
+    return C66_ALLOC_OK; /* nothing that has a name */
   } else {
     for (i = 0; i < name; i++)
       head->data[head->len++] = c66_lower(line[i]);
@@ -56,7 +56,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
   c66_transfer *t = user;
   size_t n = size * count, len = n;
   if (n > t->max_head - t->head_seen) {
-    t->verdict = C66_VERDICT_HEAD_LIMIT;
+    t->abort_reason = C66_ABORT_HEAD_LIMIT;
     return 0;
   }
   t->head_seen += n;
@@ -68,9 +68,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
   } else if (len == 0) {
     t->in_head = false;
   } else if (t->in_head) {
-    t->verdict = verdict_on(keep_header(&t->head, line, len), C66_VERDICT_HEAD_LIMIT);
+    t->abort_reason = abort_reason_of(keep_header(&t->head, line, len), C66_ABORT_HEAD_LIMIT);
   }
-  return t->verdict == C66_VERDICT_NONE ? n : 0;
+  return t->abort_reason == C66_ABORT_NONE ? n : 0;
 }
 
 /* CURLOPT_SOCKOPTFUNCTION: up to 8.9 libcurl leaves its sockets open to the programs that this
@@ -82,7 +82,7 @@ static int on_new_socket(void *user, curl_socket_t fd, curlsocktype purpose) {
   return CURL_SOCKOPT_OK;
 }
 
-/* --- options ---------------------------------------------------------------------------------- */
+/* --- options --- */
 
 enum { RECEIVE_BUFFER = 32 * 1024 }; /* bytes */
 
@@ -221,8 +221,8 @@ static uint64_t hash_text(uint64_t hash, const char *text) {
   return (hash ^ 0) * FNV_PRIME;
 }
 
-/* Where it goes, and how: others of the same may share its connection. */
-static uint64_t place_of(const c66_transfer *t, const c66_request *request) {
+/* All that a connection depends on; the scheme apart, since transfers over TLS alone share. */
+static uint64_t origin_of(const c66_transfer *t, const c66_request *request) {
   return hash_text(hash_text(hash_text(FNV_OFFSET, t->peer), request->proxy), request->ca_file);
 }
 
@@ -237,7 +237,7 @@ CURLcode c66_transfer_prepare(c66_transfer *t, CURL *easy, const c66_request *re
   t->timeout = request->timeout;
   t->stall_timeout = request->stall_timeout;
   t->shares = t->tls && !request->fresh_connection;
-  t->place = place_of(t, request);
+  t->origin = origin_of(t, request);
   rc = easy != NULL ? set_fixed(easy) : CURLE_OUT_OF_MEMORY;
   if (rc == CURLE_OK)
     rc = set_callbacks(t);
@@ -259,7 +259,7 @@ CURLcode c66_transfer_update(c66_transfer *t, int64_t now, bool waits_for_connec
   return CURLE_OK;
 }
 
-/* --- life ------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 void c66_transfer_init(c66_transfer *t) {
   memset(t, 0, sizeof *t);
@@ -273,19 +273,19 @@ void c66_transfer_init(c66_transfer *t) {
   t->phase = C66_PHASE_EMPTY;
 }
 
-c66_room c66_transfer_add_header(c66_transfer *t, const char *line, size_t n) {
+c66_alloc c66_transfer_add_header(c66_transfer *t, const char *line, size_t n) {
   const char *colon = memchr(line, ':', n);
   size_t name = colon != NULL ? (size_t)(colon - line) : n;
   c66_buffer empty;
   bool added;
   if (skip_blanks(line, name + 1, n) < n)
-    return append_line(t, line) ? C66_ROOM_OK : C66_ROOM_MEMORY;
+    return append_line(t, line) ? C66_ALLOC_OK : C66_ALLOC_MEMORY;
   /* For libcurl "Name:" means to send no such header, and "Name;" to send it empty. */
   c66_buffer_init(&empty, name + 2);
-  added = c66_buffer_append(&empty, line, name) == C66_ROOM_OK &&
-          c66_buffer_append(&empty, ";", 2) == C66_ROOM_OK && append_line(t, empty.data);
+  added = c66_buffer_append(&empty, line, name) == C66_ALLOC_OK &&
+          c66_buffer_append(&empty, ";", 2) == C66_ALLOC_OK && append_line(t, empty.data);
   c66_buffer_free(&empty);
-  return added ? C66_ROOM_OK : C66_ROOM_MEMORY;
+  return added ? C66_ALLOC_OK : C66_ALLOC_MEMORY;
 }
 
 bool c66_transfer_is_sent(c66_transfer *t) {

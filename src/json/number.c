@@ -1,6 +1,5 @@
 /* number.c - JSON numbers: checked, whole ones to 64 bits, others to a double. */
 #include "json/number.h"
-#include "base/ascii.h"
 
 #include <float.h>
 #if defined(_WIN32)

@@ -1,5 +1,6 @@
 /* text.c - JSON strings: escapes and UTF-8, checked, unescaped and compared. */
 #include "json/text.h"
+#include "base/ascii.h"
 #include "json/scan.h"
 
 #include <string.h>
@@ -180,6 +181,14 @@ size_t c66_json_unescape(const c66_span *span, char *out) {
       out = put_escape(&p, out);
   }
   return (size_t)(out - start);
+}
+
+size_t c66_json_unescape_lower(const c66_span *span, char *out) {
+  size_t n = c66_json_unescape(span, out);
+  size_t i;
+  for (i = 0; i < n; i++)
+    out[i] = c66_lower(out[i]);
+  return n;
 }
 
 int c66_json_equals(const c66_span *span, const char *word, size_t length) {

@@ -16,9 +16,11 @@ typedef struct c66_span {
 /* Reads a string; `p` is behind the opening quote. `out` may be NULL. */
 const char *c66_json_string(const c66_json *j, const char *p, c66_span *out);
 
-/* Unescapes a checked span into `out`, which has room for span->length bytes. Returns the bytes
- * written. */
+/* Unescapes a checked span into `out`, which takes span->length bytes. Returns the bytes written. */
 size_t c66_json_unescape(const c66_span *span, char *out);
+
+/* The same with ASCII letters in lower case. */
+size_t c66_json_unescape_lower(const c66_span *span, char *out);
 
 /* Whether a checked span says exactly `word`. */
 int c66_json_equals(const c66_span *span, const char *word, size_t length);

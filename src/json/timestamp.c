@@ -50,7 +50,7 @@ static int days_in_month(int year, int month) {
 static int64_t days_from_epoch(int year, int month, int day) {
   int64_t y = month <= 2 ? year - 1 : year;
   int m = month <= 2 ? month + 9 : month - 3;
-  int64_t leaps = y >= 0 ? y / 4 - y / 100 + y / 400 : -1; /* floor division of -1 */
+  int64_t leaps = y >= 0 ? y / 4 - y / 100 + y / 400 : -1; /* of year -1: each rounded down */
   return 365 * y + leaps + (153 * m + 2) / 5 + (day - 1) - 719468;
 }
 
@@ -89,7 +89,7 @@ static int read_clock(reader *r, moment *m) {
   return !accept(r, ':') || (number(r, 2, &m->second) && read_fraction(r));
 }
 
-/* Z, +hh:mm, +hhmm, +hh, " UTC", " GMT", " +hh:mm", or nothing. `offset` is what to subtract, in
+/* Z, +hh:mm, +hhmm, +hh, " UTC", " GMT", " +hh:mm", or none. `offset` is what to subtract, in
  * seconds. */
 static int read_zone(reader *r, int *offset) {
   int sign;
@@ -118,7 +118,7 @@ static int read_zone(reader *r, int *offset) {
   return 1;
 }
 
-/* --- the form that nearly all dates of the API have --- */
+/* --- the form of almost all dates of the API --- */
 
 /* The value of two digits; negative when they are none. */
 static int two_digits(const char *p) {

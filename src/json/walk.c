@@ -15,6 +15,15 @@ const char *c66_json_literal(const c66_json *j, const char *p) {
   return c66_json_unexpected(j, p, "expected a value");
 }
 
+const char *c66_json_end(const c66_json *j, const char *p) {
+  p = c66_json_space(p);
+  return p == j->end ? p : c66_json_unexpected(j, p, "something follows the end of the JSON text");
+}
+
+const char *c66_json_too_deep(const c66_json *j, const char *p) {
+  return c66_json_fail(j, p, "nested deeper than 512 levels");
+}
+
 const char *c66_json_type(char first) {
   switch (first) {
   case '{':
@@ -48,6 +57,12 @@ static const char *read_key(const c66_json *j, const char *p, c66_span *key) {
   return p == NULL ? NULL : read_colon(j, p);
 }
 
+static char closing(int object) { return object ? '}' : ']'; }
+
+static const char *not_closed(const c66_json *j, const char *p, int object) {
+  return c66_json_unexpected(j, p, object ? "expected ',' or '}'" : "expected ',' or ']'");
+}
+
 /* --- a value whole --- */
 
 /* Which of the open containers are objects: one bit each, so that nesting costs no C stack. */
@@ -78,8 +93,8 @@ static const char *after_value(const c66_json *j, const char *p, nesting *n) {
       p = c66_json_space(p + 1);
       return object ? read_key(j, p, NULL) : p;
     }
-    if (*p != (object ? '}' : ']'))
-      return c66_json_unexpected(j, p, object ? "expected ',' or '}'" : "expected ',' or ']'");
+    if (*p != closing(object))
+      return not_closed(j, p, object);
     p++;
     n->depth--;
   }
@@ -94,10 +109,10 @@ const char *c66_json_skip(const c66_json *j, const char *p, int depth) {
     if (*p == '{' || *p == '[') {
       int object = *p == '{';
       if (depth + n.depth >= C66_JSON_DEPTH)
-        return c66_json_fail(j, p, "nested deeper than 512 levels");
+        return c66_json_too_deep(j, p);
       open_container(&n, object);
       p = c66_json_space(p + 1);
-      if (*p != (object ? '}' : ']')) {
+      if (*p != closing(object)) {
         if (object)
           p = read_key(j, p, NULL);
         if (p == NULL)
@@ -121,31 +136,31 @@ const char *c66_json_skip(const c66_json *j, const char *p, int depth) {
 
 /* --- stepping through containers --- */
 
-const char *c66_json_member(const c66_json *j, const char *p, int first, c66_span *key) {
-  key->start = NULL;
-  p = c66_json_space(first ? p + 1 : p);
-  if (*p == '}')
-    return p + 1;
-  if (!first) {
-    if (*p != ',')
-      return c66_json_unexpected(j, p, "expected ',' or '}'");
-    p = c66_json_space(p + 1);
-  }
-  return read_key(j, p, key);
-}
-
-const char *c66_json_element(const c66_json *j, const char *p, int first, int *more) {
+/* To the next key or element, with *more set, or behind the closing brace or bracket. */
+static inline const char *next_item(const c66_json *j, const char *p, int first, int object,
+                                    int *more) {
   *more = 0;
   p = c66_json_space(first ? p + 1 : p);
-  if (*p == ']')
+  if (*p == closing(object))
     return p + 1;
   if (!first) {
     if (*p != ',')
-      return c66_json_unexpected(j, p, "expected ',' or ']'");
+      return not_closed(j, p, object);
     p = c66_json_space(p + 1);
   }
   *more = 1;
   return p;
+}
+
+const char *c66_json_member(const c66_json *j, const char *p, int first, c66_span *key) {
+  int more;
+  key->start = NULL;
+  p = next_item(j, p, first, 1, &more);
+  return more ? read_key(j, p, key) : p;
+}
+
+const char *c66_json_element(const c66_json *j, const char *p, int first, int *more) {
+  return next_item(j, p, first, 0, more);
 }
 
 const char *c66_json_find(const c66_json *j, const char *object, const char *name, size_t length) {

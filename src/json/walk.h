@@ -13,6 +13,12 @@ enum { C66_JSON_DEPTH = 512 }; /* arrays and objects open at the same time */
 /* Reads `true`, `false` or `null`, whichever `p` starts with. */
 const char *c66_json_literal(const c66_json *j, const char *p);
 
+/* Checks that nothing but white space is left. */
+const char *c66_json_end(const c66_json *j, const char *p);
+
+/* Fails: the array or object at `p` would be the 513th open one. */
+const char *c66_json_too_deep(const c66_json *j, const char *p);
+
 /* "object", "array", "string", "number", "boolean" or "null", by a checked value's first byte. */
 const char *c66_json_type(char first);
 

@@ -11,20 +11,20 @@
 #include <lua.h>
 
 /*
- * c66_newud: a full userdata with room for one companion value.
+ * c66_newud: a full userdata that can have one companion value.
  * c66_setcompanion [-1, +0]: ties the value on top to the userdata at `idx` (an absolute index), so
- * that it lives as long. Before 5.3 the value must be a table. c66_getcompanion [-0, +1].
- * C66_COMPANION_IS_TABLE: companions must be tables here.
+ * that it lives as long.
+ * C66_COMPANION_IS_TABLE: companions must be tables, as before 5.3. c66_getcompanion [-0, +1] is for
+ * these Luas alone.
  * C66_HAS_INTEGERS: lua_Integer is a 64-bit subtype of its own; otherwise numbers are doubles.
  */
 #if LUA_VERSION_NUM >= 504
 #define c66_newud(L, size) lua_newuserdatauv((L), (size), 1)
 #define c66_setcompanion(L, idx) ((void)lua_setiuservalue((L), (idx), 1))
-#define c66_getcompanion(L, idx) ((void)lua_getiuservalue((L), (idx), 1))
 #elif LUA_VERSION_NUM >= 502
 #define c66_newud(L, size) lua_newuserdata((L), (size))
 #define c66_setcompanion(L, idx) lua_setuservalue((L), (idx))
-#define c66_getcompanion(L, idx) ((void)(lua_getuservalue((L), (idx))))
+#define c66_getcompanion(L, idx) lua_getuservalue((L), (idx))
 #else
 #define c66_newud(L, size) lua_newuserdata((L), (size))
 #define c66_setcompanion(L, idx) ((void)lua_setfenv((L), (idx)))

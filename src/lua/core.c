@@ -60,7 +60,7 @@ static const luaL_Reg functions[] = {{"json", c66_lua_json},
 
 C66_EXPORT int luaopen_cloud66_core(lua_State *L);
 
-C66_EXPORT int luaopen_cloud66_core(lua_State *L) {
+int luaopen_cloud66_core(lua_State *L) {
   c66_checkversion(L);
   lua_newtable(L);
   c66_setfuncs(L, functions, 0);

@@ -45,7 +45,7 @@ static int push_failure(lua_State *L, const c66_error *failure) {
   return 3;
 }
 
-/* --- transfer --------------------------------------------------------------------------------- */
+/* --- transfer --- */
 
 /* transfer:done() -> whether result has something to give. */
 static int transfer_done(lua_State *L) {
@@ -135,7 +135,7 @@ static const luaL_Reg transfer_methods[] = {{"done", transfer_done},
 static const luaL_Reg transfer_metamethods[] = {
     {"__gc", transfer_close}, {"__close", transfer_close}, {NULL, NULL}};
 
-/* --- engine ----------------------------------------------------------------------------------- */
+/* --- engine --- */
 
 static c66_engine *check_own_engine(lua_State *L) {
   c66_engine *e = check_engine(L);
@@ -191,7 +191,7 @@ static const luaL_Reg engine_methods[] = {
 
 static const luaL_Reg engine_metamethods[] = {{"__gc", engine_gc}, {NULL, NULL}};
 
-/* --- module ----------------------------------------------------------------------------------- */
+/* --- module --- */
 
 /* curl.engine() -> the engine of this Lua state and process; or nil, kind, message */
 static int curl_engine(lua_State *L) {

@@ -101,7 +101,7 @@ static void read_headers(lua_State *L, c66_transfer *t) {
     reason = c66_http_refuse_header(lua_tostring(L, -1), c66_rawlen(L, -1));
     if (reason != NULL)
       refuse(L, "headers", lua_pushfstring(L, "(number %d) %s", (int)i, reason));
-    if (c66_transfer_add_header(t, lua_tostring(L, -1), c66_rawlen(L, -1)) != C66_ROOM_OK)
+    if (c66_transfer_add_header(t, lua_tostring(L, -1), c66_rawlen(L, -1)) != C66_ALLOC_OK)
       luaL_error(L, "not enough memory");
     lua_pop(L, 1);
   }

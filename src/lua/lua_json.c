@@ -27,11 +27,11 @@ void c66_pushspan(lua_State *L, const c66_span *span) {
     lua_remove(L, -2);
 }
 
-/* [-0, +1] A double, or the text where none comes near it. */
+/* [-0, +1] A double, or the text where it is beyond all doubles. */
 static void push_real(lua_State *L, const c66_number *n) {
   char small[64];
-  size_t room = n->length + C66_JSON_POINT + 1;
-  char *scratch = room <= sizeof small ? small : lua_newuserdata(L, room);
+  size_t size = n->length + C66_JSON_POINT + 1;
+  char *scratch = size <= sizeof small ? small : lua_newuserdata(L, size);
   double real;
   if (c66_json_real(n->start, n->length, scratch, &real))
     lua_pushnumber(L, (lua_Number)real);
@@ -133,7 +133,7 @@ static const char *next_value(builder *b, const char *p, int first) {
 
 static const char *open_container(builder *b, const char *p) {
   if (b->depth == C66_JSON_DEPTH)
-    return c66_json_fail(b->json, p, "nested deeper than 512 levels");
+    return c66_json_too_deep(b->json, p);
   luaL_checkstack(b->L, 8, "JSON nested too deeply");
   lua_newtable(b->L);
   b->count[b->depth++] = *p == '{' ? OBJECT : 0;
@@ -173,33 +173,20 @@ int c66_lua_json(lua_State *L) {
   c66_json j;
   c66_json_init(&j, text, length, &error);
   p = c66_pushjson(L, &j, c66_json_space(text), null);
-  if (p != NULL) {
-    p = c66_json_space(p);
-    if (p == j.end)
-      return 1;
-    (void)c66_json_unexpected(&j, p, "something follows the end of the JSON text");
-  }
+  if (p != NULL && c66_json_end(&j, p) != NULL)
+    return 1;
   return c66_pushfail(L, &error);
 }
 
 int c66_lua_holds_list(lua_State *L) {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
-  const char *p = c66_json_space(text);
-  const char *value = p;
+  const char *value = c66_json_space(text);
   c66_error error;
-  c66_span key;
   c66_json j;
   c66_json_init(&j, text, length, &error);
-  if (*p == '{')
-    for (p = c66_json_member(&j, p, 1, &key); p != NULL && key.start != NULL;
-         p = c66_json_member(&j, p, 0, &key)) {
-      if (c66_json_equals(&key, "response", 8))
-        value = p;
-      p = c66_json_skip(&j, p, 1);
-      if (p == NULL)
-        break;
-    }
-  lua_pushboolean(L, *value == '[');
+  if (*value == '{')
+    value = c66_json_find(&j, value, "response", 8);
+  lua_pushboolean(L, value != NULL && *value == '[');
   return 1;
 }

@@ -31,7 +31,10 @@ static const c66_page *check_page(lua_State *L, int idx) {
 
 /* --- page --- */
 
-static void push_count(lua_State *L, int64_t value) {
+/* [-0, +1] A number of the page's pagination; nil where it was not sent. */
+static void push_number(lua_State *L, const c66_page *page, size_t offset) {
+  int64_t value;
+  memcpy(&value, (const char *)&page->pagination + offset, sizeof value);
   if (value == C66_NO_NUMBER)
     lua_pushnil(L);
   else
@@ -62,37 +65,42 @@ static void push_drift(lua_State *L, const c66_page *page) {
   }
 }
 
-static const char *const page_fields[] = {"current", "next",  "previous", "pages",
-                                          "total",   "drift", NULL};
+/* Of c66_pagination. */
+static const struct {
+  const char *name;
+  size_t offset;
+} page_numbers[] = {{"current", offsetof(c66_pagination, current)},
+                    {"next", offsetof(c66_pagination, next)},
+                    {"previous", offsetof(c66_pagination, previous)},
+                    {"pages", offsetof(c66_pagination, pages)},
+                    {"total", offsetof(c66_pagination, total)}};
+
+enum { PAGE_NUMBERS = sizeof page_numbers / sizeof page_numbers[0] };
 
 /* [-0, +1] The page's field; 0 when there is none of that name. */
 static int push_page_field(lua_State *L, const c66_page *page, const char *name) {
-  const c66_pagination *at = &page->pagination;
-  if (strcmp(name, "next") == 0)
-    push_count(L, at->next);
-  else if (strcmp(name, "current") == 0)
-    push_count(L, at->current);
-  else if (strcmp(name, "previous") == 0)
-    push_count(L, at->previous);
-  else if (strcmp(name, "pages") == 0)
-    push_count(L, at->pages);
-  else if (strcmp(name, "total") == 0)
-    push_count(L, at->total);
-  else if (strcmp(name, "drift") == 0)
-    push_drift(L, page);
-  else
+  size_t i;
+  for (i = 0; i < PAGE_NUMBERS; i++)
+    if (strcmp(name, page_numbers[i].name) == 0) {
+      push_number(L, page, page_numbers[i].offset);
+      return 1;
+    }
+  if (strcmp(name, "drift") != 0)
     return 0;
+  push_drift(L, page);
   return 1;
 }
 
 /* [-0, +1] A set of the names of a page's fields. */
 static void push_page_names(lua_State *L) {
-  int i;
+  size_t i;
   lua_newtable(L);
-  for (i = 0; page_fields[i] != NULL; i++) {
+  for (i = 0; i < PAGE_NUMBERS; i++) {
     lua_pushboolean(L, 1);
-    lua_setfield(L, -2, page_fields[i]);
+    lua_setfield(L, -2, page_numbers[i].name);
   }
+  lua_pushboolean(L, 1);
+  lua_setfield(L, -2, "drift");
 }
 
 static int unknown_page_name(lua_State *L) {
@@ -135,7 +143,7 @@ static int page_tostring(lua_State *L) {
   return 1;
 }
 
-/* Upvalue C66_UP_OWN: the place reached. */
+/* Upvalue C66_UP_OWN: how many were returned. */
 static int each_next(lua_State *L) {
   const c66_page *page = check_page(L, 1);
   lua_Integer i = lua_tointeger(L, C66_UP_OWN);

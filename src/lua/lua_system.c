@@ -24,12 +24,16 @@ int c66_lua_sleep(lua_State *L) {
   return 1;
 }
 
+static void fill_random(lua_State *L, unsigned char *bytes, size_t n) {
+  if (!c66_random(bytes, n))
+    luaL_error(L, "the operating system gives no random bytes");
+}
+
 int c66_lua_random(lua_State *L) {
   unsigned char bytes[256];
   lua_Number n = luaL_checknumber(L, 1);
   luaL_argcheck(L, n >= 1 && n <= (lua_Number)sizeof bytes, 1, "1 to 256 bytes at a time");
-  if (!c66_random(bytes, (size_t)n))
-    return luaL_error(L, "the operating system gives no random bytes");
+  fill_random(L, bytes, (size_t)n);
   lua_pushlstring(L, (const char *)bytes, (size_t)n);
   return 1;
 }
@@ -39,8 +43,7 @@ int c66_lua_uuid(lua_State *L) {
   unsigned char bytes[16];
   char text[36];
   size_t i, n = 0;
-  if (!c66_random(bytes, sizeof bytes))
-    return luaL_error(L, "the operating system gives no random bytes");
+  fill_random(L, bytes, sizeof bytes);
   bytes[6] = (unsigned char)(0x40 | (bytes[6] & 0x0f)); /* version */
   bytes[8] = (unsigned char)(0x80 | (bytes[8] & 0x3f)); /* variant */
   for (i = 0; i < sizeof bytes; i++) {

@@ -1,17 +1,13 @@
 /* lua_value.c - what pages and deployments share: their upvalues, names and values. */
 #include "lua/lua_value.h"
-#include "base/ascii.h"
+#include "base/hash.h"
 #include "lua/lua_json.h"
 
 /* [-0, +1] The span's text with ASCII letters in lower case. */
 static void push_lower(lua_State *L, const c66_span *span) {
   char small[64];
   char *text = span->length <= sizeof small ? small : lua_newuserdata(L, span->length);
-  size_t n = c66_json_unescape(span, text);
-  size_t i;
-  for (i = 0; i < n; i++)
-    text[i] = c66_lower(text[i]);
-  lua_pushlstring(L, text, n);
+  lua_pushlstring(L, text, c66_json_unescape_lower(span, text));
   if (text != small)
     lua_remove(L, -2);
 }
@@ -57,33 +53,31 @@ void c66_pushattribute(lua_State *L, const c66_page *page, const c66_record *rec
   }
 }
 
-static size_t place_of(const char *address) {
-  uint64_t key =
-      (uint64_t)(uintptr_t)address * 0x9E3779B97F4A7C15U; /* 2^64 over the golden ratio */
-  return (size_t)(key >> (64 - C66_NAME_BITS));
+static size_t bucket_of(const char *address) {
+  return c66_hash_bits((uintptr_t)address, C66_NAME_BITS);
 }
 
-static size_t next_place(size_t place) { return (place + 1) & ((1U << C66_NAME_BITS) - 1); }
+static size_t next_bucket(size_t bucket) { return (bucket + 1) & ((1U << C66_NAME_BITS) - 1); }
 
 void c66_add_name(lua_State *L, int idx, c66_shared *shared, const c66_attribute *a) {
   const char *address = lua_tostring(L, idx);
-  size_t place = place_of(address);
-  while (shared->names[place].address != NULL)
-    place = next_place(place);
-  shared->names[place].address = address;
-  shared->names[place].attribute = a;
+  size_t bucket = bucket_of(address);
+  while (shared->names[bucket].address != NULL)
+    bucket = next_bucket(bucket);
+  shared->names[bucket].address = address;
+  shared->names[bucket].attribute = a;
 }
 
 const c66_attribute *c66_toattribute(lua_State *L, int idx) {
   const c66_shared *shared = lua_touserdata(L, C66_UP_SHARED);
   const char *address = lua_tostring(L, idx);
-  size_t place = place_of(address);
-  while (shared->names[place].address != address) {
-    if (shared->names[place].address == NULL)
+  size_t bucket = bucket_of(address);
+  while (shared->names[bucket].address != address) {
+    if (shared->names[bucket].address == NULL)
       return NULL;
-    place = next_place(place);
+    bucket = next_bucket(bucket);
   }
-  return shared->names[place].attribute;
+  return shared->names[bucket].attribute;
 }
 
 void c66_pushchecked(lua_State *L, const c66_page *page, const char *p, int null) {

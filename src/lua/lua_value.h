@@ -37,8 +37,8 @@ typedef struct c66_name {
 typedef struct c66_shared {
   c66_decoder decoder;
   int closed;                         /* the decoder was freed */
-  c66_name names[1 << C66_NAME_BITS]; /* by address; the next free place holds what finds its own
-                                         taken */
+  c66_name names[1 << C66_NAME_BITS]; /* by a hash of the address; on a collision in the
+                                         next free one */
 } c66_shared;
 
 /* Enters the string at `idx`, which must be a key of UP_NAMES's table. */
