@@ -111,7 +111,7 @@ describe("transfers that wait for a connection that hangs", function()
       for _, transfer in ipairs(transfers) do
         local kind, message, seconds = failure_of(transfer, began)
         assert.equal("timeout", kind)
-        assert.matches("no complete answer within 0.4 s", message)
+        assert.matches("no complete response within 0.4 s", message)
         assert.is_true(seconds > 0.35 and seconds < 1.3, seconds)
       end
     end)

@@ -309,7 +309,7 @@ describe("cloud66.transport.resty", function()
       local before = sockets()
       for _, scenario in ipairs { { wire = "slow_body" }, { wire = "slow_head" }, { delay = "5" } } do
         local got, elapsed = timed(fake.url(scenario), { timeout = 0.4 })
-        check_failure("timeout", "no complete answer within 0%.4 s", got)
+        check_failure("timeout", "no complete response within 0%.4 s", got)
         assert.is_true(elapsed >= 0.39 and elapsed < 3, elapsed)
       end
       assert.is_true(sockets(before) <= before)

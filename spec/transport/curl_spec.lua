@@ -500,7 +500,7 @@ describe("the transport over libcurl", function()
     fails("network", "cut", { url = ping({ cut = "body" }, "https") }, send_tls)
     local _, kind, message = receive ""
     assert.equal("network", kind)
-    assert.matches("closed without an answer", message)
+    assert.matches("closed without a response", message)
   end)
 
   it("calls a reset connection network", function()

@@ -37,7 +37,7 @@ describe("an answer", function()
 
   it("that is shorter than it said is kind network", function()
     for _, fault in ipairs { "short_body", "cut_chunk", "no_last_chunk" } do
-      assert.matches("cut before the answer was complete", (suffer("network", { wire = fault })))
+      assert.matches("cut before the response was complete", (suffer("network", { wire = fault })))
     end
     suffer("network", { cut = "body" })
     suffer("network", { cut = "body", content = "chunked" })

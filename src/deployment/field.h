@@ -3,7 +3,7 @@
  * Source: the API's deployment model page (18 keys) and its deployments endpoints (16 keys).
  *
  * What a row is made into: an id (C66_OUTCOME), a slot of a record, decoding, the names a
- * deployment answers to, cloud66.core's lists of them, criteria, and what stack:poll() calls a
+ * deployment has, cloud66.core's lists of them, criteria, and what stack:poll() calls a
  * change. A new row needs a line in types/ and one in spec/support/fields.lua; the specs say so. */
 #ifndef C66_FIELD_H
 #define C66_FIELD_H

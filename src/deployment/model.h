@@ -1,6 +1,6 @@
 /* model.h - the Deployment model of the Cloud 66 API as tables.
  *
- * Its fields, whose keys are in field.h, and the names that a deployment answers to. */
+ * Its fields, whose keys are in field.h, and the names that it has. */
 #ifndef C66_MODEL_H
 #define C66_MODEL_H
 
@@ -54,7 +54,7 @@ static inline int c66_word_index(unsigned field, int known) {
   return c66_fields[field].slot * C66_WORDS_EACH + known + 1;
 }
 
-/* What else a deployment answers to besides its keys. */
+/* What else a deployment has besides its keys. */
 typedef enum c66_view {
   C66_VIEW_FIELD,    /* the field itself */
   C66_VIEW_SECONDS,  /* a date as Unix seconds */

@@ -1,4 +1,4 @@
-/* record.c - every name a deployment answers to, read from a page. */
+/* record.c - every name a deployment has, read from a page. */
 #include "deployment/record.h"
 #include "deployment/word.h"
 #include "json/timestamp.h"

@@ -1,4 +1,4 @@
-/* record.h - every name a deployment answers to, read from a page. */
+/* record.h - every name a deployment has, read from a page. */
 #ifndef C66_RECORD_H
 #define C66_RECORD_H
 

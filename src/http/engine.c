@@ -93,7 +93,7 @@ static void stop(c66_transfer *t) {
 static void fail(c66_transfer *t) {
   t->phase = C66_PHASE_FAILED;
   stop(t);
-  c66_transfer_drop_answer(t);
+  c66_transfer_drop_response(t);
 }
 
 /* Ends a transfer for a reason of our own; `kind` and `why` are static texts. */
@@ -109,7 +109,7 @@ static void end(c66_transfer *t, CURLcode result) {
     fail(t);
     return;
   }
-  c66_transfer_note_answer(t);
+  c66_transfer_note_response(t);
   stop(t);
 }
 

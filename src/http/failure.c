@@ -34,14 +34,14 @@ static const struct {
     {CURLE_SSL_PINNEDPUBKEYNOTMATCH, "tls", "the certificate could not be verified"},
     {CURLE_SSL_SHUTDOWN_FAILED, "tls", "the TLS connection could not be closed"},
     {CURLE_OUT_OF_MEMORY, "network", "out of memory"},
-    {CURLE_PARTIAL_FILE, "network", "the connection was cut before the answer was complete"},
-    {CURLE_GOT_NOTHING, "network", "the connection was closed without an answer"},
+    {CURLE_PARTIAL_FILE, "network", "the connection was cut before the response was complete"},
+    {CURLE_GOT_NOTHING, "network", "the connection was closed without a response"},
     {CURLE_SEND_ERROR, "network", "the connection broke while sending"},
     {CURLE_RECV_ERROR, "network", "the connection broke while receiving"},
     {CURLE_HTTP2, "network", "the HTTP/2 connection broke"},
     {CURLE_HTTP2_STREAM, "network", "the HTTP/2 stream was cut"},
-    {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "the answer is not HTTP, or libcurl lacks https"},
-    {CURLE_WEIRD_SERVER_REPLY, "protocol", "the answer is not HTTP as it should be"},
+    {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "the response is not HTTP, or libcurl lacks https"},
+    {CURLE_WEIRD_SERVER_REPLY, "protocol", "the response is not HTTP as it should be"},
     {CURLE_BAD_CONTENT_ENCODING, "protocol", "the body is not compressed as its header says"},
 #if LIBCURL_VERSION_NUM >= 0x080600
     {CURLE_TOO_LARGE, "protocol", "a response header is too long"},
@@ -81,7 +81,7 @@ static long elapsed_ms(const c66_transfer *t) {
 
 void c66_failure_late(c66_transfer *t) {
   char what[96];
-  (void)snprintf(what, sizeof what, "no complete answer within %g s", (double)t->timeout / 1000.0);
+  (void)snprintf(what, sizeof what, "no complete response within %g s", (double)t->timeout / 1000.0);
   c66_failure_set(t, "timeout", what, "");
 }
 

@@ -9,7 +9,7 @@ C66_BEGIN_DECLS
 /* Fills t->failure from libcurl's result, the abort reason and the handle, which must still be there. */
 void c66_failure_from_curl(c66_transfer *t, CURLcode result);
 
-/* Fills t->failure: no complete answer within the time that the request gave. */
+/* Fills t->failure: no complete response within the time that the request gave. */
 void c66_failure_late(c66_transfer *t);
 
 /* Fills t->failure: "peer: what (detail)", cleaned of control characters; detail may be "". */

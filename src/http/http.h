@@ -51,9 +51,9 @@ typedef struct c66_engine {
 typedef enum c66_phase {
   C66_PHASE_EMPTY = 0, /* not started */
   C66_PHASE_RUNNING,
-  C66_PHASE_ANSWERED, /* status, headers and body are there */
+  C66_PHASE_COMPLETE, /* status, headers and body are there */
   C66_PHASE_FAILED,   /* failure is there */
-  C66_PHASE_TAKEN     /* answered, and the answer handed over */
+  C66_PHASE_TAKEN     /* complete, and the response handed over */
 } c66_phase;
 
 /* Why one of our own callbacks aborted the transfer; libcurl itself only says "write error". */
@@ -139,7 +139,7 @@ void c66_transfer_init(c66_transfer *t);
 /* Notes where the URL of the request leads. NULL, or the reason why it may not be asked, as above. */
 const char *c66_transfer_set_peer(c66_transfer *t, const char *url, size_t n);
 
-/* Whether its connection stands, so that it only waits for the answer. */
+/* Whether its connection stands, so that it only waits for the response. */
 bool c66_transfer_is_sent(c66_transfer *t);
 
 /* Adds a line that c66_http_refuse_header has passed. */
@@ -149,16 +149,16 @@ c66_alloc c66_transfer_add_header(c66_transfer *t, const char *line, size_t n);
 c66_status c66_transfer_start(c66_transfer *t, c66_engine *e, const c66_request *request);
 
 /*
- * Walks the headers of an answered transfer: *cursor is 0 at first. False at the end. Name and
+ * Walks the headers of a complete transfer: *cursor is 0 at first. False at the end. Name and
  * value are borrowed from the transfer and not terminated; a header sent twice comes twice.
  */
 bool c66_transfer_next_header(const c66_transfer *t, size_t *cursor, const char **name,
                               size_t *name_len, const char **value, size_t *value_len);
 
-/* Frees the answer once it has been handed over. */
+/* Frees the response once it has been handed over. */
 void c66_transfer_take(c66_transfer *t);
 
-/* Stops it if it runs and frees what it holds; an answer not yet taken becomes a failure.
+/* Stops it if it runs and frees what it holds; a response not yet taken becomes a failure.
  * Idempotent. */
 void c66_transfer_close(c66_transfer *t);
 

@@ -1,4 +1,4 @@
-/* transfer.c - one exchange: its options, its callbacks, its answer. */
+/* transfer.c - one exchange: its options, its callbacks, its response. */
 #include "http/transfer.h"
 #include "base/ascii.h"
 #include "base/wipe.h"
@@ -101,7 +101,7 @@ static const struct {
 } fixed_options[] = {
     {CURLOPT_NOSIGNAL, 1},
     {CURLOPT_NOPROGRESS, 1},
-    {CURLOPT_FOLLOWLOCATION, 0}, /* a redirect is an answer: the token must not travel on */
+    {CURLOPT_FOLLOWLOCATION, 0}, /* a redirect is a response: the token must not travel on */
     {CURLOPT_UNRESTRICTED_AUTH, 0},
     {CURLOPT_NETRC, CURL_NETRC_IGNORED},
     {CURLOPT_HEADEROPT, CURLHEADER_SEPARATE}, /* a proxy does not see the token */
@@ -254,7 +254,7 @@ CURLcode c66_transfer_update(c66_transfer *t, int64_t now, bool waits_for_connec
   t->waited = (long)((now - t->started) / 1000);
   if (t->timeout != 0 && t->waited != 0)
     TRY_SETOPT(t->easy, CURLOPT_TIMEOUT_MS, t->timeout > t->waited ? t->timeout - t->waited : 1L);
-  /* Over plain HTTP it would wait for a whole answer, in vain. */
+  /* Over plain HTTP it would wait for a whole response, in vain. */
   TRY_SETOPT(t->easy, CURLOPT_PIPEWAIT, t->shares && waits_for_connection ? 1L : 0L);
   return CURLE_OK;
 }
@@ -296,11 +296,11 @@ bool c66_transfer_is_sent(c66_transfer *t) {
   return t->sent;
 }
 
-void c66_transfer_note_answer(c66_transfer *t) {
+void c66_transfer_note_response(c66_transfer *t) {
   (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
   (void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &t->http_version);
   (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &t->connects);
-  t->phase = C66_PHASE_ANSWERED;
+  t->phase = C66_PHASE_COMPLETE;
 }
 
 /* The lines hold the token. */
@@ -312,7 +312,7 @@ void c66_transfer_forget_request(c66_transfer *t) {
   t->outgoing = NULL;
 }
 
-void c66_transfer_drop_answer(c66_transfer *t) {
+void c66_transfer_drop_response(c66_transfer *t) {
   c66_buffer_free(&t->head);
   c66_buffer_free(&t->body);
 }
@@ -335,5 +335,5 @@ bool c66_transfer_next_header(const c66_transfer *t, size_t *cursor, const char 
 
 void c66_transfer_take(c66_transfer *t) {
   t->phase = C66_PHASE_TAKEN;
-  c66_transfer_drop_answer(t);
+  c66_transfer_drop_response(t);
 }

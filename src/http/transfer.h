@@ -14,14 +14,14 @@ CURLcode c66_transfer_prepare(c66_transfer *t, CURL *easy, const c66_request *re
  * at `now` (c66_monotonic_us), and whether it waits for a connection that it can share. */
 CURLcode c66_transfer_update(c66_transfer *t, int64_t now, bool waits_for_connection);
 
-/* Takes the status and the like from the handle of a complete answer. */
-void c66_transfer_note_answer(c66_transfer *t);
+/* Takes the status and the like from the handle of a complete response. */
+void c66_transfer_note_response(c66_transfer *t);
 
 /* Wipes and frees the header lines to send. */
 void c66_transfer_forget_request(c66_transfer *t);
 
 /* Frees what has come of headers and body. */
-void c66_transfer_drop_answer(c66_transfer *t);
+void c66_transfer_drop_response(c66_transfer *t);
 
 C66_END_DECLS
 

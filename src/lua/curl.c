@@ -53,7 +53,7 @@ static int transfer_done(lua_State *L) {
   return 1;
 }
 
-/* transfer:is_sent() -> whether its connection stands, so that it only waits for the answer. */
+/* transfer:is_sent() -> whether its connection stands, so that it only waits for the response. */
 static int transfer_is_sent(lua_State *L) {
   lua_pushboolean(L, c66_transfer_is_sent(check_transfer(L)));
   return 1;
@@ -98,7 +98,7 @@ static void push_info(lua_State *L, const c66_transfer *t) {
 
 /*
  * transfer:result() -> status, headers, body, {http_version, connects}; or nil, kind, message. An
- * answer is handed over once: the copy in C, which Lua's collector cannot see, is freed at once.
+ * response is handed over once: the copy in C, which Lua's collector cannot see, is freed at once.
  */
 static int transfer_result(lua_State *L) {
   c66_transfer *t = check_transfer(L);
@@ -110,7 +110,7 @@ static int transfer_result(lua_State *L) {
   }
   if (t->phase == C66_PHASE_FAILED)
     return push_failure(L, &t->failure);
-  if (t->phase != C66_PHASE_ANSWERED)
+  if (t->phase != C66_PHASE_COMPLETE)
     return luaL_error(L, "result was taken");
   lua_pushinteger(L, (lua_Integer)t->status);
   push_headers(L, t);

@@ -57,7 +57,7 @@ local function unmatched(action, candidates)
   local success = action.finished_success
   local how = success and "succeeded" or success == false and "failed" or "ended"
   if candidates > 0 then
-    return ("action %s %s%s, but which of %d deployments it made cannot be told: see stack:deployments()"):format(
+    return ("action %s %s%s, but which of %d deployments it made is not known: see stack:deployments()"):format(
       tostring(action.id), how, words_of(action), candidates)
   end
   return ("action %s %s%s, and there is no deployment of it"):format(tostring(action.id), how, words_of(action))

@@ -13,12 +13,12 @@ local function target_of(response, address, base_url, hops)
   local location = response.headers.location
   local target = type(location) == "string" and url.resolve(address, location)
   if not target then
-    return nil, "the answer is a redirect that leads nowhere"
+    return nil, "the response is a redirect that leads nowhere"
   elseif url.origin(target) ~= url.origin(base_url) then
-    return nil, ("the answer is a redirect to another origin, %s, which is not shown the token: check base_url"):format(
+    return nil, ("the response is a redirect to another origin, %s, which is not shown the token: check base_url"):format(
       url.origin(target))
   elseif hops >= MOST_REDIRECTS then
-    return nil, ("the answer is one redirect after another, more than %d"):format(MOST_REDIRECTS)
+    return nil, ("the response is one redirect after another, more than %d"):format(MOST_REDIRECTS)
   end
   return target
 end

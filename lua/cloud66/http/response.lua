@@ -47,7 +47,7 @@ local ADVICE = {
   not_implemented = "the API does not offer this",
   bad_request = "the API does not understand the request",
   server = "the API or something in front of it failed: try again later",
-  protocol = "the answer is a redirect that is not followed: check base_url",
+  protocol = "the response is a redirect that is not followed: check base_url",
 }
 
 -- The kind of error a status stands for. Throttling and not_implemented share 503: the id tells them apart.
@@ -120,9 +120,9 @@ end
 function methods:undecodable(text, offset)
   local body = self.response.body
   if body == "" then
-    text = ("the answer is empty (HTTP %d)"):format(self.response.status)
+    text = ("the response is empty (HTTP %d)"):format(self.response.status)
   elseif body:find("^%s*<") then
-    text = "the answer is HTML, not JSON: check base_url, and for a proxy or a login page in between"
+    text = "the response is HTML, not JSON: check base_url, and for a proxy or a login page in between"
   elseif offset then
     text = ("%s, at byte %s of %d"):format(text, tostring(offset), #body)
   end
@@ -176,11 +176,11 @@ local function content_of(self, is_list)
   end
   local value, pagination = unwrap(decoded)
   if type(value) ~= "table" then
-    return self:undecodable("the answer is neither an object nor a list")
+    return self:undecodable("the response is neither an object nor a list")
   elseif value.error ~= nil and value.uid == nil and value.id == nil then
-    return self:undecodable("the answer is an error body: " .. self.show(tostring(value.error)))
+    return self:undecodable("the response is an error body: " .. self.show(tostring(value.error)))
   elseif is_list and not core.holds_list(self.response.body) then
-    return self:undecodable("the answer is an object, not a list")
+    return self:undecodable("the response is an object, not a list")
   elseif pagination ~= nil and type(pagination) ~= "table" then
     return self:undecodable("'pagination' is not an object")
   end

@@ -44,9 +44,9 @@ function actions.get(endpoint, digits, deadline)
   end
   local found, reason = action.of(fields, show_or_err)
   if not found then
-    return errors.fail("decode", "the answer is " .. reason)
+    return errors.fail("decode", "the response is " .. reason)
   elseif args.id(found.id) ~= digits then
-    return errors.fail("protocol", ("action %s was asked for, the answer is action %s"):format(
+    return errors.fail("protocol", ("action %s was requested, the response is action %s"):format(
       digits, show_or_err(tostring(found.id))))
   end
   return found
@@ -89,7 +89,7 @@ function actions.with(endpoint, reference, deadline)
     return nil, message, err
   elseif not complete and #found == 0 then
     return errors.fail("protocol", ("the API does not look for references, and none of the newest actions (%d pages) has "
-      .. "this one: whether there is one cannot be told"):format(MOST_PAGES))
+      .. "this one: whether there is one is not known"):format(MOST_PAGES))
   end
   return found
 end

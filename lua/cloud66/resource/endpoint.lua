@@ -87,9 +87,9 @@ function methods:fields()
   if not fields then
     return nil, pagination, show
   elseif type(fields.uid) ~= "string" then
-    return errors.fail("decode", "the answer is no stack: it has no uid")
+    return errors.fail("decode", "the response is no stack: it has no uid")
   elseif fields.uid ~= self.uid then
-    return errors.fail("protocol", ("stack '%s' was asked for, the answer is '%s'"):format(self.uid, show(fields.uid)))
+    return errors.fail("protocol", ("stack '%s' was requested, the response is '%s'"):format(self.uid, show(fields.uid)))
   end
   return fields, nil, show
 end
@@ -189,7 +189,7 @@ function methods:deployment(digits, deadline)
   end
   local found = page[1]
   if #page ~= 1 or not is_deployment(found, digits) then
-    return errors.fail("protocol", ("deployment %s was asked for, the answer holds %s"):format(
+    return errors.fail("protocol", ("deployment %s was requested, the response holds %s"):format(
       digits, #page == 1 and show(tostring(found)) or #page .. " deployments"))
   end
   return found, nil, show

@@ -103,8 +103,8 @@ local FAILURES = {
   { "certificate", "tls", UNVERIFIED },
   { "handshake", "tls", "the TLS handshake failed" },
   { "unable to read chunksize", "protocol", "the body is not in chunks as its header says" },
-  { "closed", "network", "the connection was cut before the answer was complete" },
-  { "reset by peer", "network", "the connection was cut before the answer was complete" },
+  { "closed", "network", "the connection was cut before the response was complete" },
+  { "reset by peer", "network", "the connection was cut before the response was complete" },
   { "broken pipe", "network", "the connection broke while sending" },
 }
 
@@ -112,13 +112,13 @@ local function fail_by_time(request, elapsed, connect, total)
   if elapsed < total - EARLY and elapsed >= connect - EARLY then
     return fail(request, "timeout", ("no connection within %g s"):format(connect))
   end
-  return fail(request, "timeout", ("no complete answer within %g s"):format(total))
+  return fail(request, "timeout", ("no complete response within %g s"):format(total))
 end
 
 -- By what request_uri() gave beside nil: nothing, for a status line that is none.
 local function fail_by_words(request, words)
   if words == nil then
-    return fail(request, "protocol", "the answer is not HTTP as it should be")
+    return fail(request, "protocol", "the response is not HTTP as it should be")
   end
   local text = tostring(words):lower()
   for _, row in ipairs(FAILURES) do
