@@ -463,7 +463,7 @@ describe("the cache", function()
   it("names what is wrong with the options", function()
     for _, case in ipairs {
       { true, "must be false or a table" }, { 5, "must be false or a table" }, { { frehs = 1 }, "did you mean 'fresh'" },
-      { { fresh = 0 }, "cache.fresh must be a number above zero" }, { { stale = "x" }, "cache.stale" },
+      { { fresh = 0 }, "cache.fresh' must be a number above zero" }, { { stale = "x" }, "cache.stale' must be a number" },
       { { fresh = 10, stale = 5 }, "must not be shorter" }, { { settled = 1e9 }, "at most 86400" },
     } do
       raises(case[2], function()
