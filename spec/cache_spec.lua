@@ -388,11 +388,11 @@ describe("the cache", function()
     store = table_store.new()
     local client = cached()
     assert(staging(client):live())
-    local nonsense = { "", "1", "1 1 - 200 fresh\n", "1 99999999999999999999.000 - 200 fresh\n{}", "1 nan - 200 fresh\n{}",
-      "2 1.000 - 200 fresh\n{}", ("x"):rep(100000), "1 1.000 - 200 odd\n{}", "\0" }
+    local nonsense = { "", "1", "1 - 200 fresh\n", "99999999999999999999.000 - 200 fresh\n{}", "nan - 200 fresh\n{}",
+      "1 1.000 - 200 fresh\n{}", ("x"):rep(100000), "1.000 - 200 odd\n{}", "\0" }
     for _, text in ipairs(nonsense) do
       for key in pairs(store.values) do
-        if key:find "^answer:%x+$" then
+        if key:find "^response:2:%x+$" then
           store.values[key] = text
         end
       end
@@ -426,7 +426,7 @@ describe("the cache", function()
       assert.is_true(asked "GET" <= 3)
       local marks = 0
       for key in pairs(store.values) do
-        marks = marks + (key:find "^mark:" and 1 or 0)
+        marks = marks + (key:find "^generation:" and 1 or 0)
       end
       assert.equal(1, marks)
     end)
