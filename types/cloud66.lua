@@ -43,7 +43,8 @@ function cloud66.decode(text) end
 function cloud66.reference() end
 
 ---Figures from a deployment history, in one pass: counts, durations, failures, recoveries, who and how, and a series of
----days, weeks or months. No page is kept in memory.
+---days, weeks or months. No page is kept in memory. A deployment that is given twice counts twice. A list or a page names no
+---stacks: its recoveries go by ref alone.
 ---@param deployments cloud66.Sequence|cloud66.Page|cloud66.Deployment[] in any order; a sequence is used up
 ---@param options? cloud66.StatsOptions
 ---@return cloud66.Stats? stats

@@ -23,12 +23,12 @@
 ---Unix seconds: what was asked for, else the last start seen.
 ---@field to? number
 ---Deployments with a start by the days of the range: DORA's deployment frequency. A border that was not asked for is the
----beginning of the first start's day or the end of the last one's (UTC).
+---beginning of the first start's day or the end of the last one's (UTC). nil where there is no start to take it from.
 ---@field per_day? number
 ---failed / (success + failed), from 0 to 1; nil when nothing finished. DORA's change failure rate also has deployments that
 ---succeeded and then broke something, which the API does not know.
 ---@field failure_rate? number
----From start to end, of successes.
+---From start to end, of successes where both are known and in that order.
 ---@field duration cloud66.DurationFigures
 ---How long failures lasted.
 ---@field recovery cloud66.Recovery
@@ -42,13 +42,14 @@
 ---@field by_type table<string, integer>
 ---Ref -> deployments; "" where the API sent none.
 ---@field by_ref table<string, integer>
----With `by`: oldest first, without gaps.
+---With `by`: oldest first, without gaps; whole intervals, from the one of `from` to the one of `to`. At most 10,000.
 ---@field series? cloud66.Interval[]
----Deployments without a readable start: in no range and no interval.
+---Deployments without a readable start. They count in all other figures but per_day and series when no range was asked for,
+---and in none otherwise.
 ---@field undated integer
----Fields that came in a form this library does not know.
+---Fields that came in a form this library does not know, of the deployments counted and undated.
 ---@field drift integer
----Stacks that a sequence over several could not read, or not to the end.
+---Stacks that a sequence over several could not read, or not to the end: their deployments are not in the figures.
 ---@field missing cloud66.MissingStack[]
 
 ---@class cloud66.Spread
@@ -66,6 +67,8 @@
 ---@field by_type table<string, cloud66.Spread>
 
 ---Runs of failures of one ref on one stack: from the end of the first failure to the end of the next success, of any type.
+---Deployments without a ref count as of one ref; outcomes other than success and failed are passed over; what has no known end
+---stands where it started. It is no time to restore a service: outages are not known here.
 ---@class cloud66.Recovery
 ---Runs that are over and whose ends are both known.
 ---@field count integer
@@ -73,7 +76,7 @@
 ---@field median? number
 ---Seconds.
 ---@field p90? number
----Runs that are over, but one of the two ends is not known.
+---Runs that are over, but one of the two ends is not known; and failures with neither start nor end.
 ---@field unknown integer
 ---Runs that no success ended.
 ---@field open integer

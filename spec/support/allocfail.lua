@@ -1,4 +1,4 @@
--- What allocfail.c runs while memory fails: something of everything the core does. Returns a function that returns a text of
+-- What c/allocfail.c runs while memory fails: something of everything the core does. Returns a function that returns a text of
 -- all that it saw.
 local jit = rawget(_G, "jit")
 if jit then

@@ -1,11 +1,11 @@
--- Which lines of lua/ ran: lua5.4 spec/support/coverage.lua FOLDER PERCENT. FOLDER holds what linehook.c wrote. Prints a row for each
+-- Which lines of lua/ ran: lua5.4 spec/support/coverage.lua FOLDER PERCENT. FOLDER holds what c/linehook.c wrote. Prints a row for each
 -- file, with the lines that never ran, and ends with 1 where less than PERCENT of all lines did.
 local tree = require "spec.support.tree"
 
 local folder, least = arg[1], tonumber(arg[2])
 
 -- What PUC Lua cannot run: not counted, and said so. LuaJIT's hooks hear nothing of compiled code, and nginx's workers are
--- LuaJIT; spec/nginx_spec.lua, spec/resty_spec.lua and `script/test nginx` test these files.
+-- LuaJIT; spec/nginx/nginx_spec.lua, spec/nginx/resty_spec.lua and `script/test nginx` test these files.
 local left_out = {
   ["cloud66/runtime/nginx.lua"] = "most of it runs inside nginx alone",
   ["cloud66/transport/resty.lua"] = "runs inside nginx alone",

@@ -1,4 +1,4 @@
--- The host programs of our own (spec/support/*.c), which the build puts beside the modules.
+-- The host programs of our own (spec/support/c/), which the build puts beside the modules.
 local host = require "spec.support.host"
 
 local program = {}

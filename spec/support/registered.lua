@@ -81,20 +81,22 @@ function registered.options(fn)
   return names, place
 end
 
----Every place where options are checked.
----@return string[]
+---Every place where options are checked, and how many checks of tables within an option there are.
+---@return string[] places, integer settings
 function registered.places_of_options()
-  local places = {}
+  local places, settings = {}, 0
   for _, path in ipairs(tree.files("lua", ".lua")) do
     local number = 0
     for line in io.lines(path) do
       number = number + 1
-      if line:find("check.options(", 1, true) and not line:find "^function" then
+      if not path:find "base/args%.lua$" and line:find("args.options(", 1, true) then
         places[#places + 1] = ("%s:%d"):format(path, number)
+      elseif not path:find "base/args%.lua$" and line:find("args.settings(", 1, true) then
+        settings = settings + 1
       end
     end
   end
-  return places
+  return places, settings
 end
 
 local function keys_of(constructor, into)

@@ -1,4 +1,4 @@
--- What threads.c runs in two Lua states at once: pages that differ between the two, read whole and checked.
+-- What c/threads.c runs in two Lua states at once: pages that differ between the two, read whole and checked.
 local core = require "cloud66.core"
 
 local outcomes = { "success", "failed", "pending" }

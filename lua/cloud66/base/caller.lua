@@ -3,7 +3,7 @@
 
 local caller = {}
 
-local debug = rawget(_G, "debug") -- a sandbox may have taken it away: then no line is told
+local debug = rawget(_G, "debug") -- a sandbox may have taken it away: then messages have no line
 
 -- What the `source` of each file of the library begins with: "@/usr/share/lua/5.4/cloud66".
 local root = debug and debug.getinfo(1, "S").source:match "^(@.*cloud66)[/\\]base[/\\]caller%.lua$"
@@ -12,10 +12,10 @@ local function is_own(source)
   return root ~= nil and source:sub(1, #root) == root and source:find("^[/\\.]", #root + 1) ~= nil
 end
 
--- Where the coroutines that the library made were asked for. A stack ends at the function that its coroutine runs.
+-- For each coroutine that the library made, the line that called it then: a stack ends at what its coroutine runs.
 local asked_for = setmetatable({}, { __mode = "k" })
 
----The line that called the library: "file:line: ", or "" where nobody can tell.
+---The line that called the library: "file:line: ", or "" where there is none.
 ---@return string
 function caller.line()
   local level = 2

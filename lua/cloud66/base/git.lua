@@ -19,7 +19,7 @@ end
 ---Whether a git_ref can be a commit hash or the beginning of one: a branch may be called so too.
 ---@param ref string
 ---@return boolean
-function git.looks_like_hash(ref)
+function git.may_be_hash(ref)
   return #ref >= SHORTEST and #ref <= 64 and not ref:find "%X"
 end
 

@@ -1,5 +1,6 @@
--- map.lua: one function for many items, several requests in flight, each item's end told beside it.
+-- map.lua: one function for many items, several requests in flight, each item's outcome beside it.
 
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
 local tasks = require "cloud66.runtime.tasks"
@@ -7,21 +8,22 @@ local sequence = require "cloud66.model.sequence"
 
 local map = {}
 
+local blame = caller.blame
+
 -- pull() for a list or a sequence; what is neither, or would look empty or end early, raises.
-local function puller(source, level)
-  level = level + 1
-  local pull = sequence.pull_of(source, "taken over by client:map()", level)
+local function puller(source)
+  local pull = sequence.pull_of(source, "taken over by client:map()")
   if pull then
     return pull
   elseif type(source) ~= "table" or (#source == 0 and next(source) ~= nil) then
-    error(("map() needs a list or a sequence, got %s"):format(
-      type(source) == "table" and "a table without items 1 to n" or type(source)), level)
+    blame("map() needs a list or a sequence, got %s",
+      type(source) == "table" and "a table without items 1 to n" or type(source))
   end
   local items, count, i = {}, #source, 0
   for place = 1, count do
     items[place] = source[place]
     if items[place] == nil then
-      error(("number %d of the list is nil"):format(place), level)
+      blame("number %d of the list is nil", place)
     end
   end
   return function()
@@ -55,18 +57,16 @@ end
 ---@param fn fun(item, stack?): any, string?, table?
 ---@param limit integer    requests in flight
 ---@param seconds? number  for the whole
----@param level integer    as in args.lua
 ---@return table|nil results, string? message, cloud66.Error? err  # when the sequence fails: err.results has those so far
-function map.run(source, fn, limit, seconds, level)
-  level = level + 1
+function map.run(source, fn, limit, seconds)
   if type(fn) ~= "function" then
-    error(("map() needs a function, got %s"):format(type(fn)), level)
+    blame("map() needs a function, got %s", type(fn))
   end
   local problem = host.problem()
   if problem then
     return errors.fail("phase", problem)
   end
-  local pull = puller(source, level)
+  local pull = puller(source)
   local results = { failed = 0 }
   local ok, message, err = tasks.each(pull, function(index, item, of)
     local outcome = outcome_of(item, of, fn)

@@ -1,10 +1,11 @@
 -- merge.lua: the deployments of many stacks as one sequence, newest first.
 --
--- Each stack has a stream: the page it is in, and the deployment of it that comes next. Of those the newest is given out.
+-- Each stack has a stream: the page it is in, and the deployment of it that comes next. The newest of those is returned next.
 -- Pages are fetched when a stream has nothing left, for all such streams at once; and, since there is a wait then anyway,
 -- ahead for those that will soon have nothing left. So a stack has one page in memory, and for a while half of another.
 
 local criteria = require "cloud66.model.criteria"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local hooks = require "cloud66.http.hooks"
 local host = require "cloud66.runtime.host"
@@ -15,17 +16,18 @@ local stacks = require "cloud66.stack"
 
 local merge = {}
 
+local blame = caller.blame
+
 -- --- which stacks ---
 
 local EXPECTED = "a list of uids or stacks, a sequence of stacks, or criteria such as {environment = \"production\"}"
 
--- Uids and stacks of the caller's list as a list of stacks: copied, and checked before anything is asked for.
-local function checked_list(api, list, level)
-  level = level + 1
+-- Uids and stacks of the caller's list as a list of stacks: copied, and checked before any request.
+local function checked_list(api, list)
   local count = 0
   for place in pairs(list) do
     if type(place) ~= "number" then
-      error(("deployments() needs %s, not both in one table"):format(EXPECTED), level)
+      blame("deployments() needs %s, not both in one table", EXPECTED)
     end
     count = count + 1
   end
@@ -37,14 +39,14 @@ local function checked_list(api, list, level)
     elseif stacks.is(item) then
       found[place] = item
     else
-      error(("number %d of the list is %s, not a uid or a stack: an unset variable?"):format(
-        place, item == nil and "nil" or item == "" and "''" or "a " .. type(item)), level)
+      blame("number %d of the list is %s, not a uid or a stack: an unset variable?",
+        place, item == nil and "nil" or item == "" and "''" or "a " .. type(item))
     end
   end
   return found
 end
 
--- pull() of the stacks that match; nobody, where a name is misspelt, say, is an error.
+-- pull() of the stacks that match. That there is none is an error: a name may be misspelt.
 local function found_stacks(listed, nobody)
   local any = false
   return function()
@@ -60,30 +62,28 @@ end
 ---What the caller names as pull() of stacks.
 ---@param source any          see client:deployments()
 ---@param list fun(wanted?: table|function): cloud66.Sequence  the stacks of the client, by criteria
----@param level integer       as in args.lua
 ---@return fun(): cloud66.Stack|nil, string?, table?
-function merge.stacks(api, source, list, level)
-  level = level + 1
-  local pull = sequence.pull_of(source, "taken over by client:deployments()", level)
+function merge.stacks(api, source, list)
+  local pull = sequence.pull_of(source, "taken over by client:deployments()")
   if pull then
     return found_stacks(pull, "the sequence of stacks gave none")
   elseif stacks.is(source) then
-    error("deployments() needs several stacks: use stack:deployments() for one, or give {stack}", level)
+    blame "deployments() needs several stacks: use stack:deployments() for one, or give {stack}"
   elseif source == nil then
-    return found_stacks(sequence.pull_of(list(), "taken over", level), "this token sees no stacks")
+    return found_stacks(sequence.pull_of(list(), "taken over"), "this token sees no stacks")
   elseif type(source) == "function" or (type(source) == "table" and type(next(source)) == "string") then
     if type(source) == "table" and (source.since ~= nil or source.before ~= nil) then
-      error("since and before go into the second argument: deployments(stacks, {since = ...})", level)
+      blame "since and before go into the second argument: deployments(stacks, {since = ...})"
     end
-    local matches = criteria.compile(stacks.schema, source, level)
+    local matches = criteria.compile(stacks.schema, source)
     local wanted = sequence.filter(list(), matches)
-    return found_stacks(sequence.pull_of(wanted, "taken over", level), "no stack matches the criteria")
+    return found_stacks(sequence.pull_of(wanted, "taken over"), "no stack matches the criteria")
   elseif type(source) ~= "table" then
-    error(("deployments() needs %s, got %s"):format(EXPECTED, type(source)), level)
+    blame("deployments() needs %s, got %s", EXPECTED, type(source))
   elseif next(source) == nil then
-    error("the list of stacks is empty (leave it out, or give nil, for all stacks)", level)
+    blame "the list of stacks is empty (leave it out, or give nil, for all stacks)"
   end
-  local items, i = checked_list(api, source, level), 0
+  local items, i = checked_list(api, source), 0
   return function()
     i = i + 1
     return items[i]
@@ -227,15 +227,15 @@ end
 
 -- Takes out the streams that are over. An error of the whole, or nil.
 local function settle(merged)
-  local streams, kept, failures = merged.streams, {}, {}
+  local streams, remaining, failures = merged.streams, {}, {}
   for _, stream in ipairs(streams) do
     if not stream.over then
-      kept[#kept + 1] = stream
+      remaining[#remaining + 1] = stream
     elseif stream.failure then
       failures[#failures + 1] = stream.failure
     end
   end
-  merged.streams = kept
+  merged.streams = remaining
   for _, failure in ipairs(failures) do
     if WHOLE[failure.err.kind] then
       return failure.err
@@ -244,7 +244,7 @@ local function settle(merged)
     merged.failures = merged.failures + 1
   end
   if merged.failures == merged.count then
-    return nil -- told as the sequence's own failure
+    return nil -- reported as the sequence's own failure
   end
   for _, failure in ipairs(failures) do
     hooks.call(merged.on, "warning", {
@@ -267,7 +267,7 @@ local function read_stacks(merged, range)
       merged.streams, merged.count = streams, #streams
       return true
     elseif not stacks.is(stack) then
-      error(("the sequence given to deployments() holds a %s where a stack is due"):format(type(stack)), 0)
+      blame("the sequence given to deployments() holds a %s where a stack is due", type(stack))
     elseif not seen[stack.uid] then
       seen[stack.uid] = true
       streams[#streams + 1] = new_stream(stack, range)

@@ -3,9 +3,9 @@
 
 local recovery = {}
 
--- An end is kept as one number, so that a long history takes little and sorts quickly: seconds * 4 + one of these. In
+-- An end is stored as one number, so that a long history takes little and sorts quickly: seconds * 4 + one of these. In
 -- the same second, what ended stands before what has no known end and only started then; and a success before a
--- failure, which it cannot have been the answer to.
+-- failure, which it cannot have ended.
 local SUCCESS, FAILURE, FAILURE_WITHOUT_END, SUCCESS_WITHOUT_END = 0, 1, 2, 3
 local KINDS = 4
 
@@ -34,7 +34,7 @@ end
 ---@param started? integer, finished? integer  Unix seconds
 function recovery.add(self, stack, ref, succeeded, started, finished)
   if finished and started and finished < started then
-    finished = nil -- one of two clocks was wrong: it says nothing about when this ended
+    finished = nil -- one of two clocks was wrong: when this ended is unknown
   end
   local at = finished or started
   if not at then

@@ -1,21 +1,25 @@
--- stats.lua: figures from a deployment history, in one pass, whatever order it comes in. What is kept of a deployment is
--- two numbers at most, for the medians; neither it nor its page.
+-- stats.lua: figures from a deployment history, in one pass, whatever order it comes in. At most two numbers of a deployment
+-- stay in memory, for the medians; neither it nor its page. What each figure means is documented in types/stats.lua.
 
 local core = require "cloud66.core"
 local calendar = require "cloud66.history.calendar"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
+local number = require "cloud66.base.number"
 local recovery = require "cloud66.history.recovery"
 local sequence = require "cloud66.model.sequence"
 
 local stats = {}
+
+local blame = caller.blame
 
 local DAY = 86400 -- seconds
 local MOST_INTERVALS = 10000 -- in a series: 27 years of days
 
 local OUTCOMES = { pending = true, success = true, failed = true }
 
--- The fields that page.drift tells of. What is read from a word is sent as part of it.
+-- The fields that page.drift lists. What is read from a word is sent as part of it.
 local FIELDS = {}
 do
   local SENT = { text = true, date = true, boolean = true, word = true, integer = true }
@@ -29,10 +33,10 @@ end
 -- --- what is read ---
 
 -- Raises for an item that is none: what it would read as is no history.
-local function check_deployment(item, place, level)
+local function check_deployment(item, place)
   if not core.is_deployment(item) then
-    error(("stats() needs deployments: %s is a %s (after map(), the items are your own values)"):format(
-      place, type(item)), level + 1)
+    blame("stats() needs deployments: %s is a %s (after map(), the items are your own values)",
+      place, type(item))
   end
 end
 
@@ -48,32 +52,30 @@ local function items_of(list)
   end
 end
 
-local function check_list(list, level)
-  level = level + 1
+local function check_list(list)
   local numbered = 0
   for key in pairs(list) do
     numbered = numbered + (type(key) == "number" and 1 or 0)
   end
   if #list ~= numbered then
-    error("stats() needs a list without gaps", level)
+    blame "stats() needs a list without gaps"
   elseif numbered == 0 and next(list) ~= nil then
-    error("stats() needs a sequence, a page or a list of deployments, got a table without items 1 to n", level)
+    blame "stats() needs a sequence, a page or a list of deployments, got a table without items 1 to n"
   end
   for i = 1, #list do
-    check_deployment(list[i], "number " .. i, level)
+    check_deployment(list[i], "number " .. i)
   end
 end
 
 -- A failure handed on as nil must not read as an empty history.
-local function check_source(source, level)
-  level = level + 1
+local function check_source(source)
   if type(source) == "table" then
-    check_list(source, level)
+    check_list(source)
   elseif source == nil then
-    error("stats() needs a sequence, a page or a list of deployments, got nil: did what was to give it fail?", level)
+    blame "stats() needs a sequence, a page or a list of deployments, got nil: did what was to give it fail?"
   elseif not sequence.is(source) and not (type(source) == "userdata" and getmetatable(source) == "cloud66.page") then
-    error(("stats() needs a sequence, a page or a list of deployments, got a %s"):format(
-      core.is_deployment(source) and "single deployment" or type(source)), level)
+    blame("stats() needs a sequence, a page or a list of deployments, got a %s",
+      core.is_deployment(source) and "single deployment" or type(source))
   end
 end
 
@@ -205,15 +207,14 @@ local function median_of(sorted)
   return sum % 2 == 0 and math.floor(sum / 2) or sum / 2
 end
 
--- {count=, median=, p90=, max=} of a list of numbers, which it sorts. p90 is the smallest of them that nine tenths do not
--- exceed (nearest rank).
+-- {count=, median=, p90=, max=} of a list of numbers, which it sorts.
 local function spread(list)
   local count = #list
   if count == 0 then
     return { count = 0 }
   end
   table.sort(list)
-  return { count = count, median = median_of(list), p90 = list[math.ceil(count * 9 / 10)], max = list[count] }
+  return { count = count, median = median_of(list), p90 = number.percentile(list, 90), max = list[count] }
 end
 
 local function duration_figures(durations)
@@ -272,47 +273,27 @@ end
 
 -- --- the call ---
 
-local OPTIONS = { from = true, to = true, by = true }
-
-local function check_by(by, level)
-  if by ~= nil and not (type(by) == "string" and calendar.units[by]) then
-    error(("option 'by' is day, week or month, not '%s'%s"):format(tostring(by), args.hint(by, calendar.units)), level + 1)
-  end
-end
-
--- The range that was asked for, as Unix seconds.
-local function range_of(options, level)
-  level = level + 1
-  local range = {}
-  for _, name in ipairs { "from", "to" } do
-    if options[name] ~= nil then
-      range[name] = args.time(options[name], name, level)
-    end
-  end
-  if range.from and range.to and range.from >= range.to then
-    error("from must be earlier than to", level)
-  end
-  return range
-end
+local OPTIONS = { from = args.time, to = args.time, by = args.one_of("day", "week", "month") }
 
 -- A series over the range, empty as yet. `to` is the first moment that is no longer in it.
-local function new_series(by, range, level)
+local function new_series(by, range)
   local unit = calendar.units[by]
   local series = { by = by, unit = unit, intervals = {} }
   series.first = range.from and unit.index(range.from)
   series.last = range.to and unit.index(math.ceil(range.to) - 1)
   if series.first and series.last and series.last - series.first >= MOST_INTERVALS then
-    error(("from and to are %d %ss apart, more than the %d a series may have"):format(
-      series.last - series.first + 1, by, MOST_INTERVALS), level + 1)
+    blame("from and to are %d %ss apart, more than the %d a series may have",
+      series.last - series.first + 1, by, MOST_INTERVALS)
   end
   return series
 end
 
-local function new_state(options, level)
-  level = level + 1
+local function new_state(options)
   options = args.options(options, OPTIONS, nil, "by")
-  check_by(options.by, level)
-  local range = range_of(options, level)
+  local range = { from = options.from, to = options.to }
+  if range.from and range.to and range.from >= range.to then
+    blame "from must be earlier than to"
+  end
   local figures = new_tally()
   figures.reverts, figures.undated, figures.drift = 0, 0, 0
   figures.by_user, figures.by_trigger, figures.by_type, figures.by_ref = {}, {}, {}, {}
@@ -322,69 +303,23 @@ local function new_state(options, level)
     is_ranged = range.from ~= nil or range.to ~= nil,
     durations = {},
     recovery = recovery.new(),
-    series = options.by and new_series(options.by, range, level) or nil,
+    series = options.by and new_series(options.by, range) or nil,
   }
 end
 
--- Stacks are told apart by uid; a sequence of one stack, a page and a list name none.
+-- The uid tells stacks apart; a sequence of one stack, a page and a list name none.
 local function uid_of(stack)
   local uid = type(stack) == "table" and stack.uid or stack
   return type(uid) == "string" and uid or ""
 end
 
----@class cloud66.Spread
----@field count integer    how many are known; the rest is nil when none is
----@field median? number   seconds; the mean of the middle two
----@field p90? number      seconds; nearest rank: the smallest value that nine tenths do not exceed
----@field max? number      seconds
-
----@class cloud66.Interval
----@field from integer, to integer  Unix seconds: its begin in UTC, and that of the next one
----@field label string     "2025-03-09", "2025-W10" (ISO 8601: from Monday on), "2025-03"
----@field count integer, success integer, failed integer, pending integer, unknown integer
-
----@class cloud66.Stats
----@field count integer    deployments; the sum of the next four
----@field success integer, failed integer, pending integer
----@field unknown integer  those with another outcome, or none
----@field from? number     Unix seconds: what was asked for, else the first start seen; nil when there is neither
----@field to? number       likewise, else the last start seen
----@field per_day? number  how often (DORA's deployment frequency): deployments with a start by the days from `from` to
----`to`. Where no `from` was asked for, the days begin with the one (UTC) of the first start, and where no `to` was, they
----end with that of the last one. nil where a border was not asked for and there is no start to take it from
----@field failure_rate? number  failed / (success + failed), from 0 to 1; nil when that is 0 / 0. The share of deployments
----that failed: DORA's change failure rate also has those that succeeded and then broke something, which are not known here
----@field duration cloud66.Spread  from start to end, of successes where both are known and in that order; and by_type, the
----same for each type that has some
----@field recovery { count: integer, median?: number, p90?: number, unknown: integer, open: integer }
----runs of failures of one ref on one stack: seconds from the end of the first failure to the end of the next success, of any
----type; unknown: runs that are over, but one of the two ends is not known, and failures with neither start nor end; open:
----runs that no success ended. Deployments without a ref count as of one ref; outcomes other than success and failed are passed
----over; what has no known end stands where it started. No time to restore a service: outages are not known here
----@field reverts integer  deployments that were reverted
----@field by_user table<string, integer>, by_trigger table<string, integer>
----@field by_type table<string, integer>, by_ref table<string, integer>  "" for those where the API sent none
----@field series? cloud66.Interval[]  only with `by`: oldest first, without gaps; whole intervals, from the one of `from` to the
----one of `to`. What has no start is in none
----@field undated integer  deployments without a readable start. They count in all other figures but per_day and series when no
----range was asked for, and in none otherwise
----@field drift integer    fields that came in a form this library does not know, of the deployments counted and undated
----@field missing { stack: string, message: string }[]  stacks that a sequence over several could not read, or not to the end:
----their deployments are not in the figures
-
----Figures from a history. Each deployment given counts, one given twice, twice. A list or page names no stacks: its
----recoveries go by ref alone.
----@param deployments cloud66.Sequence|cloud66.Page|cloud66.Deployment[]  in any order; a sequence is used up
----@param options? { from?: string|number, to?: string|number, by?: "day"|"week"|"month" }  only what started from `from`
----(inclusive) to `to` (exclusive): dates, ages or Unix seconds as in criteria; by: a series, of 10,000 intervals at most
----@param level? integer   as in args.lua
+---@param deployments cloud66.Sequence|cloud66.Page|cloud66.Deployment[]
+---@param options? table  the caller's
 ---@return cloud66.Stats|nil stats, string? message, cloud66.Error? err
----# what the sequence failed with; too_large when the starts lie too far apart for a series
-function stats.of(deployments, options, level)
-  level = (level or 2) + 1
-  check_source(deployments, level)
-  local state = new_state(options, level)
-  local pull = sequence.pull_of(deployments, "taken over by stats()", level) or items_of(deployments)
+function stats.of(deployments, options)
+  check_source(deployments)
+  local state = new_state(options)
+  local pull = sequence.pull_of(deployments, "taken over by stats()") or items_of(deployments)
   while true do
     local item, stack_or_message, err = pull()
     if item == nil then
@@ -393,7 +328,7 @@ function stats.of(deployments, options, level)
       end
       break
     end
-    check_deployment(item, "an item", level)
+    check_deployment(item, "an item")
     local ok, message, problem = add(state, item, uid_of(stack_or_message))
     if not ok then
       return nil, message, problem

@@ -2,8 +2,8 @@
 -- the next one:
 --
 --   throttle    waits until a throttled account is served again     attempts.lua
---   [reads]     answers a GET without sending it
---   slot        no more at once than client:map was asked for       runtime/tasks.lua
+--   [reads]     serves a GET without sending it
+--   slot        no more at once than client:map allows       runtime/tasks.lua
 --   [changes]   makes known what is about to change something
 --   retry       attempts within the call's time                     attempts.lua
 --   follow      redirects, a renewed token                          follow.lua
@@ -30,7 +30,7 @@ local api = {}
 local methods = {}
 local api_mt = { __name = "cloud66.api", __index = methods }
 
----What is answered once the client is closed.
+---The failure of every call once the client is closed.
 ---@return nil, string message, cloud66.Error err
 function methods.aborted()
   return errors.fail("aborted", "this client was closed", { unsent = true })
@@ -40,8 +40,8 @@ end
 ---@param method string
 ---@param path string    below base_url, encoded, beginning with a slash
 ---@param options { query?: table, body?: string, hint?: string, read?: function, deadline?: number, purpose?: table }
----hint: what a 404 means here; read(response), for a GET -> what was asked for, or nil, message, err; deadline: by host.now(); purpose:
----what it is asked for, which is for the layers of sharing/ alone
+---hint: what a 404 means here; read(response), for a GET -> its value, or nil, message, err; deadline: by host.now(); purpose:
+---see sharing/layers.lua, which alone reads it
 ---@return table|nil response, string? message, cloud66.Error? err
 function methods:send(method, path, options)
   if self.closed then
@@ -60,7 +60,7 @@ function methods:send(method, path, options)
     -- attempts.lua: how many there were, how many of these `retries` counts, what the one before met, whether throttle() waits
     attempts = 0, failures = 0, before = nil, waits = false,
     renewed = false, -- follow.lua: the token, after a 401
-    token = false, -- of the next request, where a layer above exchange.lua has asked for it already
+    token = false, -- of the next request, where a layer above exchange.lua has fetched it already
   }
   return got, message, err
 end
@@ -78,7 +78,7 @@ function methods:close()
   tasks.cancel(self)
 end
 
--- The value that a GET answers with, what else read() gave, and the response's redactor; or nil, message, err.
+-- The value of a GET, what else read() gave, and the response's redactor; or nil, message, err.
 local function get(self, path, options)
   local got, message, err = self:send("GET", path, options)
   if not got then
@@ -89,7 +89,7 @@ local function get(self, path, options)
   return value, more, value and got.show or err
 end
 
----GETs a path that answers with deployments.
+---GETs deployments.
 ---@param options table  of send(), without `read`; taken over
 ---@return userdata|nil page, string? message, function|cloud66.Error|nil show_or_err
 ---show: the redactor of the response, for what of the page goes into messages
@@ -98,14 +98,14 @@ function methods:get_page(path, options)
   return get(self, path, options)
 end
 
----GETs a path that answers with an object, wrapped in `response` or bare.
+---GETs an object, wrapped in `response` or bare.
 ---@return table|nil value, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
 function methods:get_value(path, options)
   options.read = responses.value
   return get(self, path, options)
 end
 
----GETs a path that answers with a list, wrapped in `response` or bare.
+---GETs a list, wrapped in `response` or bare.
 ---@return table[]|nil list, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
 function methods:get_list(path, options)
   options.read = responses.list

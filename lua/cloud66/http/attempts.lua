@@ -22,10 +22,10 @@ local function sleep(api, seconds)
     end
     wait.sleep(math.min(left, SLICE), api)
   end
-  return api.closed -- which the loops below tell
+  return api.closed -- which the loops below report
 end
 
-local function tell(api, name, call, err, pause)
+local function report(api, name, call, err, pause)
   hooks.call(api.settings.on, name, {
     method = call.method, url = call.address, request_id = err.request_id, attempt = call.attempts, err = err,
     retry_after = err.retry_after, retry_after_estimated = err.retry_after_estimated, pause = pause,
@@ -38,7 +38,7 @@ local function is_refused(err)
 end
 
 -- The failure that a call ends with, after so many attempts. The last may have had next to no time: what the one before met
--- says more.
+-- tells more.
 local function failure_of(call, err, before)
   err.attempts = call.attempts
   if call.attempts > 1 and err.kind == "timeout" and before and before.kind ~= "timeout" then
@@ -50,10 +50,10 @@ local function failure_of(call, err, before)
   return err.message, err
 end
 
--- The pause before the next attempt, of which the hooks are told; nil where there is none.
+-- The pause before the next attempt, which is reported to the hooks; nil where there is none.
 local function next_pause(api, call, err)
   if is_refused(err) then
-    tell(api, "throttle", call, err)
+    report(api, "throttle", call, err)
     return nil
   end
   local retries, pause = api.settings.retries, nil
@@ -66,10 +66,10 @@ local function next_pause(api, call, err)
     pause = host.now() + pause < call.deadline and pause or nil
   end
   if err.kind == "throttled" then
-    tell(api, "throttle", call, err, pause)
+    report(api, "throttle", call, err, pause)
   end
   if pause then
-    tell(api, "retry", call, err, pause)
+    report(api, "retry", call, err, pause)
   end
   return pause
 end
@@ -88,7 +88,7 @@ function attempts.retry(api, send)
       local before = call.before
       if got then
         return got
-      elseif before and err.kind == "timeout" and err.unsent then -- no time was left for another: the last one says more
+      elseif before and err.kind == "timeout" and err.unsent then -- no time was left for another: the last one tells more
         call.attempts = call.attempts - 1
         message, err = failure_of(call, before)
         return nil, message, err
@@ -142,7 +142,7 @@ function attempts.throttle(api, send)
       end
       throttled, waited_for = throttled + 1, err
       local pause = throttle_pause(settings, call, err, throttled, waited)
-      tell(api, "throttle", call, err, pause)
+      report(api, "throttle", call, err, pause)
       if not (pause and sleep(api, pause)) then
         message, err = failure_of(call, err)
         return nil, message, err

@@ -4,8 +4,8 @@ local date = require "cloud66.base.date"
 
 local backoff = {}
 
--- What may pass by itself: no connection, too slow, cut, and what the API answers when it cannot for now. The kind of
--- a 503 is "not_implemented" where its body says so.
+-- What may pass by itself: no connection, too slow, cut, and what the API sends when it cannot serve for now. The kind of
+-- a 503 is "not_implemented" where its body has that id.
 local PASSING = { connect = true, timeout = true, network = true, throttled = true }
 local PASSING_STATUS = { [500] = true, [502] = true, [503] = true, [504] = true }
 
@@ -30,7 +30,7 @@ function backoff.backoff(attempt, settings, random)
   return random() * math.min(settings.cap, settings.base * 2 ^ math.min(attempt - 1, 60))
 end
 
----Retry-After in either of its forms. A date is counted from the server's own clock where it told it.
+---Retry-After in either of its forms. A date is counted from the server's own clock where it sent one.
 ---@param headers table  lower-case names
 ---@param now number     Unix seconds
 ---@return number|nil seconds  from 0
@@ -44,18 +44,18 @@ function backoff.after(headers, now)
   return at and math.max(0, at - (date.http(headers.date) or now)) or nil
 end
 
--- How often to look whether a throttled account is served again, seconds: the hour's end is a guess.
-local FIRST_LOOK, LONGEST_LOOK = 15, 300
+-- Seconds before a throttled account is polled again: the hour's end is a guess.
+local FIRST_PAUSE, LONGEST_PAUSE = 15, 300
 
----How long to wait before a throttled request is sent again, when the server does not say: ever longer, but no longer
+---How long to wait before a throttled request is sent again, when the server names no time: ever longer, but no longer
 ---than until the next hour; and up to a tenth more, so that a fleet does not come back at once.
 ---@param attempt integer    how many times it was throttled, from 1
 ---@param estimate number    seconds until the hour ends
 ---@param random fun(): number
 ---@return number seconds
 function backoff.throttle_pause(attempt, estimate, random)
-  local look = math.min(LONGEST_LOOK, FIRST_LOOK * 2 ^ math.min(attempt - 1, 60))
-  return math.min(look, estimate + 1) * (1 + random() / 10)
+  local pause = math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ math.min(attempt - 1, 60))
+  return math.min(pause, estimate + 1) * (1 + random() / 10)
 end
 
 return backoff

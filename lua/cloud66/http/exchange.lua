@@ -21,7 +21,7 @@ local function check_response(response)
   end
 end
 
--- What the hooks are told of a request.
+-- What hooks get to know of a request.
 local function facts(call, sent, more)
   local info = { method = call.method, url = sent.url, request_id = sent.id, attempt = call.attempts }
   for name, value in pairs(more or {}) do
@@ -30,7 +30,7 @@ local function facts(call, sent, more)
   return info
 end
 
--- The error of a transport that gave no response. What it says may hold anything.
+-- The error of a transport that gave no response. Its text may hold anything.
 local function transport_failure(on, call, sent, kind, text)
   if not errors.KINDS[kind] then
     kind, text = "network", text or kind
@@ -73,7 +73,7 @@ function exchange.transmit(api, transport)
   local source = credentials.source_name(settings)
   return function(call, sent)
     sent.at = host.now()
-    -- In whole centiseconds: what was asked for, while nothing of it is gone; and never 0, which would be no limit.
+    -- In whole centiseconds: exactly the option, while nothing of it is gone; and never 0, which would be no limit.
     local left = math.max(1, math.ceil((call.deadline - sent.at) * 100)) / 100
     api.limits:count(os.time())
     local response, kind, text = transport {

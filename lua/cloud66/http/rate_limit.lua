@@ -1,4 +1,4 @@
--- rate_limit.lua: how many requests this hour allows and how many are left: what the server last said, or what we counted.
+-- rate_limit.lua: how many requests this hour allows and how many are left: what the server last reported, or what was counted here.
 
 local rate_limit = {}
 
@@ -35,10 +35,10 @@ local function number_of(text)
   return digits and #digits <= MOST_DIGITS and tonumber(digits) or nil
 end
 
----What the headers of an answer say. A limit of 0 is none: it was answered.
+---What the headers of a response report. A limit of 0 is none: it was served.
 ---@param headers table  lower-case names
 ---@return number|nil limit, number|nil remaining
-function rate_limit.said(headers)
+function rate_limit.reported(headers)
   local limit, remaining = number_of(headers["x-ratelimit-limit"]), number_of(headers["x-ratelimit-remaining"])
   if limit == 0 then
     return nil, nil
@@ -46,13 +46,13 @@ function rate_limit.said(headers)
   return limit, remaining
 end
 
----What the headers of an answer say. X-RateLimit-Reset is in no document: it is taken for Unix seconds, or for seconds
+---What the headers of a response report. X-RateLimit-Reset is in no document: it is taken for Unix seconds, or for seconds
 ---from now where it is too small for that.
 ---@param headers table  lower-case names
 ---@param now number     Unix seconds
 function methods:read(headers, now)
   begin_hour(self, now)
-  local limit, remaining = rate_limit.said(headers)
+  local limit, remaining = rate_limit.reported(headers)
   local reset = number_of(headers["x-ratelimit-reset"])
   self.limit = limit or self.limit
   self.remaining = remaining or self.remaining
@@ -61,13 +61,7 @@ function methods:read(headers, now)
   end
 end
 
----@class cloud66.Limits
----@field limit integer      requests an hour
----@field remaining integer  until reset_at
----@field used integer
----@field reset_at number    Unix seconds: the next full hour, unless the server named another time
----@field counted boolean    the server did not say: only our own requests are counted
-
+---What client:limits() returns: see types/client.lua.
 ---@param now number  Unix seconds
 ---@return cloud66.Limits
 function methods:report(now)

@@ -1,8 +1,8 @@
 -- redactor.lua: makes texts of a response fit to be shown: without control characters, and without any token.
 --
 -- A server may repeat what it was sent, in this response or in a later one. So the redactor of a response hides the token
--- that it was asked with, and those that the same client sent before. It belongs to that response: what is told of it goes
--- through its own, whatever came after it.
+-- of its request, and those that the same client sent before. It belongs to that response: texts of it go through
+-- its own, whatever came after it.
 
 local errors = require "cloud66.base.error"
 

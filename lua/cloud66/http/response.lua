@@ -4,6 +4,7 @@ local core = require "cloud66.core"
 local backoff = require "cloud66.http.backoff"
 local date = require "cloud66.base.date"
 local errors = require "cloud66.base.error"
+local values = require "cloud66.base.value"
 
 local responses = {}
 
@@ -12,7 +13,7 @@ local response_mt = { __name = "cloud66.response", __index = methods }
 
 ---@param response table  {status, headers, body, request_id}
 ---@param show fun(text: string): string  the redactor of this response
----@param source string   where the token came from that it was asked with
+---@param source string   where the token of its request came from
 ---@param hint? string    what a 404 means for this request
 function responses.new(response, show, source, hint)
   return setmetatable({
@@ -22,7 +23,7 @@ function responses.new(response, show, source, hint)
   }, response_mt)
 end
 
--- What a header says, if it was sent, fit to be shown.
+-- The value of a header, if it was sent, fit to be shown.
 local function shown_header(self, name)
   local value = self.response.headers[name]
   return type(value) == "string" and self.show(value) or nil
@@ -63,17 +64,13 @@ local function kind_of(status, code)
   return "protocol"
 end
 
-local function non_empty(text)
-  return type(text) == "string" and text ~= "" and text or nil
-end
-
 -- The API's own words in an error body: its id and its text, where it has them.
 local function error_body(body)
   local value = core.json(body)
   if type(value) ~= "table" then
     return nil, nil
   end
-  return non_empty(value.error), non_empty(value.details) or non_empty(value.error_description)
+  return values.text(value.error), values.text(value.details) or values.text(value.error_description)
 end
 
 function methods:is_success()
@@ -85,9 +82,9 @@ local function error_of(self)
   local code, text = error_body(self.response.body)
   code = code and self.show(code)
   local kind = kind_of(status, code)
-  local said = ("HTTP %d"):format(status) .. (code and ", " .. code or "")
+  local reported = ("HTTP %d"):format(status) .. (code and ", " .. code or "")
   if text then
-    said = said .. ": " .. self.show(text)
+    reported = reported .. ": " .. self.show(text)
   end
   local advice = kind == "not_found" and self.hint or ADVICE[kind]
   if kind == "auth" then
@@ -97,7 +94,7 @@ local function error_of(self)
   if kind == "throttled" and not wait then
     wait, estimated = date.until_next_hour(date.http(self.response.headers.date) or os.time()), true
   end
-  return errors.new(kind, ("%s (%s)"):format(advice, said), {
+  return errors.new(kind, ("%s (%s)"):format(advice, reported), {
     status = status,
     code = code,
     request_id = self.response.request_id,
@@ -116,7 +113,7 @@ end
 
 -- --- body ---
 
----The error of a successful answer that is not what was asked for.
+---The error of a successful response that does not hold what was requested.
 ---@param text string      what is wrong, fit to be shown
 ---@param offset? integer  bytes, from 0
 ---@return nil, string message, cloud66.Error err
@@ -202,7 +199,7 @@ function methods:list()
   return content_of(self, true)
 end
 
--- The ways to read a body, for who asks for it.
+-- The ways to read a body, by the kind of request.
 responses.page, responses.value, responses.list = methods.page, methods.value, methods.list
 
 return responses

@@ -93,7 +93,7 @@ end
 
 -- --- the rest ---
 
--- `asked_connect` is what was asked for before a short total cut it, for with().
+-- `asked_connect` is the option's own value, before a short total cut it, for with().
 local function timeout_of(given, inherited)
   local base = inherited and { connect = inherited.timeout.asked_connect, total = inherited.timeout.total } or TIMEOUT
   local timeout = args.union(base, given or {})

@@ -3,66 +3,55 @@
 
 local core = require "cloud66.core"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 
 local criteria = {}
 
 local null = core.null
 
--- What a readable name is decides what it may be compared with. Each function returns the value to compare
--- with, or raises.
-local accept = {}
+local blame = caller.blame
 
-accept.text = args.text
-accept.date = args.text
+-- What a readable name is decides what it may be compared with: a check as in args.lua, which is given the words too.
+local accept = { text = args.text, date = args.text }
 
-function accept.integer(value, _, level)
-  local id = args.id(value, level + 1)
-  return id
+function accept.integer(value)
+  return args.id(value)
 end
 
-function accept.seconds(value, name, level)
+function accept.seconds(value, name)
   if type(value) ~= "number" then
-    error(("%s is in seconds and is compared with a number or a function, not with a %s"):format(
-      name, type(value)), level + 1)
+    blame("%s is in seconds and is compared with a number or a function, not with a %s", name, type(value))
   end
   return value
 end
 
-function accept.boolean(value, name, level)
+function accept.boolean(value, name)
   if type(value) ~= "boolean" then
-    error(("%s is true or false, not a %s"):format(name, type(value)), level + 1)
+    blame("%s is true or false, not a %s", name, type(value))
   end
   return value
 end
 accept.predicate = accept.boolean
 
-function accept.code(value, name, level)
-  if type(value) == "number" then
-    return value
-  end
-  local text = args.text(value, name, level + 1)
-  return text
+function accept.code(value, name)
+  return type(value) == "number" and value or args.text(value, name)
 end
 
-function accept.any(value, name, level)
-  if type(value) == "number" or type(value) == "boolean" then
-    return value
-  end
-  local text = args.text(value, name, level + 1)
-  return text
+function accept.any(value, name)
+  return type(value) == "boolean" and value or accept.code(value, name)
 end
 
-function accept.word(value, name, level, words)
+function accept.word(value, name, words)
   local known = {}
   for _, word in ipairs(words) do
     known[word] = true
   end
-  if known[value] then
-    return value
+  if not known[value] then
+    blame("%s is one of %s, not '%s'%s (use a function for a word the API does not document)", name,
+      table.concat(words, ", "), tostring(value), args.hint(value, known))
   end
-  error(("%s is one of %s, not '%s'%s (use a function for a word the API does not document)"):format(
-    name, table.concat(words, ", "), tostring(value), args.hint(value, known)), level + 1)
+  return value
 end
 
 -- What was sent under a name but cannot be read is neither there nor not there: the item cannot be judged by it.
@@ -97,40 +86,31 @@ local function is_false(_, value)
 end
 
 ---@return function matches, any wanted  # matches(wanted, value) -> boolean
-local function comparison(schema, name, value, level)
+local function comparison(schema, name, value)
   if value == null then
     return is_nil
   elseif value == false then
     return is_false
   elseif name == "git_hash" then
-    return same_hash, args.git_hash(value, level + 1)
+    return same_hash, args.git_hash(value)
   end
   local kind = schema.names[name]
-  local wanted = accept[kind](value, name, level + 1, schema.words[name])
-  return kind == "integer" and same_id or same, wanted
+  return kind == "integer" and same_id or same, accept[kind](value, name, schema.words[name])
 end
 
 -- A list of values: any of them.
-local function any_of(schema, name, list, level)
+local function any_of(schema, name, list)
   local tests, count = {}, 0
   for _ in pairs(list) do
     count = count + 1
   end
   if count == 0 or count ~= #list then
-    error(("%s = {...} must be a list of at least one value, without gaps"):format(name), level + 1)
+    blame("%s = {...} must be a list of at least one value, without gaps", name)
   end
   for i, value in ipairs(list) do
-    local matches, wanted = comparison(schema, name, value, level + 1)
-    tests[i] = { matches, wanted }
+    tests[i] = { comparison(schema, name, value) }
   end
-  return function(item)
-    local value = item[name]
-    if not value then
-      local _, message, err = unreadable(item, name)
-      if message then
-        return nil, message, err
-      end
-    end
+  return function(_, value)
     for i = 1, #tests do
       if tests[i][1](tests[i][2], value) then
         return true
@@ -140,26 +120,28 @@ local function any_of(schema, name, list, level)
   end
 end
 
--- One criterion -> a function item -> boolean.
-local function test_of(schema, name, value, level)
-  if type(value) == "function" then
+-- One criterion -> a function item -> boolean; or nil, message, err.
+local function test_of(schema, name, wanted)
+  if type(wanted) == "function" then
     return function(item)
-      return value(item[name]) and true or false
+      return wanted(item[name]) and true or false
     end
-  elseif type(value) == "table" then
-    local test = any_of(schema, name, value, level + 1)
-    return test
   end
-  local matches, wanted = comparison(schema, name, value, level + 1)
+  local matches
+  if type(wanted) == "table" then
+    matches, wanted = any_of(schema, name, wanted), nil
+  else
+    matches, wanted = comparison(schema, name, wanted)
+  end
   return function(item)
-    local found = item[name]
-    if not found then
+    local value = item[name]
+    if not value then
       local _, message, err = unreadable(item, name)
       if message then
         return nil, message, err
       end
     end
-    return matches(wanted, found)
+    return matches(wanted, value)
   end
 end
 
@@ -193,18 +175,18 @@ function range.before(to)
 end
 
 -- The borders a set of criteria names, as Unix seconds.
-local function borders(schema, wanted, level)
+local function borders(schema, wanted)
   local times = {}
   for name in pairs(schema.range or {}) do
     if wanted[name] ~= nil then
-      times[name] = args.time(wanted[name], name, level + 1)
+      times[name] = args.time(wanted[name], name)
     end
   end
-  args.range(times.since, times.before, level + 1)
+  args.range(times.since, times.before)
   return times
 end
 
----What can be said of a deployment.
+---What criteria may name of a deployment.
 criteria.deployment = { item = "deployment", names = {}, words = core.words, range = range }
 for name, kind in pairs(core.names) do
   criteria.deployment.names[name] = kind
@@ -214,32 +196,25 @@ criteria.deployment.names.before = "range"
 
 ---@param schema table        what items these are: criteria.deployment, or a table of the same form
 ---@param wanted table|function  criteria, or a function item, stack -> boolean
----@param level? integer      as in args.lua
----@return function           item -> boolean; or nil, message, err where that cannot be told
-function criteria.compile(schema, wanted, level)
-  level = (level or 2) + 1
+---@return function           item -> boolean; or nil, message, err where that is not known
+function criteria.compile(schema, wanted)
   if type(wanted) == "function" then
     return function(item, of)
       return wanted(item, of) and true or false
     end
+  elseif type(wanted) ~= "table" then
+    blame("expected criteria (a table) or a function, got %s", type(wanted))
+  elseif not schema then
+    blame "after map() the items are your own values: filter them with a function"
+  elseif next(wanted) == nil then
+    blame "the criteria are empty: an unset variable? (leave where{} out to take everything)"
   end
-  if type(wanted) ~= "table" then
-    error(("expected criteria (a table) or a function, got %s"):format(type(wanted)), level)
-  end
-  if not schema then
-    error("after map() the items are your own values: filter them with a function", level)
-  end
-  if next(wanted) == nil then
-    error("the criteria are empty: an unset variable? (leave where{} out to take everything)", level)
-  end
-  local tests = {}
-  local times = borders(schema, wanted, level)
+  local tests, times = {}, borders(schema, wanted)
   for name, value in pairs(wanted) do
     if schema.names[name] == nil then
-      error(("a %s has no field or predicate '%s'%s"):format(
-        schema.item, tostring(name), args.hint(name, schema.names)), level)
+      blame("a %s has no field or predicate '%s'%s", schema.item, tostring(name), args.hint(name, schema.names))
     end
-    tests[#tests + 1] = times[name] and schema.range[name](times[name]) or test_of(schema, name, value, level)
+    tests[#tests + 1] = times[name] and schema.range[name](times[name]) or test_of(schema, name, value)
   end
   return function(item)
     for i = 1, #tests do

@@ -103,11 +103,11 @@ local function id_of(item)
   return item.id
 end
 
----Goes through the items of all pages. An item whose id was given out before is passed over: while a script
+---Goes through the items of all pages. An item whose id was returned before is passed over: while a script
 ---walks the list, one that starts on top shifts the others down, and the last of a page comes again.
 ---@param next_page function  of turner(); a page has # and [i]
----@param schema? table  what criteria may ask of the items
----@param key_of? fun(item): any  what an item is told from others by, instead of its id; nil: it is new
+---@param schema? table  what criteria may name of the items
+---@param key_of? fun(item): any  what identifies an item, instead of its id; nil: it is new
 ---@return cloud66.Sequence
 function pages.items(next_page, schema, key_of)
   key_of = key_of or id_of

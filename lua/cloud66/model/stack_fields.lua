@@ -1,4 +1,4 @@
--- stack_fields.lua: what the API says of a stack, as data.
+-- stack_fields.lua: the API's fields of a stack, as data.
 
 local stack_fields = {}
 
@@ -37,7 +37,7 @@ function derived.health_name(fields)
   return word(HEALTH, fields.health)
 end
 
----What criteria may ask of a stack.
+---What criteria may name of a stack.
 stack_fields.schema = { item = "stack", names = {}, words = { status_name = STATUS, health_name = HEALTH } }
 for name in pairs(FIELDS) do
   stack_fields.schema.names[name] = "any"

@@ -1,10 +1,12 @@
--- webhook.lua: the body of a Cloud 66 webhook. It carries no signature: what it says is a hint to go and ask, no proof.
+-- webhook.lua: the body of a Cloud 66 webhook. It carries no signature: it is a hint to ask the API, no proof.
 --
 -- https://developers.cloud66.com/v3/getting-started/webhooks
 
 local core = require "cloud66.core"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
+local values = require "cloud66.base.value"
 
 local webhook = {}
 
@@ -18,14 +20,12 @@ local webhook_mt = { __name = "cloud66.webhook" }
 
 function webhook_mt.__index(_, name)
   if not NAMES[name] then
-    error(("a webhook has no field '%s'%s"):format(tostring(name), args.hint(name, NAMES)), 2)
+    caller.blame("a webhook has no field '%s'%s", tostring(name), args.hint(name, NAMES))
   end
   return nil
 end
 
-local function text(value)
-  return type(value) == "string" and value ~= "" and value or nil
-end
+local text = values.text
 
 -- A bare word, as documented here, or {code, meaning} as in deployments: a text that is no number is the word.
 local function word(value)
@@ -35,18 +35,6 @@ local function word(value)
   end
   return text(value) and value:lower()
 end
-
-local function time(value)
-  return type(value) == "string" and core.timestamp(value) or nil
-end
-
----@class cloud66.Webhook
----@field event string          such as "stack.redeploy.ok"
----@field stack_uid string
----@field stack_name? string
----@field outcome? string       the rest where the event has a deploy_context
----@field started_time? number  Unix seconds
----@field finished_time? number Unix seconds
 
 ---@param body any
 ---@return cloud66.Webhook|nil webhook, string? message, cloud66.Error? err  # kinds decode, too_large
@@ -69,8 +57,8 @@ function webhook.read(body)
     stack_uid = value.uid,
     stack_name = text(value.name),
     outcome = word(context.outcome),
-    started_time = time(context.started_at),
-    finished_time = time(context.finished_at),
+    started_time = values.time(context.started_at),
+    finished_time = values.time(context.finished_at),
   }, webhook_mt)
 end
 

@@ -1,11 +1,13 @@
 -- changes.lua: what has happened to a stack's deployments: their list compared with what a cursor remembers of it.
 --
 -- A cursor is { version, horizon, entries = { { id, finished, values }, ... }, untold = { id, ... } }, plain values that
--- survive JSON: what was told of each deployment, newest first. Whatever started up to `horizon` (Unix seconds; false:
--- nothing) and has no entry is old, but for what is `untold`. An entry that is `pending` has changes which are untold.
+-- survive JSON: what was reported of each deployment, newest first. Whatever started up to `horizon` (Unix seconds; false:
+-- nothing) and has no entry is old, but for the ids in `untold`, which were not reported yet. An entry that is `pending` has
+-- changes that were not reported yet.
 
 local core = require "cloud66.core"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local random = require "cloud66.base.random"
 local estimate = require "cloud66.resource.estimate"
 
@@ -15,7 +17,7 @@ local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
 
 local VERSION = 1
 local MOST_ENTRIES = 100 -- besides those that run or are live
-local MOST_LOST = 20 -- deployments that left the newest pages and are asked for one by one
+local MOST_MISSING = 20 -- deployments that left the newest pages and are read one by one
 
 -- In the order in which an entry has their values; false stands for nil.
 local FIELDS, place = {}, {}
@@ -29,37 +31,40 @@ local STARTED, LIVE = place.started_at, place.is_live
 
 -- --- cursors ---
 
-local function bad_cursor(level)
-  error("this is no cursor of stack:poll() (of this version): leave it out to begin anew", level + 1)
-end
-
 local function is_id(value)
   return type(value) == "string" and value:find "^%-?%d+$" ~= nil
 end
 
+local function is_entry(entry)
+  if type(entry) ~= "table" or not is_id(entry.id) or type(entry.values) ~= "table" or #entry.values ~= #FIELDS then
+    return false
+  end
+  for _, value in ipairs(entry.values) do
+    if type(value) ~= "string" and type(value) ~= "boolean" then
+      return false
+    end
+  end
+  return true
+end
+
+local function all(list, test)
+  for _, item in ipairs(list) do
+    if not test(item) then
+      return false
+    end
+  end
+  return true
+end
+
+local function is_cursor(value)
+  return type(value) == "table" and value.version == VERSION and type(value.entries) == "table" and type(value.untold) == "table"
+    and (not value.horizon or type(value.horizon) == "number") and all(value.entries, is_entry) and all(value.untold, is_id)
+end
+
 ---@param cursor any  the caller's
-function changes.check_cursor(cursor, level)
-  level = level + 1
-  if cursor == nil then
-    return nil
-  elseif type(cursor) ~= "table" or cursor.version ~= VERSION or type(cursor.entries) ~= "table"
-    or type(cursor.untold) ~= "table" or (cursor.horizon and type(cursor.horizon) ~= "number") then
-    bad_cursor(level)
-  end
-  for _, entry in ipairs(cursor.entries) do
-    if type(entry) ~= "table" or not is_id(entry.id) or type(entry.values) ~= "table" or #entry.values ~= #FIELDS then
-      bad_cursor(level)
-    end
-    for _, value in ipairs(entry.values) do
-      if type(value) ~= "string" and type(value) ~= "boolean" then
-        bad_cursor(level)
-      end
-    end
-  end
-  for _, id in ipairs(cursor.untold) do
-    if not is_id(id) then
-      bad_cursor(level)
-    end
+function changes.check_cursor(cursor)
+  if cursor ~= nil and not is_cursor(cursor) then
+    caller.blame "this is no cursor of stack:poll() (of this version): leave it out to begin anew"
   end
   return cursor
 end
@@ -113,31 +118,31 @@ local function read_list(endpoint, known, cursor, deadline)
   return list, first, err
 end
 
--- The ids of those that may still change, or of which something is untold, and that stand further down than was read.
-local function lost_of(list, cursor)
-  local seen, lost = {}, {}
+-- The ids of those that may still change, or have something to report yet, and that stand further down than was read.
+local function missing_of(list, cursor)
+  local seen, missing = {}, {}
   for _, deployment in ipairs(list) do
     seen[args.id(deployment.id)] = true
   end
   for _, entry in ipairs(cursor.entries) do
     if not seen[entry.id] and (not entry.finished or entry.values[LIVE] or entry.pending) then
-      lost[#lost + 1] = entry.id
+      missing[#missing + 1] = entry.id
     end
   end
   for _, id in ipairs(cursor.untold) do
     if not seen[id] then
-      lost[#lost + 1] = id
+      missing[#missing + 1] = id
     end
   end
-  return lost
+  return missing
 end
 
 -- Adds them to the list. Gives the ids that are not found any more; or nil, message, err.
-local function read_lost(endpoint, list, cursor, deadline)
-  local gone, lost = {}, cursor and lost_of(list, cursor) or {}
-  local first = #lost > MOST_LOST and math.floor(random.uniform() * #lost) + 1 or 1 -- each has its turn
-  for i = 1, math.min(#lost, MOST_LOST) do
-    local id = lost[(first + i - 2) % #lost + 1]
+local function read_missing(endpoint, list, cursor, deadline)
+  local gone, missing = {}, cursor and missing_of(list, cursor) or {}
+  local first = #missing > MOST_MISSING and math.floor(random.uniform() * #missing) + 1 or 1 -- each has its turn
+  for i = 1, math.min(#missing, MOST_MISSING) do
+    local id = missing[(first + i - 2) % #missing + 1]
     local deployment, message, err = endpoint:deployment(id, deadline)
     if deployment then
       list[#list + 1] = deployment
@@ -168,7 +173,7 @@ local function is_new(deployment, cursor)
   return not cursor.horizon or not started or started > cursor.horizon or is_untold(args.id(deployment.id), cursor)
 end
 
--- Adds the events of one deployment: each with what the cursor said of it before, for cursors in between.
+-- Adds the events of one deployment: each with its entry in the cursor before, for cursors in between.
 local function compare(events, deployment, before, after, cursor)
   if not before then
     if not is_new(deployment, cursor) then
@@ -192,19 +197,19 @@ end
 
 -- The entries to go on with, and the horizon: what is left out is old from then on.
 local function prune(entries, horizon)
-  local kept = {}
+  local remaining = {}
   for i, entry in ipairs(entries) do
     if i <= MOST_ENTRIES or not entry.finished or entry.values[LIVE] then
-      kept[#kept + 1] = entry
+      remaining[#remaining + 1] = entry
     else
       local started = started_of(entry)
       horizon = started and math.max(horizon or started, started) or horizon
     end
   end
-  return kept, horizon
+  return remaining, horizon
 end
 
--- What the first page, when there are more, says of the others: they are no younger than its oldest.
+-- Where there are more pages, the horizon that the first one gives: the others hold nothing younger than its oldest.
 local function first_horizon(page)
   local oldest = false
   for _, started in page:rows "started_time" do
@@ -232,15 +237,15 @@ local function next_cursor(list, cursor, known, gone, page)
   if not cursor then
     horizon = first_horizon(page)
   end
-  local kept
-  kept, horizon = prune(entries, horizon)
+  local remaining
+  remaining, horizon = prune(entries, horizon)
   local untold = {}
   for _, id in ipairs(cursor and cursor.untold or {}) do
     if not seen[id] and not gone[id] then
       untold[#untold + 1] = id
     end
   end
-  return { version = VERSION, horizon = horizon or false, entries = kept, untold = untold }
+  return { version = VERSION, horizon = horizon or false, entries = remaining, untold = untold }
 end
 
 ---What has happened since the cursor was made.
@@ -255,7 +260,7 @@ function changes.run(endpoint, cursor, deadline)
     return nil, page, err
   end
   local gone, message
-  gone, message, err = read_lost(endpoint, list, cursor, deadline)
+  gone, message, err = read_missing(endpoint, list, cursor, deadline)
   if not gone then
     return nil, message, err
   end
@@ -267,12 +272,12 @@ function changes.run(endpoint, cursor, deadline)
   return events, next_cursor(list, cursor, known, gone, page), estimate.durations(page) -- the last for those who poll again
 end
 
----The cursor to go on from where some events of a poll have not been given out yet.
----@param cursor table     that this poll gave
----@param events table[]   those that were not given out, in order
+---The cursor to go on from where some events of a poll have not been returned yet.
+---@param cursor table     that this poll returned
+---@param events table[]   those that were not returned, in order
 ---@return table
 function changes.between(cursor, events)
-  local before = {} -- id -> what was told of it, or false
+  local before = {} -- id -> what was reported of it, or false
   for i = #events, 1, -1 do
     before[events[i].id] = events[i].before
   end

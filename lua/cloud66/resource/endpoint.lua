@@ -3,7 +3,7 @@
 -- Everything here may be given a deadline, by host.now(), as an argument or once for all by by(): no request nor pause
 -- goes beyond it.
 --
--- What is read comes from the API, never from what is stored, but for reading().
+-- Responses come from the API, never from a store, but for those of a view made by reading().
 
 local args = require "cloud66.base.args"
 local errors = require "cloud66.base.error"
@@ -18,41 +18,41 @@ local endpoint_mt = { __name = "cloud66.endpoint", __index = methods }
 
 -- What all views of an endpoint share, made on first use: name = the uid as messages show it; path, nil where the uid
 -- cannot be one; hint = what a 404 means.
-local function known(self)
-  local of = self.of
-  local uid = of.uid
-  if of.name then
-    return of
+local function identity_of(self)
+  local identity = self.identity
+  local uid = identity.uid
+  if identity.name then
+    return identity
   end
-  of.name = uid:sub(1, 60)
+  identity.name = uid:sub(1, 60)
   if #uid <= 255 and not uid:find("[%c/\\?#]") and not uid:find("^%.+$") then
-    of.path = "/stacks/" .. url.encode(uid)
+    identity.path = "/stacks/" .. url.encode(uid)
   end
-  of.hint = ("no stack has the uid '%s', or this account does not see it; if that is a name, use client:find_stack{name=...}")
-    :format(of.name)
-  return of
+  identity.hint = ("no stack has the uid '%s', or this account does not see it; if that is a name, use "
+    .. "client:find_stack{name=...}"):format(identity.name)
+  return identity
 end
 
 ---The uid as messages show it.
 function methods:name()
-  return known(self).name
+  return identity_of(self).name
 end
 
 -- A path below the stack's. A uid that cannot be one is refused here rather than put into it.
 local function path_of(self, rest)
-  local of = known(self)
-  if not of.path then
+  local identity = identity_of(self)
+  if not identity.path then
     return errors.fail("bad_request", ("'%s' cannot be a stack's uid: it is on the stack's information page, "
-      .. "and in client:stacks()"):format(of.name))
+      .. "and in client:stacks()"):format(identity.name))
   end
-  return of.path .. rest
+  return identity.path .. rest
 end
 
--- Sends what is asked for before the earlier of both deadlines.
+-- Sends it before the earlier of both deadlines.
 local function options_of(self, options, deadline)
   options.deadline = math.min(deadline or math.huge, self.deadline)
   options.purpose = options.purpose or self.purpose
-  options.hint = options.hint or self.of.hint
+  options.hint = options.hint or self.identity.hint
   return options
 end
 
@@ -108,7 +108,7 @@ function methods:page(number, deadline)
   return self.api:get_page(path, options_of(self, {}, deadline))
 end
 
----The same, and every deployment on it has an id that can be read: for those who tell deployments apart by it.
+---The same, and every deployment on it has an id that can be read: for callers that tell deployments apart by it.
 ---@return cloud66.Page|nil page, string? message, function|cloud66.Error|nil show_or_err
 function methods:page_with_ids(number, deadline)
   local page, message, show_or_err = self:page(number, deadline)
@@ -152,7 +152,7 @@ function methods:turner(options)
 end
 
 local function no_such_deployment(self, digits)
-  return ("stack '%s' has no deployment %s, or there is no such stack"):format(self.of.name, digits)
+  return ("stack '%s' has no deployment %s, or there is no such stack"):format(self.identity.name, digits)
 end
 
 local function is_deployment(found, digits)
@@ -195,7 +195,7 @@ function methods:deployment(digits, deadline)
   return found, nil, show
 end
 
----Asks for a deployment. Sent once, whatever happens.
+---Starts a deployment. Sent once, whatever happens.
 ---@param body string  JSON
 ---@return table|nil response, string? message, cloud66.Error? err
 function methods:redeploy(body)
@@ -272,10 +272,10 @@ end
 -- --- views ---
 
 local function view(self, deadline, purpose)
-  return setmetatable({ api = self.api, uid = self.uid, of = self.of, deadline = deadline, purpose = purpose }, endpoint_mt)
+  return setmetatable({ api = self.api, uid = self.uid, identity = self.identity, deadline = deadline, purpose = purpose }, endpoint_mt)
 end
 
----The same endpoint, with a deadline for everything that is asked of it.
+---The same endpoint, with a deadline for everything that it sends.
 ---@param deadline number  by host.now()
 function methods:by(deadline)
   return view(self, math.min(self.deadline, deadline), self.purpose)
@@ -290,8 +290,8 @@ function methods:within_timeout()
   return self:by(host.now() + settings.timeout.total)
 end
 
----The same for what is only to be read: a stored response will do. What is asked one after another never goes back in time:
----a page older than the one before it would hide what has moved down meanwhile.
+---The same for what is only to be read: a stored response will do. One after another, responses never go back in time: a page
+---older than the one before it would hide what has moved down meanwhile.
 function methods:reading()
   return view(self, self.deadline, { reads = true, order = { time = 0 } })
 end
@@ -304,7 +304,7 @@ end
 ---@param api table   of api.new()
 ---@param uid string
 function endpoint.new(api, uid)
-  return setmetatable({ api = api, uid = uid, of = { uid = uid }, deadline = math.huge, purpose = nil }, endpoint_mt)
+  return setmetatable({ api = api, uid = uid, identity = { uid = uid }, deadline = math.huge, purpose = nil }, endpoint_mt)
 end
 
 return endpoint

@@ -1,15 +1,11 @@
 -- estimate.lua: how long a stack's deployments usually take, from its own history, and when one is expected to end.
 
 local errors = require "cloud66.base.error"
+local number = require "cloud66.base.number"
 
 local estimate = {}
 
-local FEWEST = 3 -- successes of a type: fewer say nothing about the next one
-
--- The value below which a share of the sorted list lies (nearest rank).
-local function percentile(sorted, share)
-  return sorted[math.max(1, math.ceil(share * #sorted))]
-end
+local FEWEST = 3 -- successes of a type: fewer are no base for an estimate
 
 ---The durations of the successes in a list of deployments, seconds: type -> { p50 =, p90 =, count = }, and `any` for all
 ---of them together.
@@ -32,7 +28,7 @@ function estimate.durations(deployments)
   for kind, list in pairs(lists) do
     if #list >= FEWEST then
       table.sort(list)
-      durations[kind] = { p50 = percentile(list, 0.5), p90 = percentile(list, 0.9), count = #list }
+      durations[kind] = { p50 = number.percentile(list, 50), p90 = number.percentile(list, 90), count = #list }
     end
   end
   return durations
@@ -40,7 +36,7 @@ end
 
 local SHORTEST, LONGEST, UNKNOWN = 5, 60, 15 -- seconds
 
----How often to look at a deployment: ten times in its usual duration.
+---How often to poll a deployment: ten times in its usual duration.
 ---@param durations? table  of estimate.durations()
 ---@return number seconds
 function estimate.interval(durations)

@@ -6,7 +6,7 @@ local pages = require "cloud66.model.pages"
 
 local find = {}
 
-local LOOK_BACK = 5 -- pages
+local MOST_PAGES = 5 -- pages
 
 -- A failure with a text about what a response holds: through its redactor.
 local function fail(show, kind, text)
@@ -14,7 +14,7 @@ local function fail(show, kind, text)
 end
 
 -- nil, message, err when a page has a deployment of which one of the fields is not of the documented type: it
--- reads nil, so it cannot be told which deployment is meant. true otherwise.
+-- reads nil, so the deployment that is meant is not known. true otherwise.
 local function check_drift(page, show, fields)
   for _, drift in ipairs(page.drift) do
     if fields[drift.field] then
@@ -25,18 +25,18 @@ local function check_drift(page, show, fields)
   return true
 end
 
--- Goes through the newest pages: look(page, show) returns a deployment to end with it; then that, nil, and the redactor of
--- the page. Else nil, message, err; the kind `none` has .complete, whether the whole history was read. look() goes by
+-- Goes through the newest pages: pick(page, show) returns a deployment to end with it; then that, nil, and the redactor of
+-- the page. Else nil, message, err; the kind `none` has .complete, whether the whole history was read. pick() goes by
 -- `fields`, a set.
-local function search(endpoint, what, fields, look)
+local function search(endpoint, what, fields, pick)
   local last, found, found_show, drifted
-  local ok, message, err = pages.each(endpoint:turner { most = LOOK_BACK }, function(page, show)
+  local ok, message, err = pages.each(endpoint:turner { most = MOST_PAGES }, function(page, show)
     local fine, drift_message, drift_err = check_drift(page, show, fields)
     if not fine then
       drifted = { drift_message, drift_err }
       return true
     end
-    last, found, found_show = page, look(page, show), show
+    last, found, found_show = page, pick(page, show), show
     return found ~= nil
   end)
   if not ok then
@@ -49,7 +49,7 @@ local function search(endpoint, what, fields, look)
   -- A page that is not the last by its own count, and names no next one, is no end to rely on.
   local complete = not last.next and not (last.pages and last.current and last.pages > last.current)
   return errors.fail("none", ("stack '%s' has no %s %s"):format(endpoint:name(), what,
-    complete and "in its whole history" or ("in its newest %d pages"):format(LOOK_BACK)), { complete = complete })
+    complete and "in its whole history" or ("in its newest %d pages"):format(MOST_PAGES)), { complete = complete })
 end
 
 -- Whether a deployment started later than another; of those without a start, the API's order decides.
@@ -161,7 +161,7 @@ end
 
 ---Whether a commit is what runs on the servers now.
 ---@param wanted string  of args.git_hash()
----@return boolean|nil live, string? message, cloud66.Error? err  # nil when it cannot be told
+---@return boolean|nil live, string? message, cloud66.Error? err  # nil when it is not known
 function find.is(endpoint, wanted)
   local matched, unnamed, unnamed_show = false, nil, nil
   local found, message, err = search(endpoint, "live deployment", { is_live = true }, function(page, show)

@@ -1,4 +1,4 @@
--- poll_loop.lua: between two looks at the API: how long to pause, what ends it early, which failures pass by themselves.
+-- poll_loop.lua: between two polls of the API: how long to pause, what ends it early, which failures pass by themselves.
 
 local backoff = require "cloud66.http.backoff"
 local random = require "cloud66.base.random"
@@ -11,11 +11,11 @@ local methods = {}
 local poll_loop_mt = { __name = "cloud66.poll_loop", __index = methods }
 
 local SLICE = 1 -- seconds: how long stop() and client:close() may go unseen
-local MOST_ODD = 5 -- answers in a row that make no sense: a proxy's page passes, another API does not
+local MOST_ODD = 5 -- responses in a row that make no sense: a proxy's page passes, another API does not
 
 local ODD = { decode = true, protocol = true, too_large = true }
 
----Whether a failed look ends the waiting.
+---Whether a failed poll ends the waiting.
 ---@param err cloud66.Error
 function methods:is_fatal(err)
   if ODD[err.kind] then
@@ -25,14 +25,14 @@ function methods:is_fatal(err)
   return not backoff.is_passing("GET", err)
 end
 
----A look has succeeded.
+---A poll has succeeded.
 function methods:reset()
   self.odd, self.throttled = 0, 0
 end
 
----Seconds until the next look: up to a tenth more or less than the interval, so that a fleet does not look at once.
+---Seconds until the next poll: up to a tenth more or less than the interval, so that a fleet does not poll at once.
 ---@param interval number
----@param err? cloud66.Error  of the last look
+---@param err? cloud66.Error  of the last poll
 ---@return number
 function methods:length(interval, err)
   local seconds = interval * (0.9 + 0.2 * random.uniform())

@@ -1,6 +1,7 @@
--- watch.lua: polls again and again, and gives out one event after another.
+-- watch.lua: polls again and again, and returns one event after another. Its methods are documented in types/operations.lua.
 
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local poll_loop = require "cloud66.resource.poll_loop"
 local changes = require "cloud66.resource.changes"
@@ -18,26 +19,26 @@ local STATE = {}
 function watch_mt.__index(_, name)
   local method = methods[name]
   if method == nil then
-    error(("a watch has no '%s': go through it with for, and store watch:cursor()"):format(tostring(name)), 2)
+    caller.blame("a watch has no '%s': go through it with for, and store watch:cursor()", tostring(name))
   end
   return method
 end
 
 function watch_mt.__newindex()
-  error("a watch is read-only", 2)
+  caller.blame "a watch is read-only"
 end
 
-local function shown(event)
+local function public(event)
   return { type = event.type, deployment = event.deployment, changed = event.changed }
 end
 
--- What ended a pause, and the watch with it, though nobody said so.
+-- What ended a pause, and the watch with it, unasked.
 local EARLY = {
   closed = "this client was closed",
   exiting = "this nginx worker is to end (a reload?): watch again, with watch:cursor() as the cursor",
 }
 
--- Another poll: true, or nil when the watch is over. What does not pass is raised, as a loop cannot return it.
+-- Another poll: true, or nil when the watch is over. A failure that does not pass is raised, as a loop cannot return it.
 local function poll_again(state)
   if state.polled then
     local reason = state.loop:pause(state.pause)
@@ -71,12 +72,9 @@ function watch_mt.__call(self)
     end
   end
   state.at = state.at + 1
-  return shown(state.events[state.at - 1])
+  return public(state.events[state.at - 1])
 end
 
----Where the watch stands: a plain table to be stored, as JSON for instance. With it, another watch or poll begins after
----the last event that was given out.
----@return table|nil  nil before the first event
 function methods:cursor()
   local state = rawget(self, STATE)
   local cursor = state.cursor
@@ -90,26 +88,15 @@ function methods:cursor()
   return changes.between(cursor, untold)
 end
 
-local OPTIONS = { interval = true, timeout = true, stop = true, cursor = true }
+local OPTIONS = { interval = args.positive, timeout = args.positive, stop = args.callable, cursor = changes.check_cursor }
 
 ---@param endpoint table  of endpoint.new()
 ---@param options table?  the caller's
----@param level integer   as in args.lua
-function watch.new(endpoint, options, level)
-  level = level + 1
+function watch.new(endpoint, options)
   options = args.options(options, OPTIONS)
-  for _, name in ipairs { "interval", "timeout" } do
-    if options[name] ~= nil then
-      args.positive(options[name], "option '" .. name .. "'", level)
-    end
-  end
-  if options.stop ~= nil and type(options.stop) ~= "function" then
-    error(("option 'stop' must be a function, got %s"):format(type(options.stop)), level)
-  end
-  local cursor = changes.check_cursor(options.cursor, level)
   local deadline = math.min(options.timeout and host.now() + options.timeout or math.huge, tasks.deadline())
   return setmetatable({ [STATE] = {
-    endpoint = endpoint, cursor = cursor or false, deadline = deadline, interval = options.interval or false,
+    endpoint = endpoint, cursor = options.cursor or false, deadline = deadline, interval = options.interval or false,
     loop = poll_loop.new(endpoint.api, deadline, options.stop), events = {}, at = 1, polled = false, pause = 0,
     durations = false,
   } }, watch_mt)

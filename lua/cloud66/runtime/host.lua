@@ -31,7 +31,7 @@ function blocking.turn(engine, seconds)
   engine:wait(seconds * 1000)
 end
 
--- Seconds to pause before something is asked again, `since` when it was not so.
+-- Seconds to pause before a condition is checked again that has been false since then.
 function blocking.pause(since)
   return math.max(0.001, math.min(host.LONGEST_WAIT, (core.monotonic() - since) * 0.02))
 end

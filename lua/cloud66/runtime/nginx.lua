@@ -1,8 +1,8 @@
 -- nginx.lua: the way to wait inside nginx (OpenResty, or nginx with its Lua module): no worker ever stands still.
 --
 -- All transfers of a worker are in one engine. Whoever waits for one lets the engine work once per turn of nginx's event
--- loop, and sleeps in between, for a fiftieth of the time it has waited by then: that is how late an answer may be seen.
--- Only at first, while even the quickest of the last answers would not be there, it sleeps for longer, 20 ms at most.
+-- loop, and sleeps in between, for a fiftieth of the time it has waited by then: that is how late a response may be seen.
+-- Only at first, while even the quickest of the last responses would not be there, it sleeps for longer, 20 ms at most.
 -- (A single one who lets it work, and wakes the others through ngx.semaphore, was tried: 1 % faster, not simpler.)
 
 local core = require "cloud66.core"
@@ -14,10 +14,10 @@ local ngx = package.loaded.ngx or rawget(_G, "ngx")
 -- Seconds. nginx's timers count whole milliseconds, and its sleep(0) comes back at once, again and again.
 local SHORTEST, LONGEST = 0.001, 0.02
 local SHARE = 0.02 -- of the time it has waited
-local HEAD = 0.9 -- of the time that the quickest of the last answers took
+local HEAD = 0.9 -- of the time that the quickest of the last responses took
 
 local quickest = 0 -- seconds that it took
-local FADING = 0.05 -- how fast that is forgotten: the part of the difference to each slower answer
+local FADING = 0.05 -- how fast that is forgotten: the part of the difference to each slower response
 
 -- The phases in which Lua code may wait.
 local YIELDING = {}
@@ -93,14 +93,14 @@ function nginx.step(engine)
   return true
 end
 
----How long to pause before something is asked again that has not been so since then.
+---How long to pause before a condition is checked again that has been false since then.
 ---@param since number  by clock()
 ---@return number seconds
 function nginx.pause(since)
   return math.min(LONGEST, math.max(SHORTEST, (ngx.now() - since) * SHARE))
 end
 
----Lets the engine work, or else some time pass. The caller looks whether something has ended, and comes back.
+---Lets the engine work, or else some time pass. The caller checks whether something has ended, and comes back.
 ---@param engine userdata     of cloud66.curl
 ---@param seconds number      no longer than that
 ---@param since number        by clock(): since when nothing has ended
@@ -117,7 +117,7 @@ function nginx.turn(engine, seconds, since, transfer)
   end
 end
 
----Tells how long an answer took.
+---Learns how long a response took.
 ---@param seconds number
 function nginx.learn(seconds)
   quickest = seconds < quickest and seconds or quickest + (seconds - quickest) * FADING

@@ -4,12 +4,13 @@
 -- What is waited for is a table:
 --   { transfer = and engine = : until the transfer is done,
 --     at = : until this moment (of host.now()),
---     ready = : until this function says so,
---     polled = true : which is then to be asked again and again, since nothing here makes it so,
+--     ready = : until this function returns true,
+--     polled = true : which is then polled, since nothing here makes it true,
 --     owner = : whose it is, for cancel(), where that is not the one of the call that the task is in,
 --     attach = : called by the loop that takes the wait over, with itself,
 --     detach = : called by it when the wait is over }
 
+local caller = require "cloud66.base.caller"
 local core = require "cloud66.core"
 local host = require "cloud66.runtime.host"
 
@@ -91,6 +92,7 @@ end
 
 local function spawn(loop, group, fn)
   local task = new_task(create(fn), loop, group)
+  caller.stands_for(task.thread, group.line)
   by_thread[task.thread] = task
   loop.tasks[#loop.tasks + 1] = task
 end
@@ -159,7 +161,7 @@ end
 
 -- Runs every task that need not wait any longer. Whether there was one.
 local function step_all(loop)
-  local list, kept, stepped = loop.tasks, 0, false
+  local list, count, stepped = loop.tasks, 0, false
   local now = host.now()
   local i = 1
   while i <= #list do -- tasks that come on the way stand at its end
@@ -174,8 +176,8 @@ local function step_all(loop)
     local task = list[place]
     list[place] = nil
     if not is_over(task) then
-      kept = kept + 1
-      list[kept] = task
+      count = count + 1
+      list[count] = task
     end
   end
   return stepped
@@ -262,7 +264,7 @@ local function has_turn(task)
   return false
 end
 
----Calls fn for an exchange with the API: inside map it takes a turn, as no more may be in flight than was asked for.
+---Calls fn for an exchange with the API: inside map it takes a turn, as no more than `limit` may be in flight.
 ---@param owner table  for cancel()
 function tasks.call(owner, fn, ...)
   local task = current()
@@ -371,6 +373,7 @@ function tasks.each(pull, work, limit, deadline)
   end
   local group = {
     count = 0, limit = limit, deadline = deadline, parent = current(), bug = false, failure = false, fed = false,
+    line = caller.line(), -- that called the library
   }
   local function start(loop)
     spawn(loop, group, function()

@@ -1,5 +1,5 @@
 -- wait.lua: whoever waits does it here: a plain script blocks; inside nginx the light thread sleeps; inside client:map the
--- coroutine that has to wait gives way to the others (tasks.lua, which also says what can be waited for).
+-- coroutine that has to wait gives way to the others (tasks.lua, which lists what can be waited for).
 
 local host = require "cloud66.runtime.host"
 local tasks = require "cloud66.runtime.tasks"
@@ -23,7 +23,7 @@ end
 ---Waits until the transfer is done. If an error (an interrupt, say) ends the wait, the transfer is cancelled.
 ---@param engine userdata # of `cloud66.curl`, the one that started the transfer
 ---@param transfer userdata
----@param is_closed? fun(): boolean  whether to cancel it: asked now and then, where others may have their turn meanwhile
+---@param is_closed? fun(): boolean  whether to cancel it: called now and then, where others may have their turn meanwhile
 function wait.await(engine, transfer, is_closed)
   if tasks.loops > 0 and tasks.give_way { transfer = transfer, engine = engine } then
     return
@@ -51,7 +51,7 @@ function wait.sleep(seconds, owner)
   end
 end
 
----Inside map, waits until ready() says so, while the others have their turns. Both attach() and detach() are called outside
+---Inside map, waits until ready() is true, while the others have their turns. Both attach() and detach() are called outside
 ---of map's coroutines, before and after. False where that is impossible: nothing was called then.
 ---@param ready fun(): boolean
 ---@param attach fun()
@@ -61,7 +61,7 @@ function wait.in_map(ready, attach, detach)
   return tasks.give_way { ready = ready, polled = true, attach = attach, detach = detach }
 end
 
----Whether this process is to end soon: an nginx worker after a reload. Who waits for long asks between pauses, and gives up.
+---Whether this process is to end soon: an nginx worker after a reload. A long wait checks it between pauses, and gives up.
 ---@return boolean
 function wait.is_exiting()
   return nginx ~= nil and nginx.is_exiting()

@@ -1,4 +1,4 @@
--- The transport over libcurl: request table -> response table.
+-- curl.lua: the transport over libcurl: request table -> response table. It is documented in types/transport.lua.
 
 local core = require "cloud66.core"
 local host = require "cloud66.runtime.host"
@@ -34,14 +34,6 @@ local function header_lines(headers)
   return lines
 end
 
----A function that sends one request and waits for its response.
----
----It takes `{method=, url=, headers={name -> value}, body=, timeout={connect=, total=} (seconds), max_body= (bytes,
----decoded), is_closed= (function: whether the answer is no longer wanted)}` and returns `{status=, headers= (lower-case
----names), body= (decoded), http_version=}`, or nil, kind, message; any status is a response, redirects too. Anything but
----GET and HEAD is sent at most once.
----@param options? { ca_file?: string, proxy?: string } # absent: libcurl's own; proxy "": none
----@return fun(request: table): table?, string?, string?
 function transport.new(options)
   local ca_file = options and options.ca_file
   local proxy = options and options.proxy

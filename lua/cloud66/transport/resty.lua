@@ -1,6 +1,8 @@
--- The transport over nginx's own sockets, by lua-resty-http: request table -> response table.
+-- resty.lua: the transport over nginx's own sockets, by lua-resty-http: request table -> response table. It is documented in
+-- types/transport.lua.
 
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
 local wait = require "cloud66.runtime.wait"
@@ -8,10 +10,12 @@ local url = require "cloud66.base.url"
 
 local transport = {}
 
+local blame = caller.blame
+
 local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
 
--- Milliseconds, and connections for each server.
-local OPTIONS = { keepalive_timeout = 60000, keepalive_pool = 32 }
+local OPTIONS = { keepalive_timeout = args.count, keepalive_pool = args.count }
+local DEFAULTS = { keepalive_timeout = 60000, keepalive_pool = 32 } -- milliseconds; connections for each server
 
 -- What may go over a connection that another request left behind, and that may be dead by now.
 local REPEATABLE = { GET = true, HEAD = true }
@@ -37,26 +41,21 @@ local function is_too_old(http)
   return minor and tonumber(minor) < 16
 end
 
-local function check_http(http, level)
-  level = level + 1
+local function check_http(http)
   if type(http) ~= "table" or type(http.new) ~= "function" then
-    error(("cloud66.transport.resty needs %s; got a %s%s"):format(EXPECTED, type(http),
-      type(http) == "table" and " without new()" or ""), level)
+    blame("cloud66.transport.resty needs %s; got a %s%s", EXPECTED, type(http),
+      type(http) == "table" and " without new()" or "")
   elseif is_too_old(http) then
-    error(("cloud66.transport.resty needs lua-resty-http 0.16 or later, and this is %s"):format(http._VERSION), level)
+    blame("cloud66.transport.resty needs lua-resty-http 0.16 or later, and this is %s", http._VERSION)
   end
-  local ok, client = pcall(http.new) -- while nginx starts it cannot give one: then the first request tells
+  local ok, client = pcall(http.new) -- while nginx starts it cannot give one: then the first request fails
   if ok and client ~= nil and not has_request_uri(client) then
-    error(("cloud66.transport.resty needs %s; what new() gave has no request_uri"):format(EXPECTED), level)
+    blame("cloud66.transport.resty needs %s; what new() gave has no request_uri", EXPECTED)
   end
 end
 
-local function check_options(options, level)
-  options = args.options(options, OPTIONS)
-  for name, usual in pairs(OPTIONS) do
-    options[name] = args.count(options[name] == nil and usual or options[name], ("option '%s'"):format(name), level + 1)
-  end
-  return options
+local function check_options(options)
+  return args.union(DEFAULTS, args.options(options, OPTIONS))
 end
 
 -- --- what cannot be done, and what went wrong ---
@@ -91,8 +90,8 @@ end
 local UNVERIFIED = "the certificate could not be verified: nginx needs the file of CAs in its directive "
   .. "'lua_ssl_trusted_certificate', and 'lua_ssl_verify_depth' above 1 where one CA vouches for another"
 
--- What nginx says of its sockets, as patterns in lower case; the first one counts. After connect and tls nothing was sent,
--- so these are for what nginx says of no connection that stood.
+-- nginx's words for failures of its sockets, as patterns in lower case; the first one counts. After connect and tls nothing was sent,
+-- so these are for connections that never stood.
 local FAILURES = {
   { "no resolver defined", "connect", "the host name cannot be resolved: nginx needs its directive 'resolver'" },
   { "could not be resolved", "connect", "the host name cannot be resolved: check it, and nginx's directive 'resolver'" },
@@ -176,7 +175,7 @@ local function params_of(request, options)
   return params
 end
 
-local function ask(client, address, params, connect, total)
+local function request_once(client, address, params, connect, total)
   if client.set_timeouts then
     client:set_timeouts(milliseconds(connect), milliseconds(total), milliseconds(total))
   end
@@ -194,15 +193,15 @@ local function run_for(seconds, fn)
   ngx.thread.kill(clock)
 end
 
-local LOOKS = 0.1 -- seconds from one look at the parent to the next
-local LOOKS_FOR = 60 -- seconds: longer than any parent should take to notice
+local POLL_PAUSE = 0.1 -- seconds from one check of the parent to the next
+local LONGEST_POLLING = 60 -- seconds: longer than any parent should take to notice
 
 -- Ends when the parent does, or ends this light thread. To end first, unnoticed, would be a trap: where the parent is killed
 -- then, nginx counts the two of them for ever, and the request stays open.
 local function stay_for(parent)
-  local latest = host.now() + LOOKS_FOR
+  local latest = host.now() + LONGEST_POLLING
   while coroutine.status(parent) ~= "dead" and host.now() < latest do
-    ngx.sleep(LOOKS)
+    ngx.sleep(POLL_PAUSE)
   end
 end
 
@@ -216,7 +215,7 @@ local function exchange(seconds, ...)
   local thread, ok, problem
   local function work()
     run_for(seconds, function()
-      outcome = { pcall(ask, unpack(given, 1, given.n)) }
+      outcome = { pcall(request_once, unpack(given, 1, given.n)) }
     end)
     is_over = true
   end
@@ -251,7 +250,7 @@ local function new_client(http)
   if not ok or client == nil then
     return nil, tostring(ok and reason or client)
   elseif not has_request_uri(client) then
-    error(("cloud66.transport.resty needs %s; what new() gave has no request_uri"):format(EXPECTED), 0)
+    blame("cloud66.transport.resty needs %s; what new() gave has no request_uri", EXPECTED)
   end
   return client
 end
@@ -311,23 +310,13 @@ local function send(http, options, request)
   return fail_by_words(request, outcome[3])
 end
 
----A function that sends one request over nginx's own sockets (cosockets), and waits for its response while the worker goes
----on. It takes and returns what that of `cloud66.transport.curl` does.
----
----Differences: HTTP/1.1 alone; the body is read to its end before it is held against `max_body`; no compressed bodies; CAs,
----proxies and DNS servers are those of nginx and of `http` (`lua_ssl_trusted_certificate`, `lua_ssl_verify_depth`,
----`resolver`), not `ca_file` and `proxy`. Certificates are always verified. GET and HEAD go over kept-alive connections;
----anything else is sent at most once, on a connection of its own.
----@param http table # `require "resty.http"` (lua-resty-http, 0.16 or later), or what has its new() and request_uri()
----@param options? { keepalive_timeout?: integer, keepalive_pool?: integer } # ms (60000); connections per server (32)
----@return fun(request: table): table?, string?, string?
 function transport.new(http, options)
   if not host.is_nginx then
-    error("cloud66.transport.resty needs nginx's sockets, and this is not nginx: leave out the option 'transport', or give "
-      .. "require('cloud66.transport.curl').new()", 2)
+    blame("cloud66.transport.resty needs nginx's sockets, and this is not nginx: leave out the option 'transport', or give "
+      .. "require('cloud66.transport.curl').new()")
   end
-  check_http(http, 2)
-  options = check_options(options, 2)
+  check_http(http)
+  options = check_options(options)
 
   return function(request)
     local problem = phase_problem()

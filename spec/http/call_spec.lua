@@ -3,6 +3,7 @@ local clock = require "spec.support.clock"
 local curl = require "cloud66.transport.curl"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local hour = require "spec.support.hour"
 local process = require "cloud66.runtime.host"
 local table_store = require "spec.support.table_store"
 local wait = require "cloud66.runtime.wait"
@@ -194,6 +195,7 @@ describe("a call with a store", function()
   end)
 
   it("tells its hooks of limits that know this response", function()
+    hour.leave(5)
     local limits
     local client
     client = expect.connect({ limit = 50, tag = fake.fresh_tag() }, { budget = 1000, on = { response = function()
@@ -206,6 +208,7 @@ describe("a call with a store", function()
   end)
 
   it("lets the budget know what a response said that is too large", function()
+    hour.leave(5)
     local send = curl.new()
     local client = expect.connect({ limit = 50, tag = fake.fresh_tag() },
       { budget = 1000, max_body = 10, transport = function(request)

@@ -7,6 +7,7 @@ local cjson = require "cjson"
 local core = require "cloud66.core"
 local curl = require "cloud66.curl"
 local fake = require "spec.support.fake"
+local hour = require "spec.support.hour"
 local nginx = require "spec.support.nginx"
 local redis = require "spec.support.redis"
 
@@ -100,6 +101,7 @@ for _, kind in ipairs(stores) do
     end
 
     it("keep to one budget", function()
+      hour.leave(15)
       start "budget = 200"
       local ok, refused, workers = 0, 0, {}
       local function take(status, body)

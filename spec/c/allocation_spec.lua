@@ -1,11 +1,11 @@
--- Memory that fails: the core never crashes or leaks over it. spec/support/allocfail.c says how that is found out.
+-- Memory that fails: the core never crashes or leaks over it. spec/support/c/allocfail.c says how that is found out.
 local program = require "spec.support.program"
 
 describe("an allocation that fails", function()
   it("raises or makes no difference, whichever it is, and leaves nothing behind", function()
     local output = program.output("allocfail", "spec/support/allocfail.lua")
     if not output then
-      pending "spec/support/allocfail.c is not built here"
+      pending "spec/support/c/allocfail.c is not built here"
       return
     end
     local allocations, raised = output:match "(%d+) allocations, each failed twice; (%d+) raised\n$"

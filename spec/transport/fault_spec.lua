@@ -170,7 +170,7 @@ end
 local function check_slowdns()
   local file = slowdns and io.open(slowdns)
   if not file then
-    pending "spec/support/slowdns.c is not built here"
+    pending "spec/support/c/slowdns.c is not built here"
   end
   file:close()
 end

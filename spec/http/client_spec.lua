@@ -17,7 +17,7 @@ local function answering(...)
   })
 end
 
-local here = "^spec/client_spec%.lua:%d+: "
+local here = "^spec/http/client_spec%.lua:%d+: "
 
 -- Every text in a table and its metatable, one after the other.
 local function texts(value, seen)

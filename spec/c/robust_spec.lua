@@ -1,5 +1,5 @@
 -- Whatever the bytes, decode gives a page, or nil, message, err with the kind "decode" and an offset; and what it was given
--- leaves no trace in what it reads next. More than what spec/page_spec.lua has: more bytes, more places, larger bodies.
+-- leaves no trace in what it reads next. More than what spec/c/page_spec.lua has: more bytes, more places, larger bodies.
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local documented = require "spec.support.documented"

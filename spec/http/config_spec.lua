@@ -586,7 +586,7 @@ describe("option `timeout`", function()
   end)
 
   it("names the nearest part for a typo", function()
-    raises("'conect'.*'connect'", function()
+    raises("'timeout%.conect'.*'connect'", function()
       request_of { timeout = { conect = 1 } }
     end)
   end)

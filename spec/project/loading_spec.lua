@@ -36,7 +36,7 @@ local function added(before, after)
 end
 
 local AFTER_REQUIRE = {
-  "base.args", "base.date", "base.error", "base.number", "base.random", "base.url",
+  "base.args", "base.caller", "base.date", "base.error", "base.number", "base.random", "base.url", "base.value",
   "client", "core",
   "http.api", "http.attempts", "http.backoff", "http.credentials", "http.exchange", "http.follow", "http.hooks",
   "http.rate_limit", "http.redactor", "http.response", "http.settings",

@@ -3,6 +3,7 @@ local clock = require "spec.support.clock"
 local curl = require "cloud66.transport.curl"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local hour = require "spec.support.hour"
 local table_store = require "spec.support.table_store"
 
 local connect, failure, raises = expect.connect, expect.failure, expect.raises
@@ -32,6 +33,7 @@ describe("the budget", function()
   local tag, scenario, store
 
   before_each(function()
+    hour.leave(10)
     tag = fake.fresh_tag()
     scenario = { tag = tag, ratelimit = "no", world = tag }
   end)

@@ -360,7 +360,7 @@ describe("a sequence over many stacks", function()
   end)
 
   it("knows what may be asked of deployments", function()
-    raises("spec/merge_spec.lua:%d+: a deployment has no field or predicate 'outcom'.*'outcome'", function()
+    raises("spec/fleet/merge_spec.lua:%d+: a deployment has no field or predicate 'outcom'.*'outcome'", function()
       both():where { outcom = "failed" }
     end)
     raises("has no 'fialed'", function()
@@ -539,7 +539,7 @@ describe("the list of stacks", function()
 
   it("raises for what is none", function()
     local client = connect()
-    local at = "spec/merge_spec.lua:%d+: "
+    local at = "spec/fleet/merge_spec.lua:%d+: "
     local used = client:stacks()
     used:count()
     for _, case in ipairs {
@@ -569,7 +569,7 @@ describe("the list of stacks", function()
 
   it("raises for wrong options", function()
     local client = connect()
-    local at = "spec/merge_spec.lua:%d+: "
+    local at = "spec/fleet/merge_spec.lua:%d+: "
     for _, case in ipairs {
       { { sinc = "7d" }, "unknown option 'sinc'.*'since'" },
       { { since = "" }, "option 'since'" },

@@ -7,6 +7,7 @@ local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local entries = require "cloud66.sharing.entries"
 local host = require "cloud66.runtime.host"
+local hour = require "spec.support.hour"
 local tasks = require "cloud66.runtime.tasks"
 local wait = require "cloud66.runtime.wait"
 local failover = require "cloud66.sharing.failover"
@@ -276,6 +277,10 @@ describe("those who share a store", function()
   end)
 
   describe("with a budget", function()
+    before_each(function()
+      hour.leave(15)
+    end)
+
     local function ping(client)
       return client:request("GET", "/ping")
     end

@@ -8,6 +8,7 @@ local cjson = require "cjson"
 local core = require "cloud66.core"
 local curl = require "cloud66.curl"
 local fake = require "spec.support.fake"
+local hour = require "spec.support.hour"
 local nginx = require "spec.support.nginx"
 
 local UID = fake.stacks.staging
@@ -439,6 +440,7 @@ describe("the board's settings", function()
   end)
 
   it("hold for what webhooks wake, too", function()
+    hour.leave(15)
     local tag = fake.fresh_tag()
     start({ tag = tag, ratelimit = "yes", limit = 10 }, { BOARD_INTERVAL = "3600" })
     assert(board.stacks(server))

@@ -377,7 +377,7 @@ local probes = {
   ["cloud66.RedisOptions"] = { cloud66.store.redis },
   ["cloud66.RestyOptions"] = { function(o)
     local check = registered.upvalue(require "cloud66.transport.resty".new, "check_options") -- new() itself needs nginx
-    check(o, 2)
+    check(o)
   end },
 }
 
@@ -391,14 +391,18 @@ describe("the annotated options are those", function()
   end
 
   it("of everything that takes options", function()
-    local reached = {}
+    local reached, nested = {}, 0
     for _, calls in pairs(probes) do
       for _, call in ipairs(calls) do
         local _, place = registered.options(call)
         reached[place] = true
+        nested = nested + (place:find "base/args%.lua" and 1 or 0)
       end
     end
-    for _, place in ipairs(registered.places_of_options()) do
+    local places, settings = registered.places_of_options()
+    assert.equal(settings, nested, "tables within options (args.settings) and probes of them")
+    assert.is_true(#places > 10)
+    for _, place in ipairs(places) do
       assert.is_true(reached[place], ("what checks its options at %s is annotated nowhere: give it a class in types/ and a probe here")
         :format(place))
     end

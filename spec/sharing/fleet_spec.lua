@@ -4,6 +4,7 @@ local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
+local hour = require "spec.support.hour"
 local process = require "cloud66.runtime.host"
 local redis = require "spec.support.redis"
 
@@ -81,6 +82,7 @@ describe("a fleet", function()
   end
 
   it("of eight processes keeps to one budget", function()
+    hour.leave(15)
     local options = { url = fake.url(scenario), settings = "budget = 200" }
     local count_them = [[
       local count, refused = 0, 0
@@ -114,6 +116,7 @@ describe("a fleet", function()
   end)
 
   it("goes on while Redis is away, with one warning, and shares again when it is back", function()
+    hour.leave(20)
     local client = connect { budget = 100, store = hasty(2) }
     assert(client:request("GET", "/ping"))
     server:stop()

@@ -83,9 +83,9 @@ end)
 
 -- Commands that are run elsewhere: a pattern, and the file with the text that runs it.
 local ELSEWHERE = {
-  { "^script/test", "spec/docs_spec.lua", "" }, -- it runs this spec
-  { "^script/demo deploy$", "spec/deploy_spec.lua", "examples/deploy.lua" },
-  { "^script/demo history$", "spec/history_spec.lua", "examples/history.lua" },
+  { "^script/test", "spec/project/docs_spec.lua", "" }, -- it runs this spec
+  { "^script/demo deploy$", "spec/project/deploy_spec.lua", "examples/deploy.lua" },
+  { "^script/demo history$", "spec/project/history_spec.lua", "examples/history.lua" },
   { '^CLOUD66_TOKEN=%.%.%. nginx %-p "$PWD/build" %-c "$PWD/examples/nginx/board/board.conf"$', "spec/support/board.lua", "board.conf" },
   { "^script/lint$", ".ci/run", "script/lint" },
   { "^script/docs$", ".ci/run", "script/docs" },
@@ -262,7 +262,7 @@ end)
 describe("what README.md says that goes wrong elsewhere", function()
   local count = 0
   for _, cells in ipairs(markdown.rows "README.md") do
-    local path, name = cells[2]:match "^`(spec/[%w_]+%.lua)`: (.*)$"
+    local path, name = cells[2]:match "^`(spec/[%w_/]+%.lua)`: (.*)$"
     if path then
       count = count + 1
       it(cells[1] .. ", has a spec", function()
