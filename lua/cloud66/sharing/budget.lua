@@ -188,7 +188,7 @@ end
 ---@param headers table  lower-case names
 ---@param now number     Unix seconds
 function methods:read(user, headers, now)
-  local limit, remaining = rate_limit.said(headers)
+  local limit, remaining = rate_limit.reported(headers)
   if not (limit and remaining) then
     return
   end
@@ -217,7 +217,7 @@ end
 ---The server has served after all, whatever was taken to be left, and its headers report nothing.
 function methods:served(user, headers, now)
   local usage = usage_of(self, user, now)
-  if usage.reported and usage.reported.remaining == 0 and not rate_limit.said(headers) then
+  if usage.reported and usage.reported.remaining == 0 and not rate_limit.reported(headers) then
     usage.reported = false
     self.store:set(usage.keys.reported, "", REMOVED)
   end
