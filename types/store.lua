@@ -26,9 +26,8 @@ function store.redis(options) end
 ---Raises unless a value is a store, and names what it lacks.
 ---@param value any
 ---@param name? string for the message: "option 'store'"
----@param level? integer as for error()
 ---@return cloud66.Store store # the value
-function store.check(value, name, level) end
+function store.check(value, name) end
 
 ---A store is whatever has these four methods: bring your own. Keys are strings of 1 to 250 bytes, values strings of 1 MiB at
 ---most, ttl seconds above zero and 30 days at most.

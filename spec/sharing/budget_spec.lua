@@ -89,7 +89,7 @@ describe("the budget", function()
       local client = connect(scenario, { store = store, budget = 10000 })
       assert(ping(client)())
       for key in pairs(store.values) do
-        if key:find "^count:%x+:%d+$" then
+        if key:find "^count:1:%x+:%d+$" then
           store.values[key] = "5000"
         end
       end
@@ -228,7 +228,7 @@ describe("the budget", function()
 
     local function count()
       for key, value in pairs(store.values) do
-        if key:find "^count:%x+:%d+$" then
+        if key:find "^count:1:%x+:%d+$" then
           return tonumber(value)
         end
       end

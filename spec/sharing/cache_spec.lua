@@ -388,11 +388,11 @@ describe("the cache", function()
     store = table_store.new()
     local client = cached()
     assert(staging(client):live())
-    local nonsense = { "", "1", "1 1 - 200 fresh\n", "1 99999999999999999999.000 - 200 fresh\n{}", "1 nan - 200 fresh\n{}",
-      "2 1.000 - 200 fresh\n{}", ("x"):rep(100000), "1 1.000 - 200 odd\n{}", "\0" }
+    local nonsense = { "", "1", "1 - 200 fresh\n", "99999999999999999999.000 - 200 fresh\n{}", "nan - 200 fresh\n{}",
+      "1 1.000 - 200 fresh\n{}", ("x"):rep(100000), "1.000 - 200 odd\n{}", "\0" }
     for _, text in ipairs(nonsense) do
       for key in pairs(store.values) do
-        if key:find "^answer:%x+$" then
+        if key:find "^response:2:%x+$" then
           store.values[key] = text
         end
       end
@@ -426,7 +426,7 @@ describe("the cache", function()
       assert.is_true(asked "GET" <= 3)
       local marks = 0
       for key in pairs(store.values) do
-        marks = marks + (key:find "^mark:" and 1 or 0)
+        marks = marks + (key:find "^generation:" and 1 or 0)
       end
       assert.equal(1, marks)
     end)
@@ -463,7 +463,7 @@ describe("the cache", function()
   it("names what is wrong with the options", function()
     for _, case in ipairs {
       { true, "must be false or a table" }, { 5, "must be false or a table" }, { { frehs = 1 }, "did you mean 'fresh'" },
-      { { fresh = 0 }, "cache.fresh must be a number above zero" }, { { stale = "x" }, "cache.stale" },
+      { { fresh = 0 }, "cache.fresh' must be a number above zero" }, { { stale = "x" }, "cache.stale' must be a number" },
       { { fresh = 10, stale = 5 }, "must not be shorter" }, { { settled = 1e9 }, "at most 86400" },
     } do
       raises(case[2], function()

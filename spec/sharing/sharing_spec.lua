@@ -66,14 +66,14 @@ describe("those who share a store", function()
     end)
 
     it("get no older answer where the mark of the change is lost", function()
-      store.values[key_of "^mark:"] = nil
+      store.values[key_of "^generation:"] = nil
       assert(staging(cached()):live())
       assert.equal(2, asked "GET")
     end)
 
     it("get no older answer where the mark of the change cannot be read", function()
       store.fail.get = function(key)
-        if key:find "^mark:" then
+        if key:find "^generation:" then
           return nil, "it takes too long"
         end
         return store.values[key] or false
@@ -116,8 +116,8 @@ describe("those who share a store", function()
   it("take no answer whose age cannot be told, as a clock was put back", function()
     local client = cached()
     assert(staging(client):live())
-    local key = key_of "^answer:"
-    store.values[key] = store.values[key]:gsub("^1 %d+", ("1 %.0f"):format(core.time() + 3600))
+    local key = key_of "^response:"
+    store.values[key] = store.values[key]:gsub("^%d+", ("%.0f"):format(core.time() + 3600))
     assert(staging(client):live())
     assert.equal(2, asked())
   end)
@@ -325,7 +325,7 @@ describe("those who share a store", function()
         end))
         assert.equal(0, results.failed)
       end)
-      assert.equal("15", store.values[key_of "^count:%x+:%d+$"])
+      assert.equal("15", store.values[key_of "^count:1:%x+:%d+$"])
       assert.equal(15, asked())
     end)
   end)

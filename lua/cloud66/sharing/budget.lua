@@ -1,15 +1,19 @@
 -- budget.lua: how many requests may still be sent this hour, by all who share a store.
 --
--- A budget of one's own is exact: each request is counted in the store before it is sent. How many the server allows is
--- an estimate, from what its headers last said to any of them, or from its documents: it holds back what only reads, but
--- for one request a minute that finds out, and never what changes something.
+-- A budget of one's own is exact: each request is counted in the store before it is sent. How many the server allows is an
+-- estimate, from what its headers last reported to any of them, or from its documents: it holds back what only reads, but for
+-- one probe a minute, and never what changes something.
 --
--- In the store, for each user and hour: the count; `:said`, "limit remaining count": what the server said, and how many had
--- been counted then; `:look` and `:lost`, who looks and who counts for a store that has forgotten.
+-- In the store, for each user and hour, under the keys of keys.hour():
+--
+--   count     how many requests, as digits
+--   reported  "LIMIT REMAINING COUNT": what the server reported, and what the count was then
+--   probe     there while no other request is to find out whether the server still refuses
+--   reset     there while one process makes up for a store that has forgotten the count
 
 local errors = require "cloud66.base.error"
-local rate_limit = require "cloud66.http.rate_limit"
 local keys = require "cloud66.sharing.keys"
+local rate_limit = require "cloud66.http.rate_limit"
 
 local budget = {}
 
@@ -17,9 +21,10 @@ local methods = {}
 local budget_mt = { __name = "cloud66.budget", __index = methods }
 
 local HOUR = 3600 -- seconds
-local KEPT = 2 * HOUR -- seconds that a store keeps a count: clocks may differ
-local LOOK = 60 -- seconds from one GET to the next where the server is taken to refuse
-local LOST = 5 -- seconds in which one alone makes up for a store that has forgotten
+local COUNT_TTL = 2 * HOUR -- seconds: clocks may differ
+local PROBE = 60 -- seconds from one GET to the next where the server is taken to refuse
+local RESET = 5 -- seconds in which one alone makes up for a store that has forgotten
+local REMOVED = 0.001 -- seconds: a ttl that removes
 
 -- A tenth of what there is, for what changes something.
 local function reserve(limit)
@@ -31,9 +36,10 @@ local function number_of(text)
   return type(text) == "string" and #text <= 15 and tonumber(text:match "^%d+$") or nil
 end
 
--- What this process knows of a user's hour: { key, left = seconds, remote = as counted in the store, sure = the same when a
--- request of ours was the last that was counted, owed = counted here alone, said = {limit, remaining, count} or false }
-local function hour_of(self, user, now)
+-- What this process knows of a user's hour: { keys, left = seconds until it is over, remote = the count in the store,
+-- last_exact = the same when a request of ours was the last that was counted, unflushed = counted here alone, reported = {limit,
+-- remaining, count} or false, probed = when, in Unix seconds }
+local function usage_of(self, user, now)
   local users, hour = self.store.state.users, math.floor(now / HOUR)
   if users.hour ~= hour then
     for name in pairs(users) do
@@ -41,75 +47,77 @@ local function hour_of(self, user, now)
     end
     users.hour = hour
   end
-  local spent = users[user]
-  if not spent then
-    spent = { key = keys.count(user, hour), remote = 0, sure = 0, owed = 0, said = false }
-    users[user] = spent
+  local usage = users[user]
+  if not usage then
+    usage = { keys = keys.hour(user, hour), remote = 0, last_exact = 0, unflushed = 0, reported = false, probed = -math.huge }
+    users[user] = usage
   end
-  spent.left = (hour + 1) * HOUR - now
-  return spent
+  usage.left = (hour + 1) * HOUR - now
+  return usage
 end
 
 -- How many requests a store has forgotten: it was emptied, and others may have counted anew since. What is beyond a budget
--- is given back, so that a count may go down, by as much as is kept for changes. Known: what this process knew when it asked.
--- What it has learned since, in other light threads, may well be more than the answer.
+-- is taken off the count again, so that a count may go down, by as much as is reserved for changes. Known: what this process
+-- knew when it read the count. What it has learned since, in other light threads, may well be more than the count.
 local function forgotten(self, known, count)
   if not count then
     return known.remote
   end
-  return count + reserve(self.own or 0) < known.sure and known.sure - count or 0
+  return count + reserve(self.own or 0) < known.last_exact and known.last_exact - count or 0
 end
 
--- Learns the count of all. A store that was emptied is told what this process knew.
-local function read_count(self, spent)
-  local known = { remote = spent.remote, sure = spent.sure }
-  local text = self.store:get(spent.key)
+-- Learns the count of all. In a store that was emptied, what this process knew is counted once more.
+local function read_count(self, usage)
+  local known = { remote = usage.remote, last_exact = usage.last_exact }
+  local text = self.store:get(usage.keys.count)
   local count = number_of(text)
-  if not count and text ~= false then -- it cannot be told
-    return spent.remote + spent.owed
+  if not count and text ~= false then -- it cannot be read
+    return usage.remote + usage.unflushed
   end
-  local lost = forgotten(self, known, count)
-  if lost == 0 then
-    spent.remote = count or 0
-  elseif self.store:add(spent.key .. ":lost", "1", LOST) then
-    spent.owed, spent.remote, spent.sure = spent.owed + lost, count or 0, 0
+  local missing = forgotten(self, known, count)
+  if missing == 0 then
+    usage.remote = count or 0
+  elseif self.store:add(usage.keys.reset, "1", RESET) then
+    usage.unflushed, usage.remote, usage.last_exact = usage.unflushed + missing, count or 0, 0
   end
-  return spent.remote + spent.owed
+  return usage.remote + usage.unflushed
 end
 
-local function read_said(self, spent)
-  local text = self.store:get(spent.key .. ":said")
+local function read_reported(self, usage)
+  local text = self.store:get(usage.keys.reported)
   if text == false then
-    spent.said = false
+    usage.reported = false
   elseif text then
     local limit, remaining, count = text:match "^(%d+) (%d+) (%d+)$"
     limit, remaining, count = number_of(limit), number_of(remaining), number_of(count)
-    spent.said = limit and remaining and count and { limit = limit, remaining = remaining, count = count } or false
+    usage.reported = limit and remaining and count and { limit = limit, remaining = remaining, count = count } or false
   end
-  return spent.said
+  return usage.reported
 end
 
--- How many requests the server should still answer, and how many it answers an hour. Where it says nothing, a budget of
+-- How many requests the server should still serve, and how many it serves an hour. Where it reports nothing, a budget of
 -- one's own is believed rather than the documents.
-local function estimate(self, said, count)
-  if not said then
+local function estimate(self, reported, count)
+  if not reported then
     local limit = self.own or rate_limit.DOCUMENTED
     return limit - count, limit
   end
-  return said.remaining - math.max(0, count - said.count), said.limit
+  return reported.remaining - math.max(0, count - reported.count), reported.limit
 end
 
 -- Whether this is the request that finds out whether the server refuses: one a minute.
-local function may_look(self, spent, now)
-  local first = self.store:add(spent.key .. ":look", "1", LOOK)
+local function may_probe(self, usage, now)
+  local first = self.store:add(usage.keys.probe, "1", PROBE)
   if first == nil then
-    first = now - (spent.looked or -LOOK) >= LOOK
+    first = now - usage.probed >= PROBE
   end
   if first then
-    spent.looked = now
+    usage.probed = now
   end
   return first
 end
+
+-- --- before a request ---
 
 local function refuse(text, seconds, estimated)
   return errors.fail("throttled", text, {
@@ -117,9 +125,30 @@ local function refuse(text, seconds, estimated)
   })
 end
 
-local function refuse_own(self, spent, for_change)
+local function refuse_own(self, usage, for_change)
   return refuse(("the budget of %d requests an hour is spent%s: wait for the next hour, or raise option 'budget'"):format(
-    self.own, for_change and "" or ", but for what is kept for changes"), spent.left)
+    self.own, for_change and "" or ", but for what is reserved for changes"), usage.left)
+end
+
+-- Counts a request, and what was counted here alone, if all of it is no more than `most`: whether it is.
+local function count_one(self, usage, most)
+  local amount = 1 + usage.unflushed
+  usage.unflushed = 0 -- no other light thread may count it too meanwhile
+  local counted = self.store:incr(usage.keys.count, amount, COUNT_TTL)
+  if counted then
+    usage.remote = math.max(0, counted)
+  else
+    usage.unflushed = usage.unflushed + amount
+  end
+  if usage.remote + usage.unflushed <= most then
+    usage.last_exact = counted and usage.remote or usage.last_exact
+    return true
+  elseif counted then -- another one was quicker
+    usage.remote = self.store:incr(usage.keys.count, -1, COUNT_TTL) or usage.remote
+  else
+    usage.unflushed = usage.unflushed - 1
+  end
+  return false
 end
 
 ---Counts a request that is about to be sent. nil, message, err (`throttled`, with err.budget) where it must not be.
@@ -128,56 +157,46 @@ end
 ---@param now number          Unix seconds
 ---@return true|nil ok, string? message, cloud66.Error? err
 function methods:take(user, for_change, now)
-  local spent = hour_of(self, user, now)
-  local count, most = read_count(self, spent), math.huge
+  local usage = usage_of(self, user, now)
+  local count, most = read_count(self, usage), math.huge
   if self.own then
     most = for_change and self.own or self.own - reserve(self.own)
     if count >= most then
-      return refuse_own(self, spent, for_change)
+      return refuse_own(self, usage, for_change)
     end
   end
-  local left, limit = estimate(self, read_said(self, spent), count)
-  if not for_change and left <= reserve(limit) and not may_look(self, spent, now) then
-    return refuse(("of %d requests an hour the API should have no more than %d left, which are kept for changes: "
-      .. "wait for the next hour"):format(limit, math.max(0, left)), spent.left, true)
+  local left, limit = estimate(self, read_reported(self, usage), count)
+  if not for_change and left <= reserve(limit) and not may_probe(self, usage, now) then
+    return refuse(("of %d requests an hour the API should have no more than %d left, which are reserved for changes: "
+      .. "wait for the next hour"):format(limit, math.max(0, left)), usage.left, true)
   end
-  local owed = 1 + spent.owed
-  spent.owed = 0 -- no other light thread may count it too meanwhile
-  local counted = self.store:incr(spent.key, owed, KEPT)
-  if counted then
-    spent.remote = math.max(0, counted)
-  else
-    spent.owed = spent.owed + owed
-  end
-  if spent.remote + spent.owed <= most then
-    spent.sure = counted and spent.remote or spent.sure
+  if count_one(self, usage, most) then
     return true
-  elseif counted then -- another one was quicker
-    spent.remote = self.store:incr(spent.key, -1, KEPT) or spent.remote
-  else
-    spent.owed = spent.owed - 1
   end
-  return refuse_own(self, spent, for_change)
+  return refuse_own(self, usage, for_change)
 end
 
-local function say(self, spent, said, seconds)
-  spent.said = said
-  self.store:set(spent.key .. ":said", ("%d %d %d"):format(said.limit, said.remaining, said.count), math.max(0.001, seconds))
+-- --- after it ---
+
+local function share(self, usage, reported, seconds)
+  usage.reported = reported
+  self.store:set(usage.keys.reported, ("%d %d %d"):format(reported.limit, reported.remaining, reported.count),
+    math.max(REMOVED, seconds))
 end
 
----What the headers of an answer say: told to the others where they would not expect it.
+---What the headers of a response report: shared where the others would not expect it.
 ---@param headers table  lower-case names
 ---@param now number     Unix seconds
 function methods:read(user, headers, now)
-  local limit, remaining = rate_limit.said(headers)
+  local limit, remaining = rate_limit.reported(headers)
   if not (limit and remaining) then
     return
   end
-  local spent = hour_of(self, user, now)
-  local count = spent.remote + spent.owed
-  local left, known = estimate(self, spent.said, count)
-  if not spent.said or known ~= limit or math.abs(left - remaining) > math.max(1, limit / 100) then
-    say(self, spent, { limit = limit, remaining = remaining, count = count }, spent.left)
+  local usage = usage_of(self, user, now)
+  local count = usage.remote + usage.unflushed
+  local left, known = estimate(self, usage.reported, count)
+  if not usage.reported or known ~= limit or math.abs(left - remaining) > math.max(1, limit / 100) then
+    share(self, usage, { limit = limit, remaining = remaining, count = count }, usage.left)
   end
 end
 
@@ -185,22 +204,22 @@ end
 ---@param err cloud66.Error
 ---@param now number  Unix seconds
 function methods:refused(user, err, now)
-  local spent = hour_of(self, user, now)
-  local limit = spent.said and spent.said.limit or rate_limit.DOCUMENTED
-  local seconds = spent.left
+  local usage = usage_of(self, user, now)
+  local limit = usage.reported and usage.reported.limit or rate_limit.DOCUMENTED
+  local seconds = usage.left
   if err.retry_after and not err.retry_after_estimated then
     seconds = math.min(seconds, err.retry_after)
   end
-  say(self, spent, { limit = limit, remaining = 0, count = spent.remote + spent.owed }, seconds)
-  self.store:set(spent.key .. ":look", "1", math.min(LOOK, math.max(0.001, seconds)))
+  share(self, usage, { limit = limit, remaining = 0, count = usage.remote + usage.unflushed }, seconds)
+  self.store:set(usage.keys.probe, "1", math.min(PROBE, math.max(REMOVED, seconds)))
 end
 
----The server has answered after all, whatever was taken to be left.
+---The server has served after all, whatever was taken to be left, and its headers report nothing.
 function methods:served(user, headers, now)
-  local spent = hour_of(self, user, now)
-  if spent.said and spent.said.remaining == 0 and not rate_limit.said(headers) then
-    spent.said = false
-    self.store:set(spent.key .. ":said", "", 0.001)
+  local usage = usage_of(self, user, now)
+  if usage.reported and usage.reported.remaining == 0 and not rate_limit.reported(headers) then
+    usage.reported = false
+    self.store:set(usage.keys.reported, "", REMOVED)
   end
 end
 
@@ -210,10 +229,10 @@ end
 ---@param now number             Unix seconds
 ---@return cloud66.Limits
 function methods:report(user, report, now)
-  local spent = hour_of(self, user, now)
-  local count = read_count(self, spent)
-  local left, limit = estimate(self, read_said(self, spent), count)
-  report.counted = not spent.said
+  local usage = usage_of(self, user, now)
+  local count = read_count(self, usage)
+  local left, limit = estimate(self, read_reported(self, usage), count)
+  report.counted = not usage.reported
   report.limit, report.remaining = limit, math.max(0, left)
   report.used = math.max(0, limit - report.remaining)
   if self.own and self.own - count < left then

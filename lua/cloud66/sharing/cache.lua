@@ -1,18 +1,20 @@
--- cache.lua: a GET that many want at once is sent once.
+-- cache.lua: a GET that many want at once is sent once (single flight).
 --
--- What is kept and fresh is given out; what is stale is given out too, while one of all asks anew; where there is none, one
--- asks and the others wait for it. Who that is: in a process, who began its `flight`; of the processes, who holds the lock in
--- the store. Who has waited half of its time takes the second lock: nobody fails because the holder of the first has died,
--- and no crowd asks instead of it.
+-- A stored response that is fresh is reused; one that is stale is reused, too, while one of all sends the request anew; where there
+-- is none, one leads: sends the request, and the others follow: wait for its response. In a process the leader is who came first,
+-- in state.leaders; among processes it is who holds the lock in the store. Who has waited half of its time takes the second
+-- lock: nobody fails because the holder of the first has died, and no crowd sends the request instead of it.
+--
+-- Stored responses are those of entries.lua: { time, generation, status, is_settled, body, age }.
 
 local core = require "cloud66.core"
 local credentials = require "cloud66.http.credentials"
+local entries = require "cloud66.sharing.entries"
 local errors = require "cloud66.base.error"
 local hooks = require "cloud66.http.hooks"
-local entries = require "cloud66.sharing.entries"
+local host = require "cloud66.runtime.host"
 local keys = require "cloud66.sharing.keys"
 local responses = require "cloud66.http.response"
-local host = require "cloud66.runtime.host"
 local tasks = require "cloud66.runtime.tasks"
 local wait = require "cloud66.runtime.wait"
 
@@ -21,16 +23,20 @@ local cache = {}
 local methods = {}
 local cache_mt = { __name = "cloud66.cache", __index = methods }
 
-local LOCK = 5 -- seconds that a lock lasts: one who died holds nobody up for longer
-local AGAIN = 1 -- seconds until a failed refresh is tried again
-local FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05 -- seconds between two looks for another's answer
+-- Seconds.
+local LOCK = 5 -- that a lock lasts: one who died holds nobody up for longer
+local AGAIN = 1 -- until a failed refresh is tried again
+local FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05 -- until a follower checks again for the leader's response
+
 local MOST_FAILURES = 100
 
--- What goes wrong on the way will go wrong for all in this process who asked at the same time; not what has to do with how
--- long one of them would wait, nor with a budget of one's own.
-local TOLD = { connect = true, tls = true, network = true, protocol = true, too_large = true, decode = true, throttled = true }
+-- What goes wrong on the way will go wrong for all in this process who wanted the same at the same time; not what has to do with
+-- how long one of them would wait, nor with a budget of one's own.
+local SHARED_FAILURES = {
+  connect = true, tls = true, network = true, protocol = true, too_large = true, decode = true, throttled = true,
+}
 
-local function tell(want, state, age)
+local function notify(want, state, age)
   local api, call = want.api, want.call
   if api.settings.on.cache then
     hooks.call(api.settings.on, "cache", { method = call.method, url = call.address, state = state, age = age })
@@ -38,11 +44,11 @@ local function tell(want, state, age)
 end
 
 -- The response that a stored one makes for this caller.
-local function given(want, answer, state)
-  tell(want, state, answer.age)
-  want.order.time = math.max(want.order.time, answer.time)
+local function reuse(want, stored, state)
+  notify(want, state, stored.age)
+  want.order.time = math.max(want.order.time, stored.time)
   local api = want.api
-  local got = responses.new({ status = answer.status, headers = {}, body = answer.body, age = answer.age },
+  local got = responses.new({ status = stored.status, headers = {}, body = stored.body, age = stored.age },
     api.show_of(want.token), credentials.source_name(api.settings), want.call.hint)
   if not got:is_success() then
     return got:failure()
@@ -50,18 +56,33 @@ local function given(want, answer, state)
   return got
 end
 
--- --- asking the API ---
+-- Whether this caller may reuse a stored response, and whether it is fresh.
+local function may_reuse(self, want, stored)
+  return self.entries:may_reuse(stored, want.user, self.settings, want.order.time)
+end
 
--- Whether others may be given what the API said. Not what was said to another token than the one that was looked for; no
--- token is kept; and of throttling the budget tells.
-local function is_keepable(want, response, err, is_same_token)
+-- A stored response that may be reused, and whether it is fresh; or nil.
+local function find(self, want)
+  local stored = self.entries:get(want.key)
+  if not stored then
+    return nil
+  end
+  local usable, fresh = may_reuse(self, want, stored)
+  return usable and stored or nil, fresh
+end
+
+-- --- sending the request ---
+
+-- Whether others may get this response. Not what was sent to another token than the one of the key; no token is
+-- stored; and throttling is the budget's to share.
+local function is_storable(want, response, err, is_same_token)
   return is_same_token and response.status ~= 401 and not (err and err.kind == "throttled")
     and not want.api.holds_token(response.body)
 end
 
--- Sends the request. Also what the API said, where others may be given it: {time, mark, is_settled, status, body}.
-local function ask(self, want, fetch)
-  local answer = { time = core.time(), mark = self.entries:mark(want.user), is_settled = false }
+-- Sends the request: response; or nil, message, err; and as the fourth what is to be stored, where others may get it.
+local function send(self, want, fetch)
+  local stored = { time = core.time(), generation = self.entries:generation(want.user), is_settled = false }
   local got, message, err, failed, is_same_token = fetch()
   local response = (got or failed or {}).response
   if got then
@@ -71,18 +92,18 @@ local function ask(self, want, fetch)
       return nil, message, err
     end
     local is_settled = want.call.purpose.is_settled
-    answer.is_settled = is_settled ~= nil and is_settled(got)
+    stored.is_settled = is_settled ~= nil and is_settled(got)
   else
-    answer.time = core.time() -- told for a moment from now, however long it took
+    stored.time = core.time() -- reused for a moment from now, however long it took
   end
-  if not response or not is_keepable(want, response, err, is_same_token) then
+  if not response or not is_storable(want, response, err, is_same_token) then
     return got, message, err
   end
-  answer.status, answer.body = response.status, response.body
-  return got, message, err, answer
+  stored.status, stored.body = response.status, response.body
+  return got, message, err, stored
 end
 
--- --- failures on the way: told to those of this process for a moment ---
+-- --- failures on the way: shared in this process for a moment ---
 
 local function remember_failure(self, key, err)
   local failures = self.state.failures
@@ -98,6 +119,7 @@ local function remember_failure(self, key, err)
   end
 end
 
+-- Whether there is one, and then nil, message, err.
 local function remembered_failure(self, key)
   local failure = self.state.failures[key]
   if failure and failure.ends > host.now() then
@@ -107,20 +129,10 @@ local function remembered_failure(self, key)
   return false
 end
 
--- --- where there is none ---
+-- --- where there is none: a leader ---
 
--- What may be given out of what is kept: the answer, and whether it is fresh.
-local function look(self, want)
-  local answer = self.entries:get(want.key)
-  if not answer then
-    return nil
-  end
-  local usable, fresh = self.entries:fits(answer, want.user, self.settings, want.order.time)
-  return usable and answer or nil, fresh
-end
-
--- Waits for the lock, or for what another process keeps meanwhile: the lock; or nil and the answer.
-local function lock_or_answer(self, want)
+-- Waits for the lock, or for what another process stores meanwhile: the lock; or nil and the stored response.
+local function lock_or_stored(self, want)
   local pause = FIRST_PAUSE
   local lock = self.entries:lock(want.key .. ":lock", LOCK)
   while not lock do
@@ -135,21 +147,21 @@ local function lock_or_answer(self, want)
     end
     wait.sleep(pause)
     pause = math.min(LONGEST_PAUSE, pause * 1.5)
-    local answer = look(self, want)
-    if answer then
-      return nil, answer
+    local stored = find(self, want)
+    if stored then
+      return nil, stored
     end
     lock = self.entries:lock(want.key .. ":lock", LOCK)
   end
-  local answer = look(self, want) -- kept between our look and our lock
-  if answer then
+  local stored = find(self, want) -- since the last time, before the lock was ours
+  if stored then
     self.entries:unlock(lock)
-    return nil, answer
+    return nil, stored
   end
   return lock
 end
 
--- Why there is neither lock nor answer.
+-- Why there is neither a lock nor a response.
 local function held_up(want)
   local problem = host.problem()
   if want.api.closed then
@@ -157,88 +169,89 @@ local function held_up(want)
   elseif problem then
     return errors.fail("phase", problem, { unsent = true })
   end
-  return errors.fail("timeout", "another process asks the API for the same, and its answer did not come in time",
+  return errors.fail("timeout", "another process sends the same request to the API, and its response did not come in time",
     { unsent = true })
 end
 
--- Asks, or waits for another process that does, for all of this process.
-local function fly(self, want, fetch, flight)
-  local lock, found = lock_or_answer(self, want)
+-- Sends the request, or waits for another process that does, for all of this process.
+local function lead(self, want, fetch, leader)
+  local lock, found = lock_or_stored(self, want)
   if found then
-    flight.answer = found
-    return given(want, found, "joined")
+    leader.stored = found
+    return reuse(want, found, "joined")
   elseif not lock then
     return held_up(want)
   end
-  tell(want, "miss")
-  local got, message, err, answer = ask(self, want, fetch)
-  flight.answer = answer or false
-  if answer then
-    self.entries:put(want.key, answer, self.settings)
-  elseif err and TOLD[err.kind] and not err.budget then
+  notify(want, "miss")
+  local got, message, err, stored = send(self, want, fetch)
+  leader.stored = stored or false
+  if stored then
+    self.entries:put(want.key, stored, self.settings)
+  elseif err and SHARED_FAILURES[err.kind] and not err.budget then
     remember_failure(self, want.key, err)
   end
   self.entries:unlock(lock)
-  if answer then
-    want.order.time = math.max(want.order.time, answer.time)
+  if stored then
+    want.order.time = math.max(want.order.time, stored.time)
   end
   return got, message, err
 end
 
--- Whether another caller of this process is to be waited for. As long as a lock lasts: its light thread may have been killed.
-local function may_join(want, flight)
+-- --- where another caller of this process leads: followers ---
+
+-- Whether it may be waited for. As long as a lock lasts: its light thread may have been killed.
+local function may_follow(want, leader)
   local now = host.now()
-  return flight and not flight.ended and now < flight.until_when and now < want.half and not want.api.closed
+  return leader and not leader.ended and now < leader.until_when and now < want.half and not want.api.closed
 end
 
--- Waits while another caller of this process asks. Whether there is something to give, and what.
-local function join(self, want, flight)
+-- Waits for the leader: its response, if it may be reused; or false.
+local function follow(self, want, leader)
   local pause = FIRST_PAUSE
-  while not flight.ended do
-    if not may_join(want, flight) then
+  while not leader.ended do
+    if not may_follow(want, leader) then
       return false
     end
     wait.sleep(pause)
     pause = math.min(LONGEST_PAUSE, pause * 1.5)
   end
-  local answer = flight.answer
-  return answer and self.entries:fits(answer, want.user, self.settings, want.order.time) and answer
+  return leader.stored and may_reuse(self, want, leader.stored) and leader.stored
 end
 
--- Where the one who asks could not go on while this caller waits: in a coroutine of the user's own inside map, say.
-local function ask_alone(self, want, fetch)
+-- Where the leader could not go on while this caller waits: in a coroutine of the user's own inside map, say.
+local function send_without_following(self, want, fetch)
   if host.problem() then
     return held_up(want)
   end
-  tell(want, "miss")
-  local got, message, err, answer = ask(self, want, fetch)
-  if answer then
-    self.entries:put(want.key, answer, self.settings)
+  notify(want, "miss")
+  local got, message, err, stored = send(self, want, fetch)
+  if stored then
+    self.entries:put(want.key, stored, self.settings)
   end
   return got, message, err
 end
 
 local function miss(self, want, fetch)
-  local flights = self.state.flights
-  while may_join(want, flights[want.key]) do
+  local leaders = self.state.leaders
+  while may_follow(want, leaders[want.key]) do
     if not wait.lets_others_go() then
-      return ask_alone(self, want, fetch)
+      return send_without_following(self, want, fetch)
     end
-    local answer = join(self, want, flights[want.key])
-    if answer then
-      return given(want, answer, "joined")
+    local stored = follow(self, want, leaders[want.key])
+    if stored then
+      return reuse(want, stored, "joined")
     end
     local failed, _, message, err = remembered_failure(self, want.key)
     if failed then
       return nil, message, err
     end
   end
-  local flight = { ended = false, answer = false, until_when = host.now() + LOCK }
-  flights[want.key] = flight
-  local ok, got, message, err = pcall(fly, self, want, fetch, flight)
-  flight.ended = true
-  if flights[want.key] == flight then
-    flights[want.key] = nil
+  local leader = { ended = false, stored = false, until_when = host.now() + LOCK }
+  leaders[want.key] = leader
+  local ok, got, message, err = pcall(lead, self, want, fetch, leader)
+  leader.ended = true
+  if leaders[want.key] == leader then
+    leaders[want.key] = nil
   end
   if not ok then
     error(got, 0)
@@ -248,14 +261,14 @@ end
 
 -- --- where what there is is stale ---
 
--- What the API says of the thing itself ends what was known of it; what keeps us from asking does not.
+-- What the API sends about the thing itself ends what was known of it; what hinders the request does not.
 local LASTING = { auth = true, trial_expired = true, forbidden = true, not_found = true }
 
--- Asks anew, holding the lock.
+-- Sends the request anew, holding the lock.
 local function refresh(self, want, fetch, lock)
-  local got, message, err, answer = ask(self, want, fetch)
-  if answer and (got or LASTING[err.kind]) then
-    self.entries:put(want.key, answer, self.settings)
+  local got, message, err, stored = send(self, want, fetch)
+  if stored and (got or LASTING[err.kind]) then
+    self.entries:put(want.key, stored, self.settings)
   elseif err and LASTING[err.kind] then
     self.entries:drop(want.key)
   end
@@ -263,61 +276,64 @@ local function refresh(self, want, fetch, lock)
   return got, message, err
 end
 
-local function give_stale(self, want, answer, fetch)
+local function serve_stale(self, want, stored, fetch)
   local lock = self.entries:lock(want.key .. ":lock", LOCK)
   if not lock then
-    return given(want, answer, "stale")
+    return reuse(want, stored, "stale")
   end
-  local newer, fresh = look(self, want)
-  if newer and fresh then -- kept between our look and our lock
+  local newer, fresh = find(self, want)
+  if newer and fresh then -- stored before the lock was ours
     self.entries:unlock(lock)
-    return given(want, newer, "fresh")
+    return reuse(want, newer, "fresh")
   end
   local started = host.background(function()
     want.call.started, want.call.waits = host.now(), false -- nobody does
     refresh(self, want, fetch, lock)
   end)
   if started then
-    return given(want, answer, "stale")
+    return reuse(want, stored, "stale")
   end
-  tell(want, "miss")
+  notify(want, "miss")
   local got, message, err = refresh(self, want, fetch, lock)
   if got or LASTING[err.kind] or err.kind == "aborted" then
     return got, message, err
-  elseif self.entries:fits(answer, want.user, self.settings, want.order.time) then
-    return given(want, answer, "stale")
+  elseif may_reuse(self, want, stored) then
+    return reuse(want, stored, "stale")
   end
   return got, message, err
 end
+
+-- --- a cache ---
 
 ---What a caller wants: { api, call, token, user, key = of the store, order, ends, half = by host.now(): when its time is
 ---over, and half of it }.
 ---@param api table     of api.new()
 ---@param call table    of http/api.lua
----@param token string, user string  of keys.user()
+---@param token string
+---@param user string   of keys.user()
 ---@return table
 function cache.wanted(api, call, token, user)
   local ends = math.min(call.started + api.settings.timeout.total, tasks.deadline(), call.latest)
   return {
     api = api, call = call, token = token, user = user,
-    key = keys.answer(token, api.settings.account, call.address),
+    key = keys.response(token, api.settings.account, call.address),
     order = call.purpose.order or { time = 0 }, ends = ends, half = (call.started + ends) / 2,
   }
 end
 
----Answers a GET from what is kept, or by asking.
+---The response to a GET, a stored one or of a request.
 ---@param want table  of wanted()
 ---@param fetch function  sends it: response; or nil, message, err, failed response; and as the fifth whether the token was
 ---the wanted one
 ---@return table|nil response, string? message, cloud66.Error? err
 function methods:serve(want, fetch)
-  local answer, fresh = look(self, want)
-  if answer and #answer.body > want.api.settings.max_body then
-    return fetch() -- whose error says so
-  elseif answer and fresh then
-    return given(want, answer, answer.is_settled and "settled" or "fresh")
-  elseif answer then
-    return give_stale(self, want, answer, fetch)
+  local stored, fresh = find(self, want)
+  if stored and #stored.body > want.api.settings.max_body then
+    return fetch() -- whose error names the limit
+  elseif stored and fresh then
+    return reuse(want, stored, stored.is_settled and "settled" or "fresh")
+  elseif stored then
+    return serve_stale(self, want, stored, fetch)
   end
   local failed, _, message, err = remembered_failure(self, want.key)
   if failed then

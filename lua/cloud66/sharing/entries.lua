@@ -1,39 +1,47 @@
--- entries.lua: answers in a store, as they were received, and which of them may still be given out.
+-- entries.lua: stored responses, as they were received, and which of them may still be reused.
 --
--- Each carries the mark that its user had before it was asked for. What changes something makes the mark another, and
--- with it all that was kept before is none. There always is one: where a store has lost it, a new one is made.
+-- A response is stored as "TIME GENERATION STATUS KIND\n" and the body. TIME, in Unix seconds, is when it was requested, of a
+-- failure when it came; KIND is `settled` where it stays as it is, else `fresh`. GENERATION is the one that its user had when
+-- it was requested.
+--
+-- A generation is a text that nobody else makes, an entry of its own for each user. What changes something begins a new one,
+-- which invalidates all that was stored before. There always is one: where a store has forgotten it, a new one begins.
 
 local core = require "cloud66.core"
-local keys = require "cloud66.sharing.keys"
 local host = require "cloud66.runtime.host"
+local keys = require "cloud66.sharing.keys"
 
 local entries = {}
 
 local methods = {}
 local entries_mt = { __name = "cloud66.entries", __index = methods }
 
-entries.LARGEST = 1000000 -- bytes: what is longer is not kept
-entries.LONGEST = 86400 -- seconds that anything is kept
-local FAILURE = 1 -- seconds that a failure is kept, so that a crowd does not ask again at once
-local AHEAD = 10 -- seconds that another host's clock may be ahead of this one's
-local GONE = 0.001 -- seconds: how to remove something
+---Bytes: what is longer is not stored.
+entries.LARGEST = 1000000
+---Seconds that anything is stored.
+entries.LONGEST = 86400
 
--- --- the form they are kept in: "1 TIME MARK STATUS KIND\n" and the body ---
+local FAILURE = 1 -- seconds that a failure is stored, so that a crowd does not send the same again at once
+local AHEAD = 10 -- seconds that another host's clock may be ahead of this one's
+local REMOVED = 0.001 -- seconds: a ttl that removes
+
+-- --- a stored response { time, generation, status, is_settled, body } as text ---
 
 local KINDS = { fresh = true, settled = true }
 
-local function pack(answer)
-  return ("1 %.3f %s %d %s\n%s"):format(answer.time, answer.mark, answer.status, answer.is_settled and "settled" or "fresh",
-    answer.body)
+local function pack(stored)
+  return ("%.3f %s %d %s\n%s"):format(stored.time, stored.generation, stored.status, stored.is_settled and "settled" or "fresh",
+    stored.body)
 end
 
 -- nil where it is no such text: anybody may have written into the store.
-local function unpack_answer(text)
-  local time, mark, status, kind, at = text:match "^1 (%d+%.%d+) ([%w-]+) (%d%d%d) (%l+)\n()"
+local function unpack_stored(text)
+  local time, generation, status, kind, at = text:match "^(%d+%.%d+) ([%w-]+) (%d%d%d) (%l+)\n()"
   if not time or #time > 20 or not KINDS[kind] then
     return nil
   end
-  return { time = tonumber(time), mark = mark, status = tonumber(status), is_settled = kind == "settled", body = text:sub(at) }
+  return { time = tonumber(time), generation = generation, status = tonumber(status), is_settled = kind == "settled",
+    body = text:sub(at) }
 end
 
 -- --- the store, or this process alone while it fails ---
@@ -69,101 +77,96 @@ end
 ---@param seconds? number  for how long it stays locked; at once free without
 function methods:unlock(lock, seconds)
   if host.now() < lock.ends then
-    set(self, lock.key, "1", seconds or GONE)
+    set(self, lock.key, "1", seconds or REMOVED)
   end
 end
 
--- --- marks ---
+-- --- generations ---
 
--- Tells the others a mark that they could not be told before. Another light thread may have a later one meanwhile.
-local function tell(self, user, mark)
-  local owed = self.store.state.owed
-  if self.store:set(keys.mark(user), mark, entries.LONGEST) and owed[user] == mark then
-    owed[user] = nil
+-- Stores a generation that could not be stored when it began. Another light thread may have begun a later one meanwhile.
+local function store_late(self, user, generation)
+  local unstored = self.store.state.unstored
+  if self.store:set(keys.generation(user), generation, entries.LONGEST) and unstored[user] == generation then
+    unstored[user] = nil
   end
-  return owed[user] or mark
+  return unstored[user] or generation
 end
 
--- The mark that holds for a user.
-local function mark_of(self, user)
-  local owed, key = self.store.state.owed[user], keys.mark(user)
-  if owed then
-    return tell(self, user, owed)
-  end
-  local mark = self.store:get(key)
-  if mark == false then
-    mark = core.uuid()
-    local made = self.store:add(key, mark, entries.LONGEST)
-    if not made then -- another one was quicker
-      mark = made == false and self.store:get(key)
-    end
-  end
-  return mark or self.store:lone_mark()
-end
-
----The mark for an answer that is about to be asked for.
+---The generation of a response that is about to be requested.
 ---@param user string  of keys.user()
 ---@return string
-function methods:mark(user)
-  return mark_of(self, user)
+function methods:generation(user)
+  local unstored, key = self.store.state.unstored[user], keys.generation(user)
+  if unstored then
+    return store_late(self, user, unstored)
+  end
+  local generation = self.store:get(key)
+  if generation == false then
+    generation = core.uuid()
+    local made = self.store:add(key, generation, entries.LONGEST)
+    if not made then -- another one was quicker
+      generation = made == false and self.store:get(key)
+    end
+  end
+  return generation or self.store:local_generation()
 end
 
----Something was or is being changed: nothing that was kept for this user is given out any more.
----@param seconds? number  and once more so much later, unless change() is called again before: of what is being changed, by
----one who may not live to say that it was
-function methods:change(user, seconds)
-  local mark = core.uuid()
-  local told = self.store:set(keys.mark(user), mark, math.min(seconds or entries.LONGEST, entries.LONGEST))
-  self.store.state.owed[user] = not told and mark or nil
+---Something was or is being changed: nothing that was stored for this user is reused any more.
+---@param seconds? number  and once more so much later, unless invalidate() is called again before: of what is being changed, by
+---one who may not live to call it afterwards
+function methods:invalidate(user, seconds)
+  local generation = core.uuid()
+  local is_stored = self.store:set(keys.generation(user), generation, math.min(seconds or entries.LONGEST, entries.LONGEST))
+  self.store.state.unstored[user] = not is_stored and generation or nil
 end
 
--- --- answers ---
+-- --- responses ---
 
 -- Seconds since; where another host's clock is a little ahead, 0.
-local function age_of(answer)
-  return math.max(0, core.time() - answer.time)
+local function age_of(stored)
+  return math.max(0, core.time() - stored.time)
 end
 
--- How old it is cannot be told: a clock was put back, or another's is wrong.
-local function is_of_the_future(answer)
-  return answer.time - core.time() > AHEAD
+-- How old it is cannot be known: a clock was put back, or another's is wrong.
+local function is_of_the_future(stored)
+  return stored.time - core.time() > AHEAD
 end
 
----Whether an answer may be given out, and whether without asking anew; with its age in seconds.
----@param answer table      of get() or new()
+---Whether a stored response may be reused, and whether without a new request. Its age, in seconds, is set.
+---@param stored table      of get(), or as for put()
 ---@param user string       of keys.user()
 ---@param settings table    option `cache`
 ---@param newer_than number  Unix seconds: an older one will not do
 ---@return boolean usable, boolean fresh
-function methods:fits(answer, user, settings, newer_than)
-  local age = age_of(answer)
-  answer.age = age
-  if answer.time < newer_than or is_of_the_future(answer) or answer.mark ~= mark_of(self, user) then
+function methods:may_reuse(stored, user, settings, newer_than)
+  local age = age_of(stored)
+  stored.age = age
+  if stored.time < newer_than or is_of_the_future(stored) or stored.generation ~= self:generation(user) then
     return false, false
-  elseif answer.status < 200 or answer.status > 299 then
+  elseif stored.status < 200 or stored.status > 299 then
     return age < FAILURE, age < FAILURE
-  elseif answer.is_settled then
+  elseif stored.is_settled then
     return age < settings.settled, age < settings.settled
   end
   return age < settings.stale, age < settings.fresh
 end
 
----@param key string  of keys.answer()
----@return table|nil answer
+---@param key string  of keys.response()
+---@return table|nil stored
 function methods:get(key)
   local text = get(self, key)
-  return text and unpack_answer(text) or nil
+  return text and unpack_stored(text) or nil
 end
 
----@param answer table  {time, mark, status, is_settled, body}
-function methods:put(key, answer, settings)
-  local text = pack(answer)
+---@param stored table  {time, generation, status, is_settled, body}
+function methods:put(key, stored, settings)
+  local text = pack(stored)
   if #text > entries.LARGEST then
     return
   end
   local seconds = FAILURE
-  if answer.status >= 200 and answer.status <= 299 then
-    seconds = (answer.is_settled and settings.settled or settings.stale) - age_of(answer)
+  if stored.status >= 200 and stored.status <= 299 then
+    seconds = (stored.is_settled and settings.settled or settings.stale) - age_of(stored)
   end
   if seconds > 0 then
     set(self, key, text, seconds)
@@ -171,7 +174,7 @@ function methods:put(key, answer, settings)
 end
 
 function methods:drop(key)
-  set(self, key, "", GONE)
+  set(self, key, "", REMOVED)
 end
 
 ---@param store table  of failover.of()

@@ -1,7 +1,7 @@
 -- failover.lua: a store whose failures cost only the sharing.
 --
--- Anybody's store: what it raises or gives that it should not is a failure. A command that failed is left alone for a
--- while, all of them if it took long to fail. Of one outage there is one warning.
+-- Anybody's store: what it raises or gives that it should not is a failure. Each command has a circuit breaker: after a failure
+-- it is not called for a while, and where the failure took long, neither are the others. Of one outage there is one warning.
 
 local core = require "cloud66.core"
 local errors = require "cloud66.base.error"
@@ -13,9 +13,9 @@ local failover = {}
 local methods = {}
 local failover_mt = { __name = "cloud66.failover", __index = methods }
 
-local REST = 2 -- seconds that a command which failed is left alone
-local SLOW = 0.05 -- seconds: one that took longer to fail would hold up each caller
-local TOO_SLOW = 2 -- seconds: so does one that succeeds, but only then; a request makes some ten calls
+local OPEN = 2 -- seconds that a circuit stays open
+local SLOW = 0.05 -- seconds: a command that took longer to fail would hold up each caller
+local TOO_SLOW = 2 -- seconds: so does one that succeeds, but only then; a request takes some ten commands
 
 local LARGEST = 2 ^ 53
 
@@ -38,15 +38,18 @@ function RIGHT.incr(value)
   return type(value) == "number" and value % 1 == 0 and math.abs(value) <= LARGEST
 end
 
--- What the process knows of each store: { failing = {command = true}, rests = {command = until when, by now()}, users, owed,
--- flights, failures: see budget.lua, entries.lua, cache.lua; fallback, lone_mark }
+-- What the process knows of each store, however many clients use it.
 local states = setmetatable({}, { __mode = "k" })
 
 local function new_state()
   return {
-    failing = {}, rests = {}, fallback = false, lone_mark = false,
-    users = { hour = false }, owed = {}, failures = {},
-    flights = setmetatable({}, { __mode = "v" }), -- one whose light thread was killed is nobody's
+    failing = {}, -- command -> true, until it works again
+    open_until = {}, -- command -> when its circuit closes, by host.now()
+    fallback = false, local_generation = false, -- of the methods below
+    users = { hour = false }, -- budget.lua: user -> what is known of this hour
+    unstored = {}, -- entries.lua: user -> a generation that could not be stored
+    failures = {}, -- cache.lua: key -> a failure
+    leaders = setmetatable({}, { __mode = "v" }), -- cache.lua: key -> who leads; one whose light thread was killed is nobody's
   }
 end
 
@@ -59,11 +62,11 @@ end
 local function fail(self, command, message, elapsed)
   local state = self.state
   local is_new = next(state.failing) == nil
-  local rest = host.now() + REST
-  state.failing[command], state.rests[command] = true, rest
+  local open_until = host.now() + OPEN
+  state.failing[command], state.open_until[command] = true, open_until
   if elapsed > SLOW then
     for name in pairs(RIGHT) do
-      state.rests[name] = rest
+      state.open_until[name] = open_until
     end
   end
   if is_new then
@@ -76,10 +79,17 @@ local function call(store, command, ...)
   return store[command](store, ...)
 end
 
--- What the command gives; nil where it failed, or is left alone for now.
-local function ask(self, command, ...)
+local function close_circuit(state, command)
+  state.failing[command] = nil
+  if next(state.failing) == nil then
+    state.fallback, state.local_generation = false, false
+  end
+end
+
+-- What the command gives; nil where it failed, or its circuit is open.
+local function run(self, command, ...)
   local state, store = self.state, self.store
-  if (state.rests[command] or 0) > host.now() or host.is_nginx and host.is_starting() then
+  if (state.open_until[command] or 0) > host.now() or host.is_nginx and host.is_starting() then
     return nil
   end
   local before = core.monotonic()
@@ -88,11 +98,8 @@ local function ask(self, command, ...)
   if ok and RIGHT[command](value) then
     if elapsed > TOO_SLOW then
       fail(self, command, ("%s() took %.1f seconds"):format(command, elapsed), elapsed)
-      return value
-    end
-    state.failing[command] = nil
-    if next(state.failing) == nil then
-      state.fallback, state.lone_mark = false, false
+    else
+      close_circuit(state, command)
     end
     return value
   elseif not ok then
@@ -108,25 +115,25 @@ local function ask(self, command, ...)
 end
 
 ---@param key string
----@return string|false|nil value  false: there is none; nil: it cannot be told
+---@return string|false|nil value  false: there is none; nil: that cannot be known
 function methods:get(key)
-  return ask(self, "get", key)
+  return run(self, "get", key)
 end
 
 ---@param ttl number  seconds
 ---@return true|nil
 function methods:set(key, value, ttl)
-  return ask(self, "set", key, value, ttl)
+  return run(self, "set", key, value, ttl)
 end
 
 ---@return boolean|nil  whether it was not there, and is now
 function methods:add(key, value, ttl)
-  return ask(self, "add", key, value, ttl)
+  return run(self, "add", key, value, ttl)
 end
 
 ---@return number|nil count
 function methods:incr(key, amount, ttl)
-  return ask(self, "incr", key, amount, ttl)
+  return run(self, "incr", key, amount, ttl)
 end
 
 ---Whether a command that was tried has failed, and not worked since.
@@ -143,12 +150,12 @@ function methods:fallback()
   return state.fallback
 end
 
----The mark (see entries.lua) of what this process learns while it cannot tell which one holds.
+---The generation (see entries.lua) of what this process learns while it cannot read which one holds.
 ---@return string
-function methods:lone_mark()
+function methods:local_generation()
   local state = self.state
-  state.lone_mark = state.lone_mark or core.uuid()
-  return state.lone_mark
+  state.local_generation = state.local_generation or core.uuid()
+  return state.local_generation
 end
 
 ---@param store table  a store

@@ -1,14 +1,29 @@
--- keys.lua: under which keys a store holds what belongs to a user: keyed hashes, from which no token can be read, and which
--- nobody can make who does not have it.
+-- keys.lua: under which keys a store holds what belongs to a user. Keys are keyed hashes: no token can be read from them, and
+-- nobody can make one without the token.
+--
+--   response:2:HASH             a stored response; + ":lock" and ":lock2": who sends its request    entries.lua, cache.lua
+--   generation:1:USER           what invalidates a user's stored responses                          entries.lua
+--   count:1:USER:HOUR           the requests of an hour, counted from 1970; and what belongs to     budget.lua
+--   (reported, probe, reset)    the count
+--
+-- Each kind carries the number of its format, so that processes of an old and a new version of this library can share a store
+-- while a fleet is updated: neither reads what it would misunderstand, and all that has not changed stays shared.
 
 local core = require "cloud66.core"
 local random = require "cloud66.base.random"
 
 local keys = {}
 
-local LENGTH = 16 -- bytes of the hash that go into a key: nobody can look for two that are the same
+---The number of each kind's format. Where a change alters what is stored under a kind, or what it means, raise that number
+---by one, and no other; nothing else is to be done: what is stored under the old number ends with its ttl. While versions of both
+---numbers run, they do not share that kind, which costs a response no more than a request each, but lets them spend a count's
+---budget twice. Stored responses name a generation: whoever raises `generation` raises `response`, too. The hashes below are
+---part of every format.
+keys.FORMATS = { response = 2, generation = 1, count = 1, reported = 1, probe = 1, reset = 1 }
 
--- The hashes made last with one token, as they are asked for again and again. It stands in no table.
+local LENGTH = 16 -- bytes of the hash that go into a key: nobody can search for two that are the same
+
+-- The hashes made last with one token, as they are needed again and again. It stands in no table.
 local last_token, hashes, count = false, {}, 0
 local MOST = 500
 
@@ -24,7 +39,11 @@ local function hash(token, text)
   return made
 end
 
----Who asks: requests are counted for each user, whatever account they are for.
+local function key(kind, name)
+  return kind .. ":" .. keys.FORMATS[kind] .. ":" .. name
+end
+
+---Whose requests they are: they are counted for each user, whatever account they are for.
 ---@param token string
 ---@param base_url string
 ---@return string
@@ -32,28 +51,28 @@ function keys.user(token, base_url)
   return hash(token, "user\n" .. base_url)
 end
 
----An answer to a GET, and the lock of those who want it.
+---The stored response to a GET.
 ---@param token string
 ---@param account? string
 ---@param address string  the whole URL
 ---@return string
-function keys.answer(token, account, address)
-  return "answer:" .. hash(token, ("answer\n%s\n%s"):format(account or "", address))
+function keys.response(token, account, address)
+  return key("response", hash(token, ("response\n%s\n%s"):format(account or "", address)))
 end
 
----What a change makes another: see entries.lua.
 ---@param user string  of keys.user()
 ---@return string
-function keys.mark(user)
-  return "mark:" .. user
+function keys.generation(user)
+  return key("generation", user)
 end
 
----The requests of an hour.
----@param user string    of keys.user()
----@param hour integer   since 1970
----@return string
-function keys.count(user, hour)
-  return ("count:%s:%d"):format(user, hour)
+---What is known of a user's hour.
+---@param user string   of keys.user()
+---@param hour integer  since 1970
+---@return { count: string, reported: string, probe: string, reset: string }
+function keys.hour(user, hour)
+  local name = ("%s:%d"):format(user, hour)
+  return { count = key("count", name), reported = key("reported", name), probe = key("probe", name), reset = key("reset", name) }
 end
 
 return keys

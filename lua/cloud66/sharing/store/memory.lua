@@ -1,13 +1,17 @@
 -- memory.lua: a store in this process. Where it is full, what has ended goes first, then what was not used for longest.
+--
+-- Its state: { entries = key -> entry, heap = the entries by the time they end, ring = the same by their last use, count, bytes,
+-- max_bytes, max_entries }. An entry: { key, value, ends = when, by host.now(), size = bytes, place = in the heap, newer, older =
+-- its neighbours in the ring }.
 
-local contract = require "cloud66.sharing.store.contract"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
+local contract = require "cloud66.sharing.store.contract"
 local heaps = require "cloud66.sharing.store.heap"
 local host = require "cloud66.runtime.host"
 
 local memory = {}
 
-local OPTIONS = { max_bytes = true, max_entries = true }
 local MAX_BYTES = 16 * 1024 * 1024
 
 -- Bytes that an entry takes beside its key and its value: its table, and its places in the others. The most of all Luas
@@ -16,7 +20,18 @@ local ENTRY = 600
 
 local DIGITS = 17 -- bytes of the longest count, so that one that counts on takes no more than before
 
--- The entries are a ring around `state.ring`: ring.newer is the one used last, ring.older the one not used for longest.
+local function check_bytes(value, name)
+  if args.count(value, name) <= ENTRY then
+    caller.blame("%s is %d, and a single entry takes more than %d", name, value, ENTRY)
+  end
+  return value
+end
+
+local OPTIONS = { max_bytes = check_bytes, max_entries = args.count }
+
+-- --- entries ---
+
+-- ring.newer is the entry used last, ring.older the one not used for longest; the ring itself stands between them.
 local function unlink(entry)
   entry.older.newer, entry.newer.older = entry.newer, entry.older
 end
@@ -82,76 +97,53 @@ local function new_state(options)
   }
 end
 
-local store_mt = { __name = "cloud66.store.memory" }
+-- --- the commands of a store ---
 
----@param options? table  max_bytes, max_entries
----@param level? integer  as in args.lua
----@return cloud66.Store
-function memory.new(options, level)
-  level = (level or 2) + 1
-  options = args.options(options, OPTIONS, nil, "max_bytes")
-  for name, value in pairs(options) do
-    args.count(value, ("option '%s'"):format(name), level)
-  end
-  if options.max_bytes and options.max_bytes <= ENTRY then
-    error(("option 'max_bytes' is %d, and a single entry takes more than %d"):format(options.max_bytes, ENTRY), level)
-  end
-  local state = new_state(options)
-  local store = {}
+local commands = {}
 
-  function store.get(_, key)
-    contract.key(key)
-    local entry = find(state, key, host.now())
-    return entry and entry.value or false
-  end
+function commands.get(state, key)
+  local entry = find(state, key, host.now())
+  return entry and entry.value or false
+end
 
-  function store.set(_, key, value, ttl)
-    local ok, message = contract.entry(key, value, ttl)
-    if not ok then
-      return nil, message
-    end
-    local now = host.now()
-    ok, message = put(state, key, value, ttl, now, find(state, key, now))
-    return ok, message
-  end
+function commands.set(state, key, value, ttl)
+  local now = host.now()
+  return put(state, key, value, ttl, now, find(state, key, now))
+end
 
-  function store.add(_, key, value, ttl)
-    local ok, message = contract.entry(key, value, ttl)
-    if not ok then
-      return nil, message
-    end
-    local now = host.now()
-    if find(state, key, now) then
-      return false
-    end
-    ok, message = put(state, key, value, ttl, now)
-    return ok, message
+function commands.add(state, key, value, ttl)
+  local now = host.now()
+  if find(state, key, now) then
+    return false
   end
+  return put(state, key, value, ttl, now)
+end
 
-  function store.incr(_, key, amount, ttl)
-    contract.key(key)
-    contract.ttl(ttl)
-    amount = contract.amount(amount)
-    local now = host.now()
-    local entry = find(state, key, now)
-    local before = entry and contract.count_of(entry.value) or not entry and 0
-    local count, message = contract.counted(before and before + amount)
-    if not count then
-      return nil, message
-    end
-    if entry then
-      entry.value = contract.digits(count)
-      return count
-    end
-    local ok
-    ok, message = put(state, key, contract.digits(count), ttl, now)
-    if not ok then
-      return nil, message
-    end
+function commands.incr(state, key, amount, ttl)
+  local now = host.now()
+  local entry = find(state, key, now)
+  local before = entry and contract.count_of(entry.value) or not entry and 0
+  local count, message = contract.counted(before and before + amount)
+  if not count then
+    return nil, message
+  elseif entry then
+    entry.value = contract.digits(count)
     return count
   end
+  local ok
+  ok, message = put(state, key, contract.digits(count), ttl, now)
+  if not ok then
+    return nil, message
+  end
+  return count
+end
 
-  return setmetatable(store, store_mt)
+local store_mt = { __name = "cloud66.store.memory" }
+
+---@param options? cloud66.MemoryOptions
+---@return cloud66.Store
+function memory.new(options)
+  return contract.store(commands, new_state(args.options(options, OPTIONS, nil, "max_bytes")), store_mt)
 end
 
 return memory

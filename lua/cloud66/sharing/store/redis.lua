@@ -1,26 +1,79 @@
--- redis.lua: a store in Redis 2.6 or later, or what speaks like it. How it is talked to is up to redis/cosocket.lua inside
--- nginx, and up to redis/blocking.lua elsewhere; both give answers in the same form:
+-- redis.lua: a store in Redis 2.6 or later, or what speaks like it. redis/cosocket.lua sends the commands inside nginx,
+-- redis/blocking.lua elsewhere. Both return responses in the same form:
 --
---   a string, a number, false (nothing there), or nil, text, replied: whether it was Redis that said so
+--   a string, a number, false (nothing there), or nil, text, refused: whether it is an error that Redis sent
 --
--- After any failure the connection is dropped, and the next call makes a new one: what Redis says late is never taken for
--- the answer to something else.
+-- Under a key with the prefix in front stands the value as it is; a count as its digits. After any failure the connection is
+-- dropped, and the next call makes a new one: what Redis sends late is never taken for the response to something else.
 
-local contract = require "cloud66.sharing.store.contract"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
+local contract = require "cloud66.sharing.store.contract"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
 
 local redis = {}
 
+-- --- settings ---
+
+local LONGEST_TIMEOUT = 60 -- seconds
+
+local function check_prefix(value, name)
+  if type(value) ~= "string" or value:find "%c" then
+    caller.blame("%s must be a string without control characters", name)
+  end
+  return value
+end
+
 local OPTIONS = {
-  host = true, port = true, path = true, username = true, password = true, database = true, prefix = true, timeout = true,
-  pool = true,
+  host = args.text, port = args.whole(1, 65535), path = args.text,
+  username = args.text, password = args.text, database = args.whole(0, 2 ^ 31 - 1), prefix = check_prefix,
+  timeout = args.seconds(LONGEST_TIMEOUT), pool = args.whole(1, 10000),
 }
 
-local TIMEOUT = 0.2 -- seconds for a call, connecting included
-local LONGEST_TIMEOUT = 60
-local POOL = 10 -- idle connections that a worker of nginx keeps
+-- timeout: seconds for a call, connecting included. pool: idle connections that a worker of nginx keeps.
+local DEFAULTS = { host = "127.0.0.1", port = 6379, database = 0, prefix = "cloud66:", timeout = 0.2, pool = 10 }
+
+-- The options with their defaults, and `place`: what messages call this Redis.
+local function settings_of(options)
+  options = args.options(options, OPTIONS, nil, "host")
+  if options.path and (options.host or options.port) then
+    caller.blame "there is either a path or a host and a port"
+  elseif options.username and not options.password then
+    caller.blame "option 'username' needs a password"
+  end
+  local settings = args.union(DEFAULTS, options)
+  settings.host = settings.host:gsub("^%[(.*)%]$", "%1")
+  settings.place = settings.path and "unix:" .. settings.path
+    or (settings.host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(settings.host, settings.port)
+  return settings
+end
+
+-- What a new connection begins with: a function send -> true, or nil, message. Of a refusal only the first word is passed on:
+-- Redis may repeat what it was sent.
+local function greeting_of(settings)
+  return function(send)
+    local ok, text, refused = "OK", nil, nil
+    if settings.username then
+      ok, text, refused = send("auth", settings.username, settings.password)
+    elseif settings.password then
+      ok, text, refused = send("auth", settings.password)
+    end
+    local what = "the password"
+    if ok == "OK" and settings.database > 0 then
+      what = "the database"
+      ok, text, refused = send("select", contract.digits(settings.database))
+    end
+    if ok == "OK" then
+      return true
+    elseif ok == nil and not refused then
+      return nil, text
+    end
+    return nil, ("%s was refused (%s)"):format(what, tostring(text or ok):match "^%u+" or "no reason given")
+  end
+end
+
+-- --- the commands of a store: the state is the settings, with `send` of the driver ---
 
 -- Counts and gives the time to live in one step. A count that has none was made by somebody else, or is left over from
 -- a script that Redis was stopped in.
@@ -35,152 +88,78 @@ if redis.call("PTTL", KEYS[1]) == -1 then
 end
 return count]]
 
-local function text_option(options, name, level)
-  return options[name] ~= nil and args.text(options[name], ("option '%s'"):format(name), level + 1) or nil
-end
-
-local function whole(value, least, most, name, level)
-  if type(value) ~= "number" or value % 1 ~= 0 or value < least or value > most then
-    error(("option '%s' must be a whole number from %d to %d, got %s"):format(name, least, most, tostring(value)), level + 1)
-  end
-  return value
-end
-
-local function settings_of(options, level)
-  level = level + 1
-  options = args.options(options, OPTIONS, nil, "host")
-  if options.path and (options.host or options.port) then
-    error("there is either a path or a host and a port", level)
-  elseif options.username and not options.password then
-    error("option 'username' needs a password", level)
-  end
-  local settings = {
-    path = text_option(options, "path", level),
-    host = (text_option(options, "host", level) or "127.0.0.1"):gsub("^%[(.*)%]$", "%1"),
-    port = whole(options.port or 6379, 1, 65535, "port", level),
-    username = text_option(options, "username", level),
-    password = text_option(options, "password", level),
-    database = whole(options.database or 0, 0, 2 ^ 31 - 1, "database", level),
-    timeout = args.positive(options.timeout or TIMEOUT, "option 'timeout'", level),
-    pool = whole(options.pool or POOL, 1, 10000, "pool", level),
-  }
-  if settings.timeout > LONGEST_TIMEOUT then
-    error(("option 'timeout' is in seconds, and at most %d of them"):format(LONGEST_TIMEOUT), level)
-  end
-  settings.prefix = options.prefix or "cloud66:"
-  if type(settings.prefix) ~= "string" or settings.prefix:find "%c" then
-    error("option 'prefix' must be a string without control characters", level)
-  end
-  settings.place = settings.path and "unix:" .. settings.path
-    or (settings.host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(settings.host, settings.port)
-  return settings
-end
-
--- What a new connection begins with. Of a refusal only the first word is passed on: Redis may repeat what it was sent.
-local function greeting_of(settings)
-  return function(ask)
-    local ok, text, replied = "OK", nil, nil
-    if settings.username then
-      ok, text, replied = ask("auth", settings.username, settings.password)
-    elseif settings.password then
-      ok, text, replied = ask("auth", settings.password)
-    end
-    local what = "the password"
-    if ok == "OK" and settings.database > 0 then
-      what = "the database"
-      ok, text, replied = ask("select", contract.digits(settings.database))
-    end
-    if ok == "OK" then
-      return true
-    elseif ok == nil and not replied then
-      return nil, text
-    end
-    return nil, ("%s was refused (%s)"):format(what, tostring(text or ok):match "^%u+" or "no reason given")
-  end
-end
-
 local function hide(text, secret)
   return secret and text:gsub((secret:gsub("%W", "%%%0")), "[password]") or text
 end
 
+local function failure(state, text, refused)
+  if refused and text:find("not an integer", 1, true) then
+    return contract.counted(nil)
+  end
+  return nil, errors.clean(hide(("redis %s: %s"):format(state.place, text), state.password))
+end
+
+local function unexpected(state, response)
+  return failure(state, ("a response of another kind than expected (a %s)"):format(type(response)))
+end
+
+local commands = {}
+
+function commands.get(state, key)
+  local response, text, refused = state.send("get", state.prefix .. key)
+  if response == nil then
+    return failure(state, text, refused)
+  elseif response == false or type(response) == "string" then
+    return response
+  end
+  return unexpected(state, response)
+end
+
+-- What follows the ttl is a condition of SET: false where it does not hold. None at all is no nil, which would be sent.
+local function write(state, key, value, ttl, ...)
+  local response, text, refused = state.send("set", state.prefix .. key, value, "PX",
+    contract.digits(contract.milliseconds(ttl)), ...)
+  if response == "OK" then
+    return true
+  elseif response == nil then
+    return failure(state, text, refused)
+  elseif response == false and select("#", ...) > 0 then
+    return false
+  end
+  return unexpected(state, response)
+end
+
+function commands.set(state, key, value, ttl)
+  return write(state, key, value, ttl)
+end
+
+function commands.add(state, key, value, ttl)
+  return write(state, key, value, ttl, "NX")
+end
+
+function commands.incr(state, key, amount, ttl)
+  local response, text, refused = state.send("eval", COUNT, "1", state.prefix .. key, contract.digits(amount),
+    contract.digits(contract.milliseconds(ttl)))
+  if response == nil then
+    return failure(state, text, refused)
+  elseif type(response) ~= "number" then
+    return unexpected(state, response)
+  end
+  return contract.counted(response)
+end
+
+-- --- a new one ---
+
 local store_mt = { __name = "cloud66.store.redis" }
 
----@param options? table  host, port, path, username, password, database, prefix, timeout, pool
----@param level? integer  as in args.lua
+---@param options? cloud66.RedisOptions
 ---@return cloud66.Store
-function redis.new(options, level)
-  level = (level or 2) + 1
-  local settings = settings_of(options, level)
-  settings.greet = greeting_of(settings)
+function redis.new(options)
+  local state = settings_of(options)
+  state.greet = greeting_of(state)
   local driver = require(host.is_nginx and "cloud66.sharing.store.redis.cosocket" or "cloud66.sharing.store.redis.blocking")
-  local ask = driver.new(settings, level)
-  local store = {}
-
-  local function failure(text, replied)
-    if replied and text:find("not an integer", 1, true) then
-      return contract.counted(nil)
-    end
-    return nil, errors.clean(hide(("redis %s: %s"):format(settings.place, text), settings.password))
-  end
-
-  local function unexpected(answer)
-    return failure(("an answer of another kind than expected (a %s)"):format(type(answer)))
-  end
-
-  function store.get(_, key)
-    contract.key(key)
-    local answer, text, replied = ask("get", settings.prefix .. key)
-    if answer == nil then
-      return failure(text, replied)
-    elseif answer == false or type(answer) == "string" then
-      return answer
-    end
-    return unexpected(answer)
-  end
-
-  -- What follows the ttl is a condition of SET: false where it does not hold. None at all is no nil, which would be sent.
-  local function write(key, value, ttl, ...)
-    local fits, message = contract.entry(key, value, ttl, 3)
-    if not fits then
-      return nil, message
-    end
-    local answer, text, replied = ask("set", settings.prefix .. key, value, "PX", contract.digits(contract.milliseconds(ttl)), ...)
-    if answer == "OK" then
-      return true
-    elseif answer == nil then
-      return failure(text, replied)
-    elseif answer == false and select("#", ...) > 0 then
-      return false
-    end
-    return unexpected(answer)
-  end
-
-  function store.set(_, key, value, ttl)
-    local written, message = write(key, value, ttl) -- no tail call: a wrong argument is told with the caller's line
-    return written, message
-  end
-
-  function store.add(_, key, value, ttl)
-    local added, message = write(key, value, ttl, "NX")
-    return added, message
-  end
-
-  function store.incr(_, key, amount, ttl)
-    contract.key(key)
-    contract.ttl(ttl)
-    amount = contract.amount(amount)
-    local answer, text, replied = ask("eval", COUNT, "1", settings.prefix .. key, contract.digits(amount),
-      contract.digits(contract.milliseconds(ttl)))
-    if answer == nil then
-      return failure(text, replied)
-    elseif type(answer) ~= "number" then
-      return unexpected(answer)
-    end
-    local count, message = contract.counted(answer)
-    return count, message
-  end
-
-  return setmetatable(store, store_mt)
+  state.send = driver.new(state)
+  return contract.store(commands, state, store_mt)
 end
 
 return redis

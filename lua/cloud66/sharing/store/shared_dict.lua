@@ -1,10 +1,11 @@
 -- shared_dict.lua: a store in a lua_shared_dict of nginx, which all of its workers see and a reload leaves alone.
 --
 -- Nothing alive is ever put out: the dict's safe calls are used alone, and what does not fit is a failure. (incr with an
--- initial value puts out what was not used for longest, so a new count is added instead.)
+-- initial value puts out what was not used for longest, so a new count is added instead.) Its state: { dict, name }.
 
-local contract = require "cloud66.sharing.store.contract"
 local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
+local contract = require "cloud66.sharing.store.contract"
 local host = require "cloud66.runtime.host"
 
 local shared_dict = {}
@@ -17,7 +18,7 @@ local FLUSHED = 100 -- entries that have ended, removed at once where there is n
 -- that it is no race.
 local ROUNDS = 20
 
--- Of the dict's numbers alone it counts on, so digits are kept as one.
+-- Of the dict's numbers alone it counts on, so digits are stored as one.
 local function stored(value)
   return contract.count_of(value) or value
 end
@@ -40,14 +41,49 @@ local function safely(dict, method, key, value, ttl)
   return ok, problem
 end
 
-local function failure(name, problem)
+local function failure(state, problem)
   if problem == "no memory" then
-    return nil, ("lua_shared_dict '%s' is full: give it more room in nginx.conf"):format(name)
+    return nil, ("lua_shared_dict '%s' is full: give it more room in nginx.conf"):format(state.name)
   end
-  return nil, ("lua_shared_dict '%s': %s"):format(name, tostring(problem))
+  return nil, ("lua_shared_dict '%s': %s"):format(state.name, tostring(problem))
 end
 
-local function count(dict, name, key, amount, ttl)
+-- --- the commands of a store ---
+
+local commands = {}
+
+function commands.get(state, key)
+  local value, problem = state.dict:get(key)
+  if value ~= nil then
+    return read(value)
+  elseif type(problem) == "string" then
+    return failure(state, problem)
+  end
+  return false
+end
+
+-- False where `method` adds, and something is there.
+local function write(state, method, key, value, ttl)
+  local ok, problem = safely(state.dict, method, key, stored(value), contract.milliseconds(ttl) / 1000)
+  if ok then
+    return true
+  elseif problem == "exists" then
+    return false
+  end
+  return failure(state, problem)
+end
+
+function commands.set(state, key, value, ttl)
+  return write(state, "safe_set", key, value, ttl)
+end
+
+function commands.add(state, key, value, ttl)
+  return write(state, "safe_add", key, value, ttl)
+end
+
+function commands.incr(state, key, amount, ttl)
+  local dict = state.dict
+  ttl = contract.milliseconds(ttl) / 1000
   for _ = 1, ROUNDS do
     local new, problem = dict:incr(key, amount)
     if new then
@@ -59,87 +95,39 @@ local function count(dict, name, key, amount, ttl)
     elseif problem == "not a number" then
       return contract.counted(nil)
     elseif problem ~= "not found" then
-      return failure(name, problem)
+      return failure(state, problem)
     end
     local ok
     ok, problem = safely(dict, "safe_add", key, amount, ttl)
     if ok then
       return amount
     elseif problem ~= "exists" then
-      return failure(name, problem)
+      return failure(state, problem)
     end
   end
-  return failure(name, "the count comes and goes")
+  return failure(state, "the count comes and goes")
 end
 
-local function find(name, level)
-  level = level + 1
+-- --- a new one ---
+
+local function find(name)
   if not host.is_nginx then
-    error("a store in a shared dict is for code inside nginx: elsewhere take store.memory or store.redis", level)
+    caller.blame "a store in a shared dict is for code inside nginx: elsewhere take store.memory or store.redis"
   end
-  args.text(name, "the name of a lua_shared_dict", level)
+  args.text(name, "the name of a lua_shared_dict")
   local dict = ngx.shared[name]
   if not dict then
-    error(("there is no lua_shared_dict '%s': write 'lua_shared_dict %s 10m;' into the http block of nginx.conf"):format(
-      name, name), level)
+    caller.blame("there is no lua_shared_dict '%s': write 'lua_shared_dict %s 10m;' into the http block of nginx.conf", name, name)
   end
   return dict
 end
 
 local store_mt = { __name = "cloud66.store.shared_dict" }
 
----@param name string     of the dict, as in nginx.conf
----@param level? integer  as in args.lua
+---@param name string
 ---@return cloud66.Store
-function shared_dict.new(name, level)
-  local dict = find(name, (level or 2) + 1)
-  local store = {}
-
-  function store.get(_, key)
-    contract.key(key)
-    local value, problem = dict:get(key)
-    if value ~= nil then
-      return read(value)
-    elseif type(problem) == "string" then
-      return failure(name, problem)
-    end
-    return false
-  end
-
-  -- False where `method` adds, and something is there.
-  local function write(method, key, value, ttl)
-    local fits, message = contract.entry(key, value, ttl, 3)
-    if not fits then
-      return nil, message
-    end
-    local ok, problem = safely(dict, method, key, stored(value), contract.milliseconds(ttl) / 1000)
-    if ok then
-      return true
-    elseif problem == "exists" then
-      return false
-    end
-    return failure(name, problem)
-  end
-
-  function store.set(_, key, value, ttl)
-    local written, message = write("safe_set", key, value, ttl) -- no tail call: a wrong argument is told with the caller's line
-    return written, message
-  end
-
-  function store.add(_, key, value, ttl)
-    local added, message = write("safe_add", key, value, ttl)
-    return added, message
-  end
-
-  function store.incr(_, key, amount, ttl)
-    contract.key(key)
-    contract.ttl(ttl)
-    amount = contract.amount(amount)
-    local new, message = count(dict, name, key, amount, contract.milliseconds(ttl) / 1000)
-    return new, message
-  end
-
-  return setmetatable(store, store_mt)
+function shared_dict.new(name)
+  return contract.store(commands, { dict = find(name), name = name }, store_mt)
 end
 
 return shared_dict

@@ -1,6 +1,6 @@
--- guard.lua: the socket of a Redis library, with what the libraries lack: one limit of time for a whole answer however
--- slowly it comes, and limits of size. It stands where the socket would, and passes on nothing that is not well formed:
--- a library that trusts Redis may meet something else. LuaSocket's sockets and nginx's have the same methods.
+-- guard.lua: the socket of a Redis library, with what the libraries lack: one limit of time for a whole
+-- response however slowly it comes, and limits of size. It stands where the socket would, and passes on nothing that is not well
+-- formed: a library that trusts Redis may meet something else. LuaSocket's sockets and nginx's have the same methods.
 
 local contract = require "cloud66.sharing.store.contract"
 local core = require "cloud66.core"
@@ -8,6 +8,8 @@ local core = require "cloud66.core"
 local guard = {}
 
 local MOST_LINE = 512 -- bytes: errors are the longest lines
+
+local NONSENSE = "a response that makes no sense"
 
 local methods = {}
 
@@ -28,7 +30,9 @@ local guard_mt = {
 function guard.new(socket, set_limit)
   return setmetatable({
     socket = socket, set_limit = set_limit, in_pieces = type(socket.receiveany) == "function",
-    deadline = 0, rest = false, tail = false,
+    deadline = 0, -- by core.monotonic()
+    expected = false, -- bytes of the bulk string whose length came last
+    has_tail = false, -- its CR LF is still to come
   }, guard_mt)
 end
 
@@ -71,10 +75,10 @@ local function receive_line(self)
     end
     bytes[i] = byte
   end
-  return nil, "an answer that makes no sense: a line of more than " .. MOST_LINE .. " bytes"
+  return nil, ("%s: a line of more than %d bytes"):format(NONSENSE, MOST_LINE)
 end
 
--- The limit of nginx's sockets is for each piece that comes, so they are asked for the pieces.
+-- The limit of nginx's sockets is for each piece that comes, so it is the pieces that are read.
 local function receive_bytes(self, n)
   local pieces, left = {}, n
   while left > 0 do
@@ -95,22 +99,22 @@ local function receive_bytes(self, n)
   return table.concat(pieces)
 end
 
--- Bulk strings may be as long as a value: the bytes of one that follows a line are then what receive() is asked for.
+-- Bulk strings may be as long as a value: the bytes of one that follows a line are then what receive() is called for.
 local function check_line(self, line)
-  local kind, rest = line:sub(1, 1), line:sub(2)
-  self.rest, self.tail = false, false
-  if kind == "$" and rest:find "^%d+$" then
-    local size = tonumber(rest)
+  local kind, digits = line:sub(1, 1), line:sub(2)
+  self.expected, self.has_tail = false, false
+  if kind == "$" and digits:find "^%d+$" then
+    local size = tonumber(digits)
     if size > contract.MOST_VALUE then
       return nil, ("a value of more than %d bytes"):format(contract.MOST_VALUE)
     end
-    self.rest = size
+    self.expected = size
     return line
   elseif kind == "+" or kind == "-" or line == "$-1"
-    or kind == ":" and #rest <= 20 and rest:find "^%-?%d+$" then
+    or kind == ":" and #digits <= 20 and digits:find "^%-?%d+$" then
     return line
   end
-  return nil, "an answer that makes no sense"
+  return nil, NONSENSE
 end
 
 ---receive() or receive("*l"): a line. receive(n): the bytes of a bulk string, the CR LF behind it with them or after.
@@ -122,17 +126,17 @@ function methods:receive(what)
     end
     return check_line(self, line)
   end
-  local with_tail = self.rest and what == self.rest + 2
-  if not (with_tail or what == self.rest or self.tail and what == 2) then
-    return nil, "an answer that makes no sense"
+  local with_tail = self.expected and what == self.expected + 2
+  if not (with_tail or what == self.expected or self.has_tail and what == 2) then
+    return nil, NONSENSE
   end
   local data, problem = receive_bytes(self, what)
   if not data then
     return nil, problem
-  elseif (with_tail or self.tail) and data:sub(-2) ~= "\r\n" then
-    return nil, "an answer that makes no sense"
+  elseif (with_tail or self.has_tail) and data:sub(-2) ~= "\r\n" then
+    return nil, NONSENSE
   end
-  self.rest, self.tail = false, not (with_tail or self.tail)
+  self.expected, self.has_tail = false, not (with_tail or self.has_tail)
   return data
 end
 
