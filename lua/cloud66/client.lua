@@ -212,6 +212,10 @@ local SHARING_HOOKS = { cache = true }
 
 local OPTIONS = args.union(settings.OPTIONS, SHARING)
 
+local function checked_options(options)
+  return args.options(options, OPTIONS)
+end
+
 -- The options for with(): the token and the times are taken over from the settings.
 local function inheritable(options)
   local copy = args.union(options)
@@ -255,7 +259,7 @@ end
 
 function methods:with(options)
   local state = state_of(self)
-  local changed = args.options(options, OPTIONS)
+  local changed = checked_options(options)
   local made, message, err = make(args.union(state.options, changed), { inherited = state })
   if not made then
     return nil, message, err
@@ -272,7 +276,7 @@ end
 ---@param from? table     { inherited = another client's state } to go on from, or { environment = as credentials.environment }
 ---@return cloud66.Client|nil client, string? message, cloud66.Error? err
 function client.new(options, from)
-  return make(args.options(options, OPTIONS), from)
+  return make(checked_options(options), from)
 end
 
 return client

@@ -58,17 +58,15 @@ end
 
 local PROBE = {}
 
----Hands a call options that cannot be, and gives the names that it would have taken, and where it looks at them
----("lua/cloud66/deploy/options.lua:155").
+---Hands a call options that cannot be, and gives the schema that it checks them by.
 ---@param fn fun(options: table)
----@return table<string, any> names, string place
+---@return table<string, any> schema
 function registered.options(fn)
-  local names, place
+  local schema
   local options = args.options
   args.options = function(given, allowed, ...)
     if type(given) == "table" and given[PROBE] then
-      local info = debug.getinfo(2, "Sl")
-      names, place = allowed, ("%s:%d"):format(info.source:match "(lua/cloud66[%w_/]*%.lua)$" or info.short_src, info.currentline)
+      schema = allowed
       error(PROBE, 0)
     end
     return options(given, allowed, ...)
@@ -78,25 +76,23 @@ function registered.options(fn)
   if problem ~= PROBE then
     error("the call did not look at its options: " .. tostring(problem), 2)
   end
-  return names, place
+  return schema
 end
 
----Every place where options are checked, and how many checks of tables within an option there are.
----@return string[] places, integer settings
+---Every line of the library that checks options by a schema of its own.
+---@return string[]  "lua/cloud66/client.lua:205"
 function registered.places_of_options()
-  local places, settings = {}, 0
+  local places = {}
   for _, path in ipairs(tree.files("lua", ".lua")) do
     local number = 0
     for line in io.lines(path) do
       number = number + 1
-      if not path:find "base/args%.lua$" and line:find("args.options(", 1, true) then
+      if not path:find "base/args%.lua$" and (line:find("args.options(", 1, true) or line:find("args.settings(", 1, true)) then
         places[#places + 1] = ("%s:%d"):format(path, number)
-      elseif not path:find "base/args%.lua$" and line:find("args.settings(", 1, true) then
-        settings = settings + 1
       end
     end
   end
-  return places, settings
+  return places
 end
 
 local function keys_of(constructor, into)
