@@ -424,11 +424,11 @@ describe("the cache", function()
         assert(staging(client):live())
       end)
       assert.is_true(asked "GET" <= 3)
-      local marks = 0
+      local generations = 0
       for key in pairs(store.values) do
-        marks = marks + (key:find "^generation:" and 1 or 0)
+        generations = generations + (key:find "^generation:" and 1 or 0)
       end
-      assert.equal(1, marks)
+      assert.equal(1, generations)
     end)
   end
 

@@ -65,13 +65,13 @@ describe("those who share a store", function()
       assert(staging(connect(scenario, { store = twin() })):redeploy { git_ref = "main" })
     end)
 
-    it("get no older answer where the mark of the change is lost", function()
+    it("get no older answer where the generation of the change is lost", function()
       store.values[key_of "^generation:"] = nil
       assert(staging(cached()):live())
       assert.equal(2, asked "GET")
     end)
 
-    it("get no older answer where the mark of the change cannot be read", function()
+    it("get no older answer where the generation of the change cannot be read", function()
       store.fail.get = function(key)
         if key:find "^generation:" then
           return nil, "it takes too long"

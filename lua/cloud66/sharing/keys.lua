@@ -1,10 +1,10 @@
 -- keys.lua: under which keys a store holds what belongs to a user. Keys are keyed hashes: no token can be read from them, and
 -- nobody can make one without the token.
 --
---   response:2:HASH             a stored response; + ":lock" and ":lock2": who sends its request    entries.lua, cache.lua
---   generation:1:USER           what invalidates a user's stored responses                          entries.lua
---   count:1:USER:HOUR           the requests of an hour, counted from 1970; and what belongs to     budget.lua
---   (reported, probe, reset)    the count
+--   response:2:HASH      a stored response; with ":lock" and ":lock2" behind it, who sends its request    entries.lua, cache.lua
+--   generation:1:USER    what invalidates a user's stored responses                                       entries.lua
+--   count:1:USER:HOUR    the requests of an hour (hours since 1970); in the same way reported, probe      budget.lua
+--                        and reset, which belong to the count
 --
 -- Each kind carries the number of its format, so that processes of an old and a new version of this library can share a store
 -- while a fleet is updated: neither reads what it would misunderstand, and all that has not changed stays shared.
@@ -14,11 +14,13 @@ local random = require "cloud66.base.random"
 
 local keys = {}
 
----The number of each kind's format. Where a change alters what is stored under a kind, or what it means, raise that number
----by one, and no other; nothing else is to be done: what is stored under the old number ends with its ttl. While versions of both
----numbers run, they do not share that kind, which costs a response no more than a request each, but lets them spend a count's
----budget twice. Stored responses name a generation: whoever raises `generation` raises `response`, too. The hashes below are
----part of every format.
+---The number of each kind's format.
+---
+---To raise one: where what is stored under a kind changes, or what it means, its number goes up by one, and nothing else is
+---to be done. What is stored under the old number ends with its ttl. What belongs to another kind is raised with that: `response`
+---with `generation`, `reported` and `reset` with `count`. All else stays as it is, and so stays shared: while processes of both
+---numbers run, an unshared response costs another request, but an unshared count lets the budget be spent twice, and an
+---unshared generation leaves responses in use that the others have invalidated. The hashes below are part of every format.
 keys.FORMATS = { response = 2, generation = 1, count = 1, reported = 1, probe = 1, reset = 1 }
 
 local LENGTH = 16 -- bytes of the hash that go into a key: nobody can search for two that are the same
