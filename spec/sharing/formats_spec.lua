@@ -60,7 +60,7 @@ describe("versions that share a store", function()
     tag, values = fake.fresh_tag(), {}
     scenario = { tag = tag, ratelimit = "no", world = tag }
     mine = version()
-    theirs = version { response = keys.FORMATS.response + 1 }
+    theirs = version { response = keys.FORMATS.response .. "1" }
   end)
 
   it("reuse only those stored responses that they understand", function()
@@ -90,7 +90,7 @@ describe("versions that share a store", function()
 
   it("spend one budget", function()
     local options = { budget = 20, cache = false }
-    mine, theirs = version(nil, options), version({ response = keys.FORMATS.response + 1 }, options)
+    mine, theirs = version(nil, options), version({ response = keys.FORMATS.response .. "1" }, options)
     for _ = 1, 9 do
       assert(mine(ping))
       assert(theirs(ping))
@@ -133,7 +133,7 @@ describe("versions that share a store", function()
     assert(mine(redeploy))
     for key in pairs(values) do
       local kind, number = key:match "^(%l+):(%d+):%x+"
-      assert.equal(keys.FORMATS[kind], tonumber(number), key)
+      assert.equal(keys.FORMATS[kind], number, key)
     end
   end)
 end)

@@ -10,12 +10,9 @@ local map = {}
 
 local blame = caller.blame
 
--- pull() for a list or a sequence; what is neither, or would look empty or end early, raises.
-local function puller(source)
-  local pull = sequence.pull_of(source, "taken over by client:map()")
-  if pull then
-    return pull
-  elseif type(source) ~= "table" or (#source == 0 and next(source) ~= nil) then
+-- pull() for a list; what is none, or would look empty or end early, raises.
+local function pull_of_list(source)
+  if type(source) ~= "table" or (#source == 0 and next(source) ~= nil) then
     blame("map() needs a list or a sequence, got %s",
       type(source) == "table" and "a table without items 1 to n" or type(source))
   end
@@ -62,11 +59,12 @@ function map.run(source, fn, limit, seconds)
   if type(fn) ~= "function" then
     blame("map() needs a function, got %s", type(fn))
   end
+  local pull = not sequence.is(source) and pull_of_list(source)
   local problem = host.problem()
   if problem then
     return errors.fail("phase", problem)
   end
-  local pull = puller(source)
+  pull = pull or sequence.pull_of(source, "taken over by client:map()")
   local results = { failed = 0 }
   local ok, message, err = tasks.each(pull, function(index, item, of)
     local outcome = outcome_of(item, of, fn)
