@@ -3,6 +3,7 @@
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local documented = require "spec.support.documented"
+local random_from = require "spec.support.random_from"
 
 local slow = os.getenv "C66_SLOW" ~= nil -- under valgrind
 
@@ -14,14 +15,6 @@ local pretty = [[
       "is_live" : false, "started_at" : null, "extra" : [ ] } ],
   "count" : 2, "pagination" : { "previous" : null, "next" : 2, "current" : 1, "pages" : 9 } }]]
 local forms = { pretty, documented.list, documented.single, documented.model, "[" .. documented.model .. "," .. documented.model .. "]" }
-
--- The same figures on every Lua, from 0 to below `bound`.
-local function random_from(seed)
-  return function(bound)
-    seed = seed * 16807 % 2147483647
-    return math.floor(seed / 2147483647 * bound)
-  end
-end
 
 -- As ids and words, what a page says.
 local function summary(text)

@@ -7,6 +7,7 @@ local cjson = require "cjson"
 local cloud66 = require "cloud66"
 local contract = require "spec.support.store_contract"
 local core = require "cloud66.core"
+local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
 local nginx = require "spec.support.nginx"
 local redis = require "spec.support.redis"
@@ -129,7 +130,7 @@ describe("a store in a shared dict", function()
     run "return dict:set('kept', 'value', 1000)"
     local old = server:workers()
     server:signal "HUP"
-    assert.is_true(nginx.eventually(function()
+    assert.is_true(eventually(function()
       for _, pid in ipairs(old) do
         if os.execute(("kill -0 %d 2>/dev/null"):format(pid)) == 0 then
           return false
@@ -285,7 +286,7 @@ describe("a store in Redis, inside nginx", function()
   it("fails with a message in phases that cannot wait", function()
     assert.matches("before its workers start", run "return early[2]")
     server:get "/log"
-    assert.matches("^redis .*phase 'log'", nginx.eventually(function()
+    assert.matches("^redis .*phase 'log'", eventually(function()
       return server:log():match "log said (.-) end"
     end, 20))
     local _, _, headers = server:get "/filter"
