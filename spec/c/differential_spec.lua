@@ -3,15 +3,11 @@
 local core = require "cloud66.core"
 local cjson = require "cjson"
 local fields = require "spec.support.fields"
+local random_from = require "spec.support.random_from"
 
 local slow = os.getenv "C66_SLOW" ~= nil -- under valgrind
 
--- From 0 to below `bound`; Park and Miller, exact in doubles.
-local seed = 1
-local function random(bound)
-  seed = seed * 16807 % 2147483647
-  return math.floor(seed / 2147483647 * bound)
-end
+local random -- as from random_from(); each spec begins with a seed of its own
 
 local function any(list)
   return list[random(#list) + 1]
@@ -127,21 +123,21 @@ end
 
 describe("core.json and lua-cjson", function()
   it("read generated documents alike", function()
-    seed = 66
+    random = random_from(66)
     for _ = 1, slow and 100 or 400 do
       check("[" .. value(4) .. "]")
     end
   end)
 
   it("read deep documents alike", function()
-    seed = 512
+    random = random_from(512)
     for levels = 1, 500, 25 do
       check("[" .. deep(levels) .. "]")
     end
   end)
 
   it("read long documents alike", function()
-    seed = 30
+    random = random_from(30)
     for _ = 1, 2 do
       local parts = {}
       for i = 1, 500 do
@@ -382,7 +378,7 @@ end
 
 describe("deployments and core.json", function()
   it("say the same of generated pages", function()
-    seed = 107
+    random = random_from(107)
     local deployments = 0
     for _ = 1, slow and 10 or 40 do
       local objects, sent, want = {}, {}, {}

@@ -1,6 +1,7 @@
 -- Every deployment the API documents, in each form it is documented in, gives the values a reader of the page expects.
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
+local decode = require("spec.support.decoding").decode
 local documented = require "spec.support.documented"
 local fields = require "spec.support.fields"
 
@@ -124,10 +125,6 @@ local function check_more(deployment, want)
     local name = predicates[i]
     assert.are.same({ name, want[name] or false }, { name, deployment[name] })
   end
-end
-
-local function decode(text)
-  return assert(cloud66.decode(text))
 end
 
 describe("the documented", function()

@@ -1,18 +1,16 @@
 -- When a started transfer is handed to libcurl: over TLS, others wait for the first connection to a place.
 local core = require "cloud66.core"
 local curl = require "cloud66.curl"
+local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
+local merged = require "spec.support.merged"
 local nginx = require "spec.support.nginx"
 
 local engine = curl.engine()
 
 local function start(url, options)
-  local request = { url = url, ca_file = fake.ca, timeout = 20000 }
-  for name, value in pairs(options or {}) do
-    request[name] = value
-  end
-  return assert(engine:start(request))
+  return assert(engine:start(merged({ url = url, ca_file = fake.ca, timeout = 20000 }, options)))
 end
 
 -- Waits for all of them; gives the new connections that they made.
@@ -168,7 +166,7 @@ describe("transfers that wait for a connection that hangs", function()
       local began = core.monotonic()
       connections_of { start(fake.url({}, "https") .. "/ping"), start(fake.url() .. "/ping") }
       assert.is_true(core.monotonic() - began < 0.95)
-      assert.is_true(nginx.eventually(function()
+      assert.is_true(eventually(function()
         engine:step()
         return count() == 2
       end, 0.5))

@@ -1,8 +1,9 @@
 -- Whatever the bytes, decode gives a page, or nil, message, err with the kind "decode" and an offset; and what it was given
--- leaves no trace in what it reads next. More than what spec/c/page_spec.lua has: more bytes, more places, larger bodies.
-local cloud66 = require "cloud66"
+-- leaves no trace in what it reads next. More than what spec/c/decode_spec.lua has: more bytes, more places, larger bodies.
 local core = require "cloud66.core"
 local documented = require "spec.support.documented"
+local random_from = require "spec.support.random_from"
+local refused = require("spec.support.decoding").refused
 
 local slow = os.getenv "C66_SLOW" ~= nil -- under valgrind
 
@@ -14,14 +15,6 @@ local pretty = [[
       "is_live" : false, "started_at" : null, "extra" : [ ] } ],
   "count" : 2, "pagination" : { "previous" : null, "next" : 2, "current" : 1, "pages" : 9 } }]]
 local forms = { pretty, documented.list, documented.single, documented.model, "[" .. documented.model .. "," .. documented.model .. "]" }
-
--- The same figures on every Lua, from 0 to below `bound`.
-local function random_from(seed)
-  return function(bound)
-    seed = seed * 16807 % 2147483647
-    return math.floor(seed / 2147483647 * bound)
-  end
-end
 
 -- As ids and words, what a page says.
 local function summary(text)
@@ -65,16 +58,6 @@ local function check_whole(text)
   if summary(text) ~= summaries[text] then
     assert.are.equal(summaries[text], summary(text))
   end
-end
-
--- As cloud66.decode refuses it; gives the offset.
-local function refused(text)
-  local page, message, err = cloud66.decode(text)
-  assert.is_nil(page)
-  assert.are.equal("string", type(message))
-  assert.are.equal("decode", err.kind)
-  assert.is_true(err.offset >= 0 and err.offset <= #text)
-  return err.offset
 end
 
 describe("decode", function()

@@ -4,19 +4,10 @@ local clock = require "spec.support.clock"
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local in_world = require "spec.support.in_world"
 
 local failure, raises, each_raises = expect.failure, expect.raises, expect.each_raises
-
--- A stack in a world of its own: stack, world, tag, and a function that gives the POSTs so far.
-local function begin(scenario, options)
-  local world, tag = fake.world(), fake.fresh_tag()
-  local asked = { world = world.name, tag = tag }
-  for name, value in pairs(scenario or {}) do
-    asked[name] = value
-  end
-  local stack = expect.connect(asked, options):stack(fake.stacks.staging)
-  return stack, world, tag
-end
+local begin, again = in_world.begin, in_world.again
 
 local function posts(tag)
   return fake.requests(tag, "POST")
@@ -30,13 +21,6 @@ local function sent_by(options)
   assert.equal(1, #list)
   assert.equal("application/json", list[1].headers["content-type"])
   return cjson.decode(list[1].body)
-end
-
--- Another client of the same world, without its faults.
-local function again(world, scenario)
-  scenario = scenario or {}
-  scenario.world = world.name
-  return expect.connect(scenario):stack(fake.stacks.staging)
 end
 
 describe("redeploy", function()

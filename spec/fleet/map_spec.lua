@@ -3,8 +3,10 @@ local child = require("spec.support.child").run
 local is_interruptible = require("spec.support.child").is_interruptible
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local lists = require "spec.support.lists"
 
 local connect, failure, raises = expect.connect, expect.failure, expect.raises
+local numbers = lists.numbers
 
 -- PUC Lua 5.1 cannot yield across an iterator: there one item comes after another.
 local at_once = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
@@ -23,14 +25,6 @@ local function counting(scenario, options)
     end,
   }
   return connect(scenario, options), count
-end
-
-local function numbers(n)
-  local list = {}
-  for i = 1, n do
-    list[i] = i
-  end
-  return list
 end
 
 local function ping(client)

@@ -4,76 +4,21 @@ local cjson = require "cjson"
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local made_history = require "spec.support.made_history"
+local merged = require "spec.support.merged"
 local pages = require "cloud66.model.pages"
 
 local connect, each_raises, failure, raises = expect.connect, expect.each_raises, expect.failure, expect.raises
+local made, by, page_of, figures_of = made_history.made, made_history.by, made_history.page_of, made_history.figures_of
+local items_of, shuffled, labels = made_history.items_of, made_history.shuffled, made_history.labels
 
 local stats = cloud66.stats
-
--- A page of deployments: each a table of the API's keys. An id is added where there is none.
-local function page_of(list)
-  local objects = {}
-  for i, fields in ipairs(list) do
-    local copy = { id = i }
-    for name, value in pairs(fields) do
-      copy[name] = value
-    end
-    objects[i] = cjson.encode(copy)
-  end
-  return assert(cloud66.decode("[" .. table.concat(objects, ",") .. "]"))
-end
-
--- One deployment: outcome, start, end, and what else. A time is "12T09:30", of March 2025, or a whole date.
-local function made(outcome, started, finished, more)
-  local fields = { outcome = outcome }
-  for name, time in pairs { started_at = started, finished_at = finished } do
-    fields[name] = #time == 8 and "2025-03-" .. time .. ":00Z" or time
-  end
-  for name, value in pairs(more or {}) do
-    fields[name] = value
-  end
-  return fields
-end
-
-local function figures_of(list, options)
-  return assert(stats(page_of(list), options))
-end
-
-local function items_of(page)
-  local items = {}
-  for i = 1, #page do
-    items[i] = page[i]
-  end
-  return items
-end
 
 local function all()
   return true
 end
 
--- Mixes a list up, the same way for the same seed (Park and Miller).
-local function shuffled(list, seed)
-  local copy, state = {}, seed
-  for i, item in ipairs(list) do
-    copy[i] = item
-  end
-  for i = #copy, 2, -1 do
-    state = state * 16807 % 2147483647
-    local k = state % i + 1
-    copy[i], copy[k] = copy[k], copy[i]
-  end
-  return copy
-end
-
 local maria, tom, ci = "maria@awesome.example", "tom@awesome.example", "ci@awesome.example"
-
-local function by(user, via, kind, ref, more)
-  local fields = { triggered_by = user, triggered_via = via, deploy_type = kind, git_ref = ref }
-  for name, value in pairs(more or {}) do
-    fields[name] = value
-  end
-  return fields
-end
 
 local worked = {
   made("success", "03T09:00", "03T09:10", by(maria, "hook", "build", "main")),
@@ -132,11 +77,7 @@ local expected = {
 }
 
 local function with_series(series)
-  local copy = { series = series }
-  for name, value in pairs(expected) do
-    copy[name] = value
-  end
-  return copy
+  return merged(expected, { series = series })
 end
 
 local function interval(label, from, to, counts)
@@ -152,14 +93,6 @@ local weeks = { -- Mondays: 3, 10, 17, 24, 31 March
   interval("2025-W12", 1742169600, 1742774400, { 0, 0, 0, 0, 0 }),
   interval("2025-W13", 1742774400, 1743379200, { 3, 0, 1, 1, 1 }),
 }
-
-local function labels(series)
-  local list = {}
-  for i, one in ipairs(series) do
-    list[i] = one.label .. " " .. one.count
-  end
-  return list
-end
 
 describe("the figures of a history", function()
   it("are those worked out by hand", function()
@@ -335,223 +268,6 @@ describe("dates that are missing or wrong", function()
     figures = figures_of({ made("success", "9999-12-31T23:00:00Z", "9999-12-31T23:59:59Z") }, { by = "week" })
     assert.equal(3599, figures.duration.max)
     assert.same({ "9999-W52 1" }, labels(figures.series))
-  end)
-end)
-
-describe("recovery", function()
-  local function recovery(list)
-    for _, fields in ipairs(list) do
-      fields.git_ref = fields.git_ref or "main"
-    end
-    local page = page_of(list)
-    local found = assert(stats(page)).recovery
-    for seed = 1, 20 do
-      assert.same(found, stats(shuffled(items_of(page), seed)).recovery)
-    end
-    return { found.count, found.median or "none", unknown = found.unknown, open = found.open }
-  end
-
-  it("lasts from the end of the first failure to the end of the next success", function()
-    assert.same({ 1, 3000, unknown = 0, open = 0 }, recovery { -- 12:10 to 13:00
-      made("failed", "05T12:00", "05T12:10"), made("failed", "05T12:20", "05T12:30"), made("success", "05T12:40", "05T13:00"),
-      made("success", "05T14:00", "05T15:00"),
-    })
-  end)
-
-  it("is counted for each run of failures", function()
-    assert.same({ 2, 1500, unknown = 0, open = 1 }, recovery { -- 12:10 to 12:30, 12:50 to 13:20: 1200 and 1800
-      made("failed", "05T12:00", "05T12:10"), made("success", "05T12:20", "05T12:30"), made("failed", "05T12:40", "05T12:50"),
-      made("success", "05T13:00", "05T13:20"), made("failed", "05T14:00", "05T15:00"), made("failed", "05T16:00", "05T17:00"),
-    })
-  end)
-
-  it("is not what a success before the failure, a pending one or an unknown word did", function()
-    assert.same({ 0, "none", unknown = 0, open = 1 }, recovery {
-      made("success", "05T11:00", "05T11:10"), made("failed", "05T12:00", "05T12:10"), made("pending", "05T12:20", "05T12:30"),
-      made("cancelled", "05T12:40", "05T12:50"),
-    })
-  end)
-
-  it("goes by the ends of deployments that overlap", function()
-    assert.same({ 0, "none", unknown = 0, open = 1 }, recovery { -- the success began later and was over before
-      made("failed", "05T12:00", "05T12:30"), made("success", "05T12:05", "05T12:10"),
-    })
-    assert.same({ 1, 60, unknown = 0, open = 0 }, recovery { -- the success began before
-      made("failed", "05T12:10", "05T12:20"), made("success", "05T12:00", "05T12:21"),
-    })
-  end)
-
-  it("is not told by a success in the same second as the failure", function()
-    assert.same({ 1, 600, unknown = 0, open = 0 }, recovery {
-      made("failed", "05T12:00", "05T12:10"), made("success", "05T12:05", "05T12:10"), made("success", "05T12:15", "05T12:20"),
-    })
-  end)
-
-  it("keeps refs apart, and those without one together", function()
-    assert.same({ 1, 1200, unknown = 0, open = 1 }, recovery { -- of "", 12:10 to 12:30
-      made("failed", "05T12:00", "05T12:10", { git_ref = "develop" }), made("success", "05T12:12", "05T12:20", { git_ref = "main" }),
-      made("failed", "05T12:00", "05T12:10", { git_ref = "" }), made("success", "05T12:20", "05T12:30", { git_ref = cjson.null }),
-    })
-  end)
-
-  it("is unknown where an end that counts is", function()
-    local failed, success = made("failed", "05T12:00", "05T12:10"), made("success", "05T12:20", "05T12:30")
-    assert.same({ 0, "none", unknown = 1, open = 0 }, recovery { made("failed", "05T12:00"), success })
-    assert.same({ 0, "none", unknown = 1, open = 0 }, recovery { failed, made("success", "05T12:20") })
-    assert.same({ 0, "none", unknown = 1, open = 0 }, recovery { made("failed", "05T12:00"), made("failed", "05T12:05", "05T12:10"), success })
-    assert.same({ 1, 1200, unknown = 0, open = 0 }, recovery { failed, made("failed", "05T12:15"), success })
-    assert.same({ 1, 1200, unknown = 0, open = 0 }, recovery { failed, success, made("success", "05T13:00") })
-    assert.same({ 0, "none", unknown = 0, open = 1 }, recovery { made("success", "05T11:00"), made("failed", "05T12:00") })
-    assert.same({ 0, "none", unknown = 1, open = 0 }, recovery { failed, made("success", "05T12:10") }) -- queued behind it
-  end)
-
-  it("does not believe an end before the start", function()
-    assert.same({ 0, "none", unknown = 1, open = 0 }, recovery {
-      made("failed", "05T12:00", "04T12:00"), made("success", "05T12:20", "05T12:30") })
-    assert.same({ 0, "none", unknown = 1, open = 0 }, recovery {
-      made("failed", "05T12:00", "05T12:10"), made("success", "05T12:20", "04T12:00") })
-  end)
-
-  it("knows an end without a start", function()
-    assert.same({ 1, 1200, unknown = 0, open = 0 }, recovery { made("failed", nil, "05T12:10"), made("success", nil, "05T12:30") })
-  end)
-
-  it("counts a failure that has neither as unknown", function()
-    assert.same({ 0, "none", unknown = 1, open = 0 }, recovery { made "failed", made "success", made("success", "05T12:20", "05T12:30") })
-  end)
-end)
-
-describe("a range", function()
-  local list = {
-    made("success", "04T23:59", "05T00:30"), made("success", "05T00:00", "05T00:10"), made("failed", "05T12:00", "05T12:10"),
-    made("success", "06T00:00", "06T00:10"), made("failed", nil, "05T12:00", { id = 2 ^ 40 }),
-  }
-
-  it("has its beginning in it, and not its end", function()
-    local figures = figures_of(list, { from = "2025-03-05", to = "2025-03-06", by = "day" })
-    assert.equal(2, figures.count)
-    assert.equal(1741132800, figures.from)
-    assert.equal(1741219200, figures.to)
-    assert.equal(2, figures.per_day)
-    assert.equal(0.5, figures.failure_rate)
-    assert.same({ count = 0, unknown = 0, open = 1 }, figures.recovery) -- the success came later
-    assert.equal(1, figures.undated) -- in no range, and told
-    assert.same({ "2025-03-05 2" }, labels(figures.series))
-  end)
-
-  it("may be open on one side, where the starts seen take its place", function()
-    local figures = figures_of(list, { from = 1741132800 - 86400 / 2, by = "day" })
-    assert.equal(4, figures.count)
-    assert.equal(1741089600, figures.from) -- 04T12:00
-    assert.equal(1741219200, figures.to) -- 06T00:00
-    assert.equal(4 / 2.5, figures.per_day) -- to the end of the 6th
-    assert.same({ "2025-03-04 1", "2025-03-05 2", "2025-03-06 1" }, labels(figures.series))
-    figures = figures_of(list, { to = "2025-03-05T12:00:00Z", by = "day" })
-    assert.equal(2, figures.count)
-    assert.equal(1741132740, figures.from) -- 04T23:59
-    assert.equal(2 / 1.5, figures.per_day) -- from the beginning of the 4th
-    assert.same({ "2025-03-04 1", "2025-03-05 1" }, labels(figures.series))
-  end)
-
-  it("tells the rate of an empty one, and its series", function()
-    local figures = figures_of(list, { from = "2025-02-27", to = "2025-03-02", by = "day" })
-    assert.equal(0, figures.count)
-    assert.equal(0, figures.per_day)
-    assert.is_nil(figures.failure_rate)
-    assert.same({ "2025-02-27 0", "2025-02-28 0", "2025-03-01 0" }, labels(figures.series))
-    figures = figures_of(list, { from = "2025-04-01", by = "day" })
-    assert.equal(1743465600, figures.from)
-    assert.is_nil(figures.to)
-    assert.is_nil(figures.per_day)
-    assert.same({}, figures.series)
-  end)
-
-  it("takes ages and parts of seconds", function()
-    local now = os.time()
-    local recent = { made("success", os.date("!%Y-%m-%dT%H:%M:%SZ", now - 86400)), made("success", os.date("!%Y-%m-%dT%H:%M:%SZ", now - 8 * 86400)) }
-    assert.equal(1, figures_of(recent, { from = "7d" }).count)
-    assert.equal(1, figures_of(recent, { to = "1w" }).count)
-    local figures = figures_of(list, { from = 1741132799.5, to = 1741132800.5, by = "day" })
-    assert.equal(1, figures.count)
-    assert.same({ "2025-03-04 0", "2025-03-05 1" }, labels(figures.series))
-  end)
-
-  it("leaves what is outside out of every figure", function()
-    local odd = { triggered_by = 5, git_ref = "old", reverted = true, triggered_via = "web", deploy_type = "scale" }
-    local figures = figures_of({ made("success", "01T12:00", "01T13:00", odd), made("pending", "05T12:00") }, { from = "2025-03-05" })
-    assert.equal(0, figures.drift + figures.reverts + figures.success + figures.duration.count)
-    assert.same({ [""] = 1 }, figures.by_user)
-    assert.same({ [""] = 1 }, figures.by_ref)
-    assert.same({ [""] = 1 }, figures.by_trigger)
-    assert.same({ [""] = 1 }, figures.by_type)
-  end)
-end)
-
-describe("a series", function()
-  local function series(unit, ...)
-    local list = {}
-    for i, start in ipairs { ... } do
-      list[i] = made("success", start .. "T12:00:00Z")
-    end
-    return figures_of(list, { by = unit }).series
-  end
-
-  it("of days has the leap day", function()
-    assert.same({ "2024-02-28 1", "2024-02-29 0", "2024-03-01 1" }, labels(series("day", "2024-02-28", "2024-03-01")))
-    assert.same({ "2025-02-28 1", "2025-03-01 1" }, labels(series("day", "2025-02-28", "2025-03-01")))
-    assert.same({ "2000-02-29 1" }, labels(series("day", "2000-02-29")))
-    assert.same({ "2100-02-28 1", "2100-03-01 1" }, labels(series("day", "2100-02-28", "2100-03-01")))
-    assert.same({ "2072-12-31 1", "2073-01-01 1" }, labels(series("day", "2072-12-31", "2073-01-01"))) -- the end of a leap year
-    local days = series("day", "2024-02-29")
-    assert.same({ 1709164800, 1709251200 }, { days[1].from, days[1].to })
-  end)
-
-  it("of ISO weeks counts them over New Year", function()
-    -- 2020 has 53 weeks: Friday, the first of January 2021 is in the last one.
-    assert.same({ "2020-W53 2", "2021-W01 1" }, labels(series("week", "2020-12-28", "2021-01-03", "2021-01-04")))
-    -- The Monday before New Year 2025 is in its first week.
-    assert.same({ "2024-W52 1", "2025-W01 3", "2025-W02 1" },
-      labels(series("week", "2024-12-29", "2024-12-30", "2025-01-01", "2025-01-05", "2025-01-06")))
-    local weeks_of = series("week", "2020-12-31", "2021-01-04")
-    assert.same({ 1609113600, 1609718400, 1609718400, 1610323200 }, { weeks_of[1].from, weeks_of[1].to, weeks_of[2].from, weeks_of[2].to })
-  end)
-
-  it("of months has them whole", function()
-    local months = series("month", "2024-12-31", "2025-02-01")
-    assert.same({ "2024-12 1", "2025-01 0", "2025-02 1" }, labels(months))
-    assert.same({ 1735689600, 1738368000, 1738368000, 1740787200 }, { months[2].from, months[2].to, months[3].from, months[3].to })
-    months = series("month", "2024-02-29", "2024-03-31")
-    assert.same({ 29 * 86400, 31 * 86400 }, { months[1].to - months[1].from, months[2].to - months[2].from })
-  end)
-
-  it("goes by the second, in UTC", function()
-    local list = { made("success", "2025-01-05T23:59:59Z"), made("success", "2025-01-06T00:00:00Z"), made("success", "2025-01-06T00:59:59+01:00") }
-    assert.same({ "2025-W01 2", "2025-W02 1" }, labels(figures_of(list, { by = "week" }).series))
-    assert.same({ "2025-01-05 2", "2025-01-06 1" }, labels(figures_of(list, { by = "day" }).series))
-  end)
-
-  it("that would not end is refused", function()
-    local far = { made("success", "2025-03-01T00:00:00Z"), made("success", "9999-12-31T00:00:00Z") }
-    for _, unit in ipairs { "day", "week", "month" } do
-      for _, list in ipairs { far, { far[2], far[1] } } do
-        local err = failure("too_large", stats(page_of(list), { by = unit }))
-        assert.matches("10000 " .. unit .. "s", err.message)
-      end
-    end
-    assert.equal(2, figures_of(far).count)
-    raises("stats_spec%.lua:%d+: from and to are 10001 days apart, more than the 10000", function()
-      stats({}, { from = "2000-01-01", to = 946684800 + 10001 * 86400, by = "day" })
-    end)
-    assert.equal(10000, #figures_of({}, { from = "2000-01-01", to = 946684800 + 10000 * 86400, by = "day" }).series)
-    failure("too_large", stats(page_of { far[1] }, { from = "1970-01-01", by = "day" })) -- 20,148 days later
-  end)
-
-  it("of 10,000 intervals is none too long", function()
-    local function apart(days)
-      return page_of { made("success", "2000-01-01T00:00:00Z"), made("success", os.date("!%Y-%m-%dT%H:%M:%SZ", 946684800 + days * 86400)) }
-    end
-    assert.equal(10000, #stats(apart(9999), { by = "day" }).series)
-    failure("too_large", stats(apart(10000), { by = "day" }))
   end)
 end)
 

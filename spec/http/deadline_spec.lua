@@ -3,6 +3,7 @@
 local clock = require "spec.support.clock"
 local cloud66 = require "cloud66"
 local fake = require "spec.support.fake"
+local merged = require "spec.support.merged"
 local process = require "cloud66.runtime.host"
 
 local SECONDS = 30
@@ -12,21 +13,14 @@ local SLACK = 0.05 -- a request's time is rounded up to hundredths, and the cloc
 -- SECONDS it might have lasted is told.
 local function overrun(scenario, options, operation)
   local world = fake.world()
-  local asked = { world = world.name, tag = fake.fresh_tag() }
-  for name, value in pairs(scenario) do
-    asked[name] = value
-  end
   local send = require("cloud66.transport.curl").new()
   local started, latest, requests = nil, 0, 0
-  local given = { token = fake.token, base_url = fake.url(asked), transport = function(request)
+  local url = fake.url(merged({ world = world.name, tag = fake.fresh_tag() }, scenario))
+  local client = assert(cloud66.new(merged({ token = fake.token, base_url = url, transport = function(request)
     requests = requests + 1
     latest = math.max(latest, process.now() + request.timeout.total)
     return send(request)
-  end }
-  for name, value in pairs(options) do
-    given[name] = value
-  end
-  local client = assert(cloud66.new(given))
+  end }, options)))
   clock.run(world, function()
     started = process.now()
     operation(client, client:stack(fake.stacks.staging), world)

@@ -3,6 +3,7 @@
 local clock = require "spec.support.clock"
 local cloud66 = require "cloud66"
 local fake = require "spec.support.fake"
+local merged = require "spec.support.merged"
 
 -- Of the request of that number.
 local function token(number)
@@ -12,18 +13,12 @@ end
 -- A stack of a client that never sends a token twice, in a world of its own.
 local function rotating(scenario, options)
   local world, sent = fake.world(), 0
-  local asked = { world = world.name, auth = "none" }
-  for name, value in pairs(scenario or {}) do
-    asked[name] = value
-  end
-  local given = { base_url = fake.url(asked), token = function()
+  local url = fake.url(merged({ world = world.name, auth = "none" }, scenario))
+  local client = assert(cloud66.new(merged({ base_url = url, token = function()
     sent = sent + 1
     return token(sent)
-  end }
-  for name, value in pairs(options or {}) do
-    given[name] = value
-  end
-  return assert(cloud66.new(given)):stack(fake.stacks.staging), world
+  end }, options)))
+  return client:stack(fake.stacks.staging), world
 end
 
 local function check_hidden(text, name)

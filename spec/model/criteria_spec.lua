@@ -2,10 +2,11 @@
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local long_history = require "spec.support.long_history"
 
 local connect, raises = expect.connect, expect.raises
 
-local known = fake.data.deployments "awesome_app"
+local known, known_ids, walk = long_history.known, long_history.known_ids, long_history.walk
 
 local function history(scenario)
   return connect(scenario):stack(fake.stacks.awesome_app):deployments()
@@ -52,24 +53,6 @@ local function each_refused(pattern, list)
     end
   end
   assert.same({}, wrong)
-end
-
-local function known_ids(matches)
-  local found = {}
-  for _, d in ipairs(known) do
-    if matches(d) then
-      found[#found + 1] = d.id
-    end
-  end
-  return found
-end
-
-local function ids_of(seq)
-  local found = {}
-  for d in seq do
-    found[#found + 1] = d.id
-  end
-  return found
 end
 
 describe("a criterion with a value", function()
@@ -417,7 +400,7 @@ describe("criteria", function()
       { codes = "int" }, { codes = "string" }, { codes = "word" }, { codes = "mixed" }, { dates = "utc" }, { dates = "fraction" },
     }
     for _, scenario in ipairs(scenarios) do
-      assert.same(expected, ids_of(history(scenario):where(wanted)))
+      assert.same(expected, walk(history(scenario):where(wanted)))
     end
   end)
 
@@ -476,92 +459,6 @@ describe("deployment:matches", function()
   end)
 end)
 
-describe("criteria of stacks", function()
-  local function names(wanted)
-    local found = {}
-    for stack in connect():stacks(wanted) do
-      found[#found + 1] = stack.name
-    end
-    return table.concat(found, ", ")
-  end
-
-  it("compare fields", function()
-    assert.equal("api", names { name = "api" })
-    assert.equal("Awesome App, api", names { environment = "production" })
-    assert.equal("Awesome App, api, brand new", names { environment = { "production", "development" } })
-    assert.equal("awesome-app-staging, api", names { status = 1 })
-    assert.equal("Awesome App", names { status_name = "deploying" })
-    assert.equal("brand new", names { health_name = "unknown" })
-    assert.equal("api", names { has_loadbalancer = true })
-    assert.equal("Awesome App, awesome-app-staging, brand new", names { is_busy = cloud66.null })
-    assert.equal("api", names { uid = fake.stacks.api })
-    assert.equal("Awesome App, awesome-app-staging", names {
-      git = function(git)
-        return git:find "awesome" ~= nil
-      end,
-    })
-  end)
-
-  it("compare fields in where too", function()
-    assert.equal(1, connect():stacks():where({ name = "api", environment = "production" }):count())
-  end)
-
-  it("raise for an unknown key, naming the nearest", function()
-    raises("'nam'.*'name'", function()
-      connect():stacks { nam = "api" }
-    end)
-    raises("'enviroment'.*'environment'", function()
-      connect():stacks():where { enviroment = "production" }
-    end)
-    raises("outcome", function()
-      connect():stacks { outcome = "success" }
-    end)
-    raises("since", function()
-      connect():stacks { since = "2026-01-01" }
-    end)
-  end)
-
-  it("raise for an unknown word, naming the nearest", function()
-    raises("'deploying'", function()
-      connect():stacks { status_name = "deployin" }
-    end)
-    raises("'broken'", function()
-      connect():stacks { health_name = "borken" }
-    end)
-  end)
-
-  it("raise where they are empty, or no criteria", function()
-    for _, wanted in ipairs { {}, "api", 5, true } do
-      raises("criteria", function()
-        connect():stacks(wanted)
-      end)
-    end
-    raises("name", function()
-      connect():stacks { name = {} }
-    end)
-  end)
-
-  it("raise for an empty text, which an unset variable gives", function()
-    for _, name in ipairs { "name", "environment", "uid", "git_branch", "status_name" } do
-      raises(name, function()
-        connect():stacks { [name] = "" }
-      end)
-      raises(name, function()
-        connect():stacks { [name] = { "x", "" } }
-      end)
-    end
-  end)
-
-  it("raise for a value that no field can have", function()
-    raises("name", function()
-      connect():stacks { name = { { "api" } } }
-    end)
-    raises("name", function()
-      connect():stacks { name = { print } }
-    end)
-  end)
-end)
-
 describe("a range of time", function()
   it("raises where it can hold nothing", function()
     each_refused("earlier", { { since = "2025-06-01", before = "2024-06-01" }, { since = 1e9, before = 1e9 } })
@@ -572,7 +469,7 @@ end)
 describe("an id", function()
   it("is the same with zeros in front", function()
     local id = fake.data.deployments("awesome_app")[5].id
-    assert.same({ id }, ids_of(history():where { id = ("00%d"):format(id) }))
+    assert.same({ id }, walk(history():where { id = ("00%d"):format(id) }))
   end)
 end)
 

@@ -8,8 +8,8 @@ local cjson = require "cjson"
 local core = require "cloud66.core"
 local curl = require "cloud66.curl"
 local fake = require "spec.support.fake"
+local happens = require "spec.support.eventually"
 local hour = require "spec.support.hour"
-local nginx = require "spec.support.nginx"
 
 local UID = fake.stacks.staging
 local count, eventually = board.count, board.eventually
@@ -32,7 +32,7 @@ end
 -- Waits until the page has a text, or, with `gone`, has it no more.
 local function page_with(text, gone)
   local body, headers
-  local found = nginx.eventually(function()
+  local found = happens(function()
     local status
     status, body, headers = server:get "/"
     return (status == 200 or status == 503) and (body:find(text, 1, true) ~= nil) ~= (gone == true)

@@ -4,8 +4,10 @@ if not package.loaded.jit then
 end
 
 local core = require "cloud66.core"
+local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
+local merged = require "spec.support.merged"
 local nginx = require "spec.support.nginx"
 
 local UID = fake.stacks.staging
@@ -15,13 +17,10 @@ local live = fake.data.deployments "staging"[1].git_hash
 local server
 
 local function start(name, scenario, environment)
-  local all = {
+  local all = merged({
     CLOUD66_URL = type(scenario) == "string" and scenario or fake.url(scenario),
     CLOUD66_TOKEN = fake.token, CLOUD66_ACCESS_TOKEN = false, CLOUD66_WEBHOOK_SECRET = SECRET,
-  }
-  for key, value in pairs(environment or {}) do
-    all[key] = value
-  end
+  }, environment)
   server = nginx.start { file = "examples/nginx/" .. name .. ".conf", environment = all }
 end
 
@@ -155,12 +154,12 @@ describe("examples/nginx/webhook.conf", function()
   end
 
   local function wait_for_log(text)
-    local found = nginx.eventually(function() return server:log():find(text, 1, true) end)
+    local found = eventually(function() return server:log():find(text, 1, true) end)
     assert.is_truthy(found, server:log())
   end
 
   local function wait_for_requests(tag, count)
-    assert.is_true(nginx.eventually(function() return #fake.requests(tag) >= count end))
+    assert.is_true(eventually(function() return #fake.requests(tag) >= count end))
   end
 
   it("accepts an event at once, and asks then", function()

@@ -6,6 +6,7 @@ end
 local cjson = require "cjson"
 local core = require "cloud66.core"
 local curl = require "cloud66.curl"
+local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
 local hour = require "spec.support.hour"
 local nginx = require "spec.support.nginx"
@@ -202,7 +203,7 @@ for _, kind in ipairs(stores) do
         return cjson.decode(body)
       end
       assert.is_true(live().ok)
-      local victim = nginx.eventually(function()
+      local victim = eventually(function()
         assert.is_true(live("?hang=yes").ok)
         local _, body = server:get "/victim"
         return tonumber(body)
@@ -210,7 +211,7 @@ for _, kind in ipairs(stores) do
       assert.is_number(victim)
       server:signal("KILL", victim)
       local before = core.monotonic()
-      local answered = nginx.eventually(function()
+      local answered = eventually(function()
         local requests = #fake.requests(tag)
         local status, body = server:get "/live" -- the kill may cut this one
         return status == 200 and cjson.decode(body).ok and requests >= 3

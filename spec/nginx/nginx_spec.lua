@@ -1,89 +1,18 @@
--- The library inside nginx: in its phases, beside other requests, through kills, reloads and ends. These specs run outside,
--- and send Lua code to an nginx that has the library in its workers.
+-- The library inside nginx: in its phases, beside other requests, through kills. These specs run outside, and send Lua code to
+-- an nginx that has the library in its workers.
 if not package.loaded.jit then
   return -- nginx's Lua is LuaJIT, and the C modules are those of the Lua that runs this
 end
 
-local cjson = require "cjson"
 local core = require "cloud66.core"
+local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
-local nginx = require "spec.support.nginx"
+local inside = require "spec.support.inside_nginx"
+local seconds_of = require "spec.support.seconds_of"
 
-local eventually = nginx.eventually
-
-local INIT = [[
-  cjson, cloud66 = require "cjson", require "cloud66"
-  function connect(url, options)
-    local given = { base_url = url, token = "]] .. fake.token .. [[", retries = false }
-    for name, value in pairs(options or {}) do given[name] = value end
-    return assert(cloud66.new(given))
-  end
-  function in_flight()
-    return (require "cloud66.curl".engine():step())
-  end
-]]
-
--- Runs the code that a request brings, which gets what the request's Arg holds; its value becomes the answer.
-local RUN = [[ content_by_lua_block {
-  ngx.req.read_body()
-  local ok, value = pcall(assert(loadstring(ngx.req.get_body_data(), "=code")), cjson.decode(ngx.var.http_arg))
-  if not ok then value = tostring(value) end
-  ngx.print(cjson.encode { ok = ok, value = value })
-} ]]
-
-local server
-
-local function start(options)
-  options = options or {}
-  options.http = "init_by_lua_block { " .. INIT .. (options.init or "") .. " }\n" .. (options.http or "")
-  options.server = "location /run { " .. RUN .. " }\nlocation /neighbour { return 200; }\n" .. (options.server or "")
-  server = nginx.start(options)
-end
-
-local function stop()
-  local log = server:log():gsub("%[alert%][^\n]*lua_code_cache is off", "") -- said of each such nginx
-  server:stop()
-  assert.is_nil(log:find(fake.token, 1, true))
-  for _, level in ipairs { "alert", "crit", "emerg" } do
-    assert.is_nil(log:find("[" .. level .. "]", 1, true), log)
-  end
-end
-
--- A request that runs code; finish() gives what it comes to.
-local function begin(code, arg)
-  return server:start { url = "/run", method = "POST", body = code, headers = { "Arg: " .. cjson.encode(arg or {}) } }
-end
-
-local function finish(transfer)
-  local status, text = server:finish(transfer)
-  assert.equal(200, status, text)
-  local got = cjson.decode(text)
-  assert.is_true(got.ok, got.value)
-  return got.value
-end
-
-local function run(code, arg)
-  return finish(begin(code, arg))
-end
-
-local function seconds_of(fn)
-  local start_at = core.monotonic()
-  fn()
-  return core.monotonic() - start_at
-end
-
-local ASK = [[
-  local arg = ...
-  local deployment, message, err = connect(arg.url, arg.options):stack(arg.stack):latest()
-  return { id = deployment and deployment.id, message = message, kind = err and err.kind }
-]]
-
-local function latest(scenario, options)
-  return { url = fake.url(scenario), stack = fake.stacks.staging, options = options }
-end
-
-local newest = fake.data.deployments("staging")[1].id
+local start, stop, begin, finish, run = inside.start, inside.stop, inside.begin, inside.finish, inside.run
+local ASK, latest, newest = inside.ASK, inside.latest, inside.newest
 
 describe("inside nginx", function()
   setup(start)
@@ -101,7 +30,7 @@ describe("inside nginx", function()
       end
       core.sleep(0.1)
       assert.is_true(seconds_of(function()
-        assert.equal(200, (server:get "/neighbour"))
+        assert.equal(200, (inside.server:get "/neighbour"))
       end) < 1.2)
       for i = 1, 20 do
         assert.equal(newest, finish(waiting[i]).id)
@@ -160,7 +89,7 @@ describe("inside nginx", function()
     local took = seconds_of(function()
       local one, two = begin(code, arg), begin(code, arg)
       assert.is_true(seconds_of(function()
-        server:get "/neighbour"
+        inside.server:get "/neighbour"
       end) < 1.2)
       assert.same(ids, finish(one))
       assert.same(ids, finish(two))
@@ -239,7 +168,7 @@ describe("inside nginx", function()
     end))
     core.sleep(0.2) -- until it has read the answer, and pauses
     assert.is_true(seconds_of(function()
-      server:get "/neighbour"
+      inside.server:get "/neighbour"
     end) < 2)
     assert.equal(newest, finish(waiting).id)
   end)
@@ -313,17 +242,16 @@ describe("inside nginx", function()
     for _ = 1, 5 do
       ask_all()
     end
-    local before = server:sockets(server:workers()[1])
+    local before = inside.server:sockets(inside.server:workers()[1])
     for _ = 1, 30 do
       ask_all()
     end
-    assert.is_true(server:sockets(server:workers()[1]) <= before + 10)
+    assert.is_true(inside.server:sockets(inside.server:workers()[1]) <= before + 10)
     assert.equal(0, run "return in_flight()")
   end)
 end)
 
 -- --- phases ---
-
 describe("a phase of nginx", function()
   local SAY = [[
     local deployment, message, err = connect("%s"):stack("%s"):latest()
@@ -336,7 +264,7 @@ describe("a phase of nginx", function()
 
   local function logged(name)
     return eventually(function()
-      return server:log():match(name .. " said (.-) end")
+      return inside.server:log():match(name .. " said (.-) end")
     end)
   end
 
@@ -375,7 +303,7 @@ describe("a phase of nginx", function()
 
   for _, path in ipairs { "/rewrite", "/access", "/content" } do
     it("that can wait: " .. path:sub(2), function()
-      local status, body = server:get(path)
+      local status, body = inside.server:get(path)
       assert.equal(200, status)
       assert.equal(tostring(newest), body)
     end)
@@ -386,20 +314,20 @@ describe("a phase of nginx", function()
   end)
 
   it("that can wait: ssl_certificate", function()
-    assert.equal("200", host.output(("curl -sk -o /dev/null -w '%%{http_code}' https://127.0.0.1:%d/"):format(server.port + 1)))
+    assert.equal("200", host.output(("curl -sk -o /dev/null -w '%%{http_code}' https://127.0.0.1:%d/"):format(inside.server.port + 1)))
     assert.equal(tostring(newest), logged "ssl")
   end)
 
   it("that may block: init", function()
-    local _, body = server:get "/init"
+    local _, body = inside.server:get "/init"
     assert.equal(tostring(newest), body)
   end)
 
   it("that cannot wait gives an error of kind phase, which says what to do", function()
-    local _, set = server:get "/set"
-    local _, _, headers = server:get "/header"
-    local _, body = server:get "/body"
-    server:get "/log"
+    local _, set = inside.server:get "/set"
+    local _, _, headers = inside.server:get "/header"
+    local _, body = inside.server:get "/body"
+    inside.server:get "/log"
     for name, text in pairs { set = set, header_filter = headers.said, body_filter = body, log = logged "log",
       init_worker = logged "init_worker" } do
       assert.equal("phase phase: ", text:sub(1, 13), text)
@@ -410,7 +338,6 @@ describe("a phase of nginx", function()
 end)
 
 -- --- lives ---
-
 describe("a client made while nginx starts", function()
   it("serves all workers, each over connections of its own", function()
     start {
@@ -493,219 +420,11 @@ describe("lua_code_cache off", function()
     for _ = 1, 5 do
       assert.equal(newest, run(ASK, latest()).id)
     end
-    local before = server:sockets(server:workers()[1])
+    local before = inside.server:sockets(inside.server:workers()[1])
     for _ = 1, 20 do
       assert.equal(newest, run(ASK, latest()).id)
     end
-    assert.is_true(server:sockets(server:workers()[1]) <= before + 2)
-    stop()
-  end)
-end)
-
-describe("a client that goes away", function()
-  it("ends the light thread of its request, and nothing else", function()
-    start { http = "lua_check_client_abort on;" }
-    local code = [[
-      local arg = ...
-      assert(ngx.on_abort(function() ngx.exit(499) end))
-      connect(arg.url):request("GET", "/ping/auth")
-      return true
-    ]]
-    local other = begin(ASK, latest { delay = "1" })
-    for _ = 1, 5 do
-      local gone = begin(code, { url = fake.url { delay = "8" } })
-      assert.is_true(eventually(function()
-        return run "return in_flight() >= 2"
-      end))
-      gone:cancel()
-      assert.is_true(eventually(function()
-        return run "collectgarbage() collectgarbage() return in_flight() <= 1"
-      end))
-    end
-    assert.equal(newest, finish(other).id)
-    stop()
-  end)
-end)
-
-describe("close()", function()
-  it("does not hit a request that has the coroutine of one whose client went away", function()
-    start { http = "lua_check_client_abort on;", init = ([[ first, second = connect "%s", connect "%s" ]]):format(
-      fake.url { delay = "1" }, fake.url { delay = "1" }) }
-    local gone = begin [[
-      collectgarbage "stop"
-      begun = true
-      assert(ngx.on_abort(function() ngx.exit(499) end))
-      first:request("GET", "/ping/auth")
-      return true
-    ]]
-    assert.is_true(eventually(function()
-      return run "return begun and in_flight() == 1"
-    end))
-    gone:cancel()
-    core.sleep(0.1)
-    local waiting = {}
-    for i = 1, 3 do
-      waiting[i] = begin [[
-        local ok, message = second:request("GET", "/ping/auth")
-        return message and message.status or message
-      ]]
-    end
-    core.sleep(0.1)
-    run "first:close() return true"
-    for i = 1, 3 do
-      assert.equal(200, finish(waiting[i]))
-    end
-    stop()
-  end)
-end)
-
--- Whether a process ends within so many seconds.
-local function ends(pid, seconds)
-  return eventually(function()
-    return os.execute(("kill -0 %d 2>/dev/null"):format(pid)) ~= 0
-  end, seconds)
-end
-
-describe("an nginx that is reloaded", function()
-  it("answers what is in flight, and its old workers end", function()
-    start { workers = 2 }
-    local old = server:workers()
-    local waiting = {}
-    for i = 1, 10 do
-      waiting[i] = begin(ASK, latest { delay = "1" })
-    end
-    core.sleep(0.2)
-    server:signal "HUP"
-    for i = 1, 10 do
-      assert.equal(newest, finish(waiting[i]).id)
-    end
-    for _, pid in ipairs(old) do
-      assert.is_true(ends(pid, 5))
-    end
-    assert.equal(newest, run(ASK, latest()).id)
-    stop()
-  end)
-
-  it("ends a wait of 30 minutes in a timer, which another worker takes up again", function()
-    local world = fake.world()
-    start {
-      http = "lua_shared_dict jobs 100k;",
-      init = ([[
-        stack = connect("%s"):stack "%s"
-        function wait_for(result)
-          local deployment, message, err = stack:wait(result, { interval = 1, timeout = 1800 })
-          ngx.shared.jobs:set("end", deployment and deployment.outcome or err.kind .. " " .. message)
-        end
-      ]]):format(fake.url { world = world.name, queue = 0, takes = 1800 }, fake.stacks.staging),
-    }
-    local begin_to_wait = [[
-      local arg = ...
-      local result = arg.result or assert(stack:redeploy { git_ref = "main" })
-      ngx.shared.jobs:delete "end"
-      assert(ngx.timer.at(0, function() wait_for(result) end))
-      return result
-    ]]
-    local last = "return ngx.shared.jobs:get 'end' or ''"
-    local result = run(begin_to_wait)
-    core.sleep(1)
-    local old = server:workers()[1]
-    server:signal "HUP"
-    assert.is_true(ends(old, 5))
-    assert.matches("^aborted .*worker", run(last))
-    run(begin_to_wait, { result = result })
-    world:advance(1810)
-    assert.equal("success", eventually(function()
-      local outcome = run(last)
-      return outcome ~= "" and outcome
-    end))
-    stop()
-  end)
-
-  it("tells a watch that it is over", function()
-    start {
-      http = "lua_shared_dict jobs 100k;",
-      init = ([[
-        stack = connect("%s"):stack "%s"
-        function look()
-          local ok, err = pcall(function()
-            for event in stack:watch { interval = 1 } do ngx.shared.jobs:set("event", event.type) end
-          end)
-          ngx.shared.jobs:set("end", ok and "it just ended" or tostring(err))
-        end
-      ]]):format(fake.url(), fake.stacks.staging),
-    }
-    run "assert(ngx.timer.at(0, look)) return true"
-    core.sleep(0.5)
-    local old = server:workers()[1]
-    server:signal "HUP"
-    assert.is_true(ends(old, 5))
-    assert.matches("^aborted: .*worker", run "return ngx.shared.jobs:get 'end' or ''")
-    stop()
-  end)
-
-  it("gives up pauses that are longer than a reload should take", function()
-    start()
-    local waiting = begin(ASK, latest({ error = "throttled", retry_after = "600" }, { on_throttle = "wait" }))
-    core.sleep(0.3)
-    local old = server:workers()[1]
-    server:signal "HUP"
-    assert.equal("throttled", finish(waiting).kind)
-    assert.is_true(ends(old, 5))
-    stop()
-  end)
-end)
-
-describe("an nginx that is told to quit", function()
-  it("answers what is in flight, and ends", function()
-    start()
-    local master, waiting = server:pid(), begin(ASK, latest { delay = "1" })
-    core.sleep(0.2)
-    server:signal "QUIT"
-    assert.equal(newest, finish(waiting).id)
-    assert.is_true(ends(master, 5))
-    stop()
-  end)
-
-  it("ends at once by TERM, whatever is in flight", function()
-    start()
-    local master, waiting = server:pid(), begin(ASK, latest { delay = "8" })
-    core.sleep(0.2)
-    server:signal "TERM"
-    assert.is_true(ends(master, 6))
-    assert.is_nil((server:finish(waiting)))
-    stop()
-  end)
-end)
-
-describe("a name that is not to be looked up", function()
-  it("holds up neither the worker nor its end", function()
-    start { environment = { LD_PRELOAD = os.getenv "C66_BUILD" .. "/slowdns.so", C66_SLOW_DNS = "30" } }
-    local arg = { url = "https://api.slow.invalid", stack = fake.stacks.staging, options = { timeout = 1.5 } }
-    local waiting = {}
-    local took = seconds_of(function()
-      for i = 1, 5 do
-        waiting[i] = begin(ASK, arg)
-      end
-      core.sleep(0.1)
-      assert.is_true(seconds_of(function()
-        server:get "/neighbour"
-      end) < 1.2)
-      for i = 1, 5 do
-        assert.equal("timeout", finish(waiting[i]).kind)
-      end
-      run([[
-        local arg = ...
-        local thread = ngx.thread.spawn(function() connect(arg.url):stack(arg.stack):latest() end)
-        ngx.sleep(0.05)
-        ngx.thread.kill(thread)
-        collectgarbage() collectgarbage()
-        return true
-      ]], arg)
-    end)
-    assert.is_true(took < 6, took)
-    local worker = server:workers()[1]
-    server:signal "QUIT"
-    assert.is_true(ends(worker, 10))
+    assert.is_true(inside.server:sockets(inside.server:workers()[1]) <= before + 2)
     stop()
   end)
 end)

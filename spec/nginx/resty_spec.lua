@@ -1,9 +1,12 @@
 -- cloud66.transport.resty: requests over nginx's own sockets. It runs inside an nginx, which these specs send Lua code to.
 local cjson = require "cjson"
 local core = require "cloud66.core"
+local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local merged = require "spec.support.merged"
 local nginx = require "spec.support.nginx"
+local nginx_code = require "spec.support.nginx_code"
 
 describe("cloud66.transport.resty outside nginx", function()
   it("names the transport to use there", function()
@@ -40,15 +43,6 @@ local PRELUDE = [[
   end
 ]]
 
-local RUN = [[
-  content_by_lua_block {
-    ngx.req.read_body()
-    local ok, value = pcall(assert(loadstring(ngx.req.get_body_data(), "=code")))
-    if not ok then value = tostring(value) end
-    ngx.print(require "cjson".encode { ok = ok, value = value })
-  }
-]]
-
 local server
 local logged = 0 -- bytes of its log that are from before this spec
 
@@ -61,21 +55,14 @@ local function start(options)
     location /run { lua_ssl_trusted_certificate %s; %s }
     location /wrong_ca { lua_ssl_trusted_certificate %s/expired.pem; %s }
     %s
-  ]]):format(fake.ca, RUN, os.getenv "C66_FAKE_DIR", RUN, options.server or "")
+  ]]):format(fake.ca, nginx_code.LOCATION, os.getenv "C66_FAKE_DIR", nginx_code.LOCATION, options.server or "")
   server = nginx.start(options)
 end
 
 -- Runs code inside nginx; what it returns.
 local function run(code, values, location)
-  local arg = { token = fake.token, module = MODULES[1] }
-  for name, value in pairs(values or {}) do
-    arg[name] = value
-  end
-  local status, text = server:get { url = location or "/run", method = "POST", body = PRELUDE:format(cjson.encode(arg)) .. code }
-  assert.equal(200, status, text)
-  local got = cjson.decode(text)
-  assert.is_true(got.ok, got.value)
-  return got.value
+  local arg = merged({ token = fake.token, module = MODULES[1] }, values)
+  return nginx_code.run(server, PRELUDE:format(cjson.encode(arg)) .. code, nil, location)
 end
 
 -- What GETting the stacks comes to; options for cloud66.new() as JSON has them.
@@ -95,7 +82,7 @@ end
 -- How many sockets the worker has, once that is no more than so many, or after a while.
 local function sockets(wanted)
   local count
-  nginx.eventually(function()
+  eventually(function()
     count = server:sockets(server:workers()[1])
     return wanted and count <= wanted
   end, wanted and 3 or 0)
@@ -600,7 +587,7 @@ describe("an nginx that used cloud66.transport.resty", function()
     get(fake.url({}, "https"))
     local worker = server:workers()[1]
     server:signal "QUIT"
-    assert.is_true(nginx.eventually(function()
+    assert.is_true(eventually(function()
       return server:log():find("worker process " .. worker .. " exited with code 0", 1, true) ~= nil
     end))
     check_quiet_log()

@@ -4,6 +4,7 @@ if not package.loaded.jit then
 end
 
 local cjson = require "cjson"
+local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
 local nginx = require "spec.support.nginx"
 
@@ -81,7 +82,7 @@ describe("light threads that share a store", function()
       } }
     ]])
     assert.is_true(ask("/").ok)
-    assert.is_true(nginx.eventually(function()
+    assert.is_true(eventually(function()
       return ask("/timers").running == 0
     end, 12)) -- who waits would look again after 15 seconds at the earliest
   end)
@@ -107,7 +108,7 @@ describe("light threads that share a store", function()
       }
     ]])
     assert.is_true(ask("/").ok)
-    local seen = nginx.eventually(function()
+    local seen = eventually(function()
       local _, body = server:get "/seen"
       return body ~= "" and cjson.decode(body)
     end, 20)

@@ -3,12 +3,13 @@ if not package.loaded.jit then
   return -- nginx's Lua is LuaJIT, and the C modules are those of the Lua that runs this
 end
 
-local cjson = require "cjson"
 local cloud66 = require "cloud66"
 local contract = require "spec.support.store_contract"
 local core = require "cloud66.core"
+local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
 local nginx = require "spec.support.nginx"
+local nginx_code = require "spec.support.nginx_code"
 local redis = require "spec.support.redis"
 
 local INIT = [[
@@ -17,20 +18,13 @@ local INIT = [[
   at_start = { dict:set("from init", "value", 1000) }
 ]]
 
-local RUN = [[ content_by_lua_block {
-  ngx.req.read_body()
-  local ok, value = pcall(assert(loadstring(ngx.req.get_body_data(), "=code")))
-  if not ok then value = tostring(value) end
-  ngx.print(cjson.encode { ok = ok, value = value })
-} ]]
-
 local server, database
 
 local function start(init, http, more)
   server = nginx.start {
     workers = 2,
     http = ("lua_shared_dict state 20m; lua_shared_dict small 64k; %s\ninit_by_lua_block { %s %s }"):format(http or "", INIT, init or ""),
-    server = "location /run { " .. RUN .. " }\nlocation /neighbour { return 200; }\n" .. (more or ""),
+    server = "location /run { " .. nginx_code.LOCATION .. " }\nlocation /neighbour { return 200; }\n" .. (more or ""),
   }
 end
 
@@ -38,32 +32,18 @@ local function stop()
   server:stop()
 end
 
-local function begin(code)
-  return server:start { url = "/run", method = "POST", body = code, timeout = 60000 }
-end
-
-local function finish(transfer)
-  local status, text = server:finish(transfer)
-  assert.equal(200, status, text)
-  local got = cjson.decode(text)
-  if not got.ok then
-    error(got.value, 2)
-  end
-  return got.value
-end
-
 local function run(code)
-  return finish(begin(code))
+  return nginx_code.run(server, code)
 end
 
 -- What each of so many requests at once gives.
 local function run_all(count, code)
   local waiting, values = {}, {}
   for i = 1, count do
-    waiting[i] = begin(code)
+    waiting[i] = nginx_code.begin(server, code)
   end
   for i = 1, count do
-    values[i] = finish(waiting[i])
+    values[i] = nginx_code.finish(server, waiting[i])
   end
   return values
 end
@@ -129,7 +109,7 @@ describe("a store in a shared dict", function()
     run "return dict:set('kept', 'value', 1000)"
     local old = server:workers()
     server:signal "HUP"
-    assert.is_true(nginx.eventually(function()
+    assert.is_true(eventually(function()
       for _, pid in ipairs(old) do
         if os.execute(("kill -0 %d 2>/dev/null"):format(pid)) == 0 then
           return false
@@ -263,21 +243,21 @@ describe("a store in Redis, inside nginx", function()
     database:pause()
     local waiting = {}
     for i = 1, 4 do
-      waiting[i] = begin "local value, message = hasty:get 'key' return { nothing = value == nil, message = message }"
+      waiting[i] = nginx_code.begin(server, "local value, message = hasty:get 'key' return { nothing = value == nil, message = message }")
     end
     local before = core.monotonic()
-    local patient = begin "return shared:get 'key'"
+    local patient = nginx_code.begin(server, "return shared:get 'key'")
     for _ = 1, 10 do
       assert.equal(200, (server:get "/neighbour"))
     end
     local took = core.monotonic() - before
     for i = 1, 4 do
-      local got = finish(waiting[i])
+      local got = nginx_code.finish(server, waiting[i])
       assert.is_true(got.nothing)
       assert.matches("timeout", got.message)
     end
     database:resume()
-    assert.equal("value", finish(patient))
+    assert.equal("value", nginx_code.finish(server, patient))
     assert.is_true(took < 10, took)
     assert.equal("value", run "return shared:get 'key'")
   end)
@@ -285,7 +265,7 @@ describe("a store in Redis, inside nginx", function()
   it("fails with a message in phases that cannot wait", function()
     assert.matches("before its workers start", run "return early[2]")
     server:get "/log"
-    assert.matches("^redis .*phase 'log'", nginx.eventually(function()
+    assert.matches("^redis .*phase 'log'", eventually(function()
       return server:log():match "log said (.-) end"
     end, 20))
     local _, _, headers = server:get "/filter"

@@ -3,6 +3,7 @@ local cjson = require "cjson"
 local child = require "spec.support.child"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
+local merged = require "spec.support.merged"
 
 -- Runs it in a world; gives its standard output, its standard error, its exit status.
 local function deploy(scenario, arguments, prefix)
@@ -16,11 +17,7 @@ end
 
 -- A world in which a deployment begins and ends at once, so that no spec has to wait.
 local function quick(scenario)
-  local made = { world = fake.world().name, tag = fake.fresh_tag(), queue = 0, takes = 0 }
-  for name, value in pairs(scenario or {}) do
-    made[name] = value
-  end
-  return made
+  return merged({ world = fake.world().name, tag = fake.fresh_tag(), queue = 0, takes = 0 }, scenario)
 end
 
 local UID = fake.stacks.staging

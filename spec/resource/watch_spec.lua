@@ -3,15 +3,10 @@ local cjson = require "cjson"
 local clock = require "spec.support.clock"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local in_world = require "spec.support.in_world"
 
 local failure, raises, each_raises = expect.failure, expect.raises, expect.each_raises
-
-local function begin(scenario, name)
-  local world = fake.world()
-  scenario = scenario or {}
-  scenario.world = world.name
-  return expect.connect(scenario):stack(fake.stacks[name or "staging"]), world
-end
+local begin = in_world.begin
 
 -- The events as short texts: "started 800001", "changed 800001 is_live+outcome".
 local function shown(events)
@@ -31,7 +26,7 @@ end
 
 describe("poll", function()
   it("begins with what runs, and tells nothing of what is over", function()
-    local stack = begin({}, "awesome_app")
+    local stack = begin({}, nil, "awesome_app")
     local events, cursor = assert(stack:poll())
     local newest = fake.data.deployments("awesome_app")[1]
     assert.same({ "started " .. newest.id }, shown(events))
@@ -120,7 +115,7 @@ describe("poll", function()
   end)
 
   it("begins on a stack that was never deployed", function()
-    local stack, world = begin({}, "brand_new")
+    local stack, world = begin({}, nil, "brand_new")
     local events, cursor = stack:poll()
     assert.same({}, events)
     local d = world:add_deployment("brand_new")
@@ -159,7 +154,7 @@ describe("poll", function()
   end)
 
   it("keeps exact ids on every Lua", function()
-    local stack = begin({ ids = "big" }, "awesome_app")
+    local stack = begin({ ids = "big" }, nil, "awesome_app")
     local events, cursor = stack:poll()
     assert.equal(1, #events)
     assert.same({}, (stack:poll(stored(cursor))))

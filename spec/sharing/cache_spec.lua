@@ -1,8 +1,10 @@
 local cloud66 = require "cloud66"
 local clock = require "spec.support.clock"
 local curl = require "cloud66.transport.curl"
+local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local merged = require "spec.support.merged"
 local table_store = require "spec.support.table_store"
 
 local connect, failure, raises = expect.connect, expect.failure, expect.raises
@@ -20,17 +22,14 @@ describe("the cache", function()
 
   -- A client whose way to the API can be cut: down = "connect".
   local function cached(settings, options)
-    local all = { store = store, cache = settings or {}, on = { cache = function(info)
+    local all = merged({ store = store, cache = settings or {}, on = { cache = function(info)
       told[#told + 1] = info.state
     end }, transport = function(request)
       if down then
         return nil, down, "cut"
       end
       return real(request)
-    end }
-    for name, value in pairs(options or {}) do
-      all[name] = value
-    end
+    end }, options)
     return connect(scenario, all)
   end
 
@@ -44,17 +43,6 @@ describe("the cache", function()
 
   local function pause(seconds)
     require("cloud66.runtime.host").pass(seconds)
-  end
-
-  -- Inside nginx what is stale is asked anew in the background: some calls later.
-  local function comes_true(fn)
-    for _ = 1, 500 do
-      if fn() then
-        return true
-      end
-      pause(0.02)
-    end
-    return false
   end
 
   it("sends a GET once, for all clients of the store, and says how old an answer is", function()
@@ -102,7 +90,7 @@ describe("the cache", function()
     assert(staging(client):live())
     pause(0.05)
     assert(staging(client):live())
-    assert.is_true(comes_true(function()
+    assert.is_true(eventually(function()
       return asked() == 2
     end))
   end)
@@ -147,7 +135,7 @@ describe("the cache", function()
       request.url = url .. request.url:sub(#original + 1)
       return real(request)
     end })
-    assert.is_true(comes_true(function()
+    assert.is_table(eventually(function()
       local got, message, err = staging(other):live()
       return not got and failure("not_found", got, message, err)
     end))
@@ -169,7 +157,7 @@ describe("the cache", function()
     for _ = 1, 3 do
       assert.equal(live, assert(staging(client):live()))
     end
-    assert.is_true(comes_true(function()
+    assert.is_true(eventually(function()
       return asked() >= 2
     end))
     local before = asked()
@@ -196,7 +184,7 @@ describe("the cache", function()
         end
       end
     end
-    assert.is_true(comes_true(function()
+    assert.is_true(eventually(function()
       return asked() == 6
     end))
   end)

@@ -1,13 +1,13 @@
 -- Several processes, one budget and one cache in Redis: what they share, and what becomes of them when Redis does not answer.
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
+local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
 local hour = require "spec.support.hour"
-local process = require "cloud66.runtime.host"
+local merged = require "spec.support.merged"
 local redis = require "spec.support.redis"
-
 
 if not redis.is_installed() or not redis.has_library() then
   describe("a fleet", function()
@@ -68,12 +68,9 @@ describe("a fleet", function()
   end)
 
   local function connect(options)
-    local all = { store = cloud66.store.redis { port = server.port, timeout = PATIENT }, on = { warning = function()
+    local all = merged({ store = cloud66.store.redis { port = server.port, timeout = PATIENT }, on = { warning = function()
       warnings = warnings + 1
-    end } }
-    for name, value in pairs(options or {}) do
-      all[name] = value
-    end
+    end } }, options)
     return expect.connect(scenario, all)
   end
 
@@ -126,16 +123,10 @@ describe("a fleet", function()
     assert.equal(1, warnings)
     assert.is_false(client:limits().shared)
     server:start_again()
-    local shared
-    for _ = 1, 200 do
+    assert.is_true(eventually(function()
       assert(client:request("GET", "/ping"))
-      shared = client:limits().shared
-      if shared then
-        break
-      end
-      process.pass(0.1)
-    end
-    assert.is_true(shared)
+      return client:limits().shared
+    end, 20, 0.1))
     assert.equal(1, warnings)
     local other = connect { budget = 100 }
     assert.equal(#fake.requests(tag), other:limits().used) -- what was counted meanwhile is there, too
@@ -188,12 +179,9 @@ describe("a fleet", function()
         store = cloud66.store.redis { port = %d, timeout = %d } }):stack(%q):live()
     ]]):format(fake.url(scenario), fake.token, server.port, PATIENT, fake.stacks.staging))
     local pid = host.output(("'%s' '%s' >/dev/null 2>&1 & echo $!"):format(os.getenv "C66_LUA", program)):match "%d+"
-    for _ = 1, 1000 do
-      if #fake.requests(tag) == 1 then
-        break
-      end
-      process.pass(0.02)
-    end
+    eventually(function()
+      return #fake.requests(tag) == 1
+    end)
     os.execute("kill -9 " .. pid)
     os.remove(program)
     local client = connect { cache = { fresh = 60 }, timeout = 30 }

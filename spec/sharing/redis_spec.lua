@@ -3,11 +3,13 @@
 local child = require "spec.support.child"
 local cloud66 = require "cloud66"
 local contract = require "spec.support.store_contract"
-local core = require "cloud66.core"
+local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
 local host = require "spec.support.host"
+local merged = require "spec.support.merged"
 local process = require "cloud66.runtime.host"
 local redis = require "spec.support.redis"
+local seconds_of = require "spec.support.seconds_of"
 
 
 if not redis.is_installed() or not redis.has_library() then
@@ -23,10 +25,7 @@ local PATIENT = 20 -- seconds: of calls that are to succeed on a machine that ha
 local server
 
 local function connect(options)
-  local given = { port = server.port, timeout = PATIENT }
-  for name, value in pairs(options or {}) do
-    given[name] = value
-  end
+  local given = merged({ port = server.port, timeout = PATIENT }, options)
   if given.path then
     given.port = nil
   end
@@ -42,12 +41,6 @@ local function fails(pattern, value, message)
   assert.is_string(message)
   assert.matches(pattern, message)
   return message
-end
-
-local function seconds_of(fn)
-  local began = core.monotonic()
-  fn()
-  return core.monotonic() - began
 end
 
 describe("a store in Redis", function()
@@ -263,7 +256,7 @@ describe("a store in Redis", function()
     local patient = connect()
     assert.is_true(patient:set("a", "one", LONG))
     assert.is_true(patient:set("b", "two", LONG))
-    contract.eventually(pass, function()
+    eventually(function()
       return store:get "a" == "one"
     end)
     server:pause()
@@ -274,7 +267,7 @@ describe("a store in Redis", function()
       assert.is_true(took >= 0.25 and took < 5, took)
     end
     server:resume()
-    assert.is_true(contract.eventually(pass, function()
+    assert.is_truthy(eventually(function()
       local value, message = store:get "b"
       assert.is_true(value == "two" or value == nil and message:find "timeout" ~= nil, tostring(value))
       return value

@@ -3,11 +3,14 @@ local cloud66 = require "cloud66"
 local clock = require "spec.support.clock"
 local core = require "cloud66.core"
 local curl = require "cloud66.transport.curl"
+local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local entries = require "cloud66.sharing.entries"
 local host = require "cloud66.runtime.host"
 local hour = require "spec.support.hour"
+local lists = require "spec.support.lists"
+local merged = require "spec.support.merged"
 local tasks = require "cloud66.runtime.tasks"
 local wait = require "cloud66.runtime.wait"
 local failover = require "cloud66.sharing.failover"
@@ -33,12 +36,9 @@ describe("those who share a store", function()
   end
 
   local function cached(settings, options)
-    local all = { store = store, cache = settings or { fresh = 60 }, timeout = 60, on = { warning = function(info)
+    local all = merged({ store = store, cache = settings or { fresh = 60 }, timeout = 60, on = { warning = function(info)
       warnings[#warnings + 1] = info.text
-    end } }
-    for name, value in pairs(options or {}) do
-      all[name] = value
-    end
+    end } }, options)
     return connect(scenario, all)
   end
 
@@ -135,15 +135,10 @@ describe("those who share a store", function()
     local stack = client:stack(fake.stacks.awesome_app)
     failure("protocol", stack:deployment(mine.id))
     mistaken = false
-    local got
-    for _ = 1, 500 do -- inside nginx what is stale is asked anew in the background
-      host.pass(0.03)
-      got = stack:deployment(mine.id)
-      if got then
-        break
-      end
-    end
-    assert.equal(mine, got)
+    host.pass(0.03)
+    assert.equal(mine, eventually(function() -- inside nginx what is stale is asked anew in the background
+      return stack:deployment(mine.id)
+    end))
   end)
 
   it("are told what the API fails with, also by 503", function()
@@ -170,18 +165,10 @@ describe("those who share a store", function()
   end)
 
   if tasks.overlaps then
-    local function many(count)
-      local list = {}
-      for i = 1, count do
-        list[i] = i
-      end
-      return list
-    end
-
     it("are told of a failure that took long", function()
       scenario.error, scenario.delay = "server", 1.2
       local client = cached(nil, { concurrency = 12 })
-      local results = assert(client:map(many(12), function()
+      local results = assert(client:map(lists.numbers(12), function()
         return staging(client):live()
       end))
       assert.equal(12, results.failed)
@@ -193,7 +180,7 @@ describe("those who share a store", function()
       store = cloud66.store.memory()
       local client = cached(nil, { concurrency = 6, timeout = 10, on_throttle = "wait" })
       local results = clock.run(nil, function()
-        return assert(client:map(many(6), function()
+        return assert(client:map(lists.numbers(6), function()
           return staging(client):live()
         end))
       end)

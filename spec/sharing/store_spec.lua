@@ -6,6 +6,7 @@ local contract = require "spec.support.store_contract"
 local expect = require "spec.support.expect"
 local plain_store = require "spec.support.plain_store"
 local host = require "cloud66.runtime.host"
+local random_from = require "spec.support.random_from"
 
 local function now()
   return host.now()
@@ -116,11 +117,7 @@ describe("a store in memory", function()
       host.now = function() return time end
       host.pass = function(seconds) time = time + seconds end
       local store, order, values, ends = cloud66.store.memory { max_entries = 20 }, {}, {}, {}
-      local random = 42
-      local function draw(n)
-        random = (random * 16807) % 2147483647
-        return random % n
-      end
+      local draw = random_from(42)
       local function drop(key)
         for i, other in ipairs(order) do
           if other == key then

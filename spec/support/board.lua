@@ -1,6 +1,8 @@
 -- The deployment board (examples/nginx/board) beside the fake API, for specs that look at it.
 local cjson = require "cjson"
+local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
+local merged = require "spec.support.merged"
 local nginx = require "spec.support.nginx"
 
 local board = {
@@ -17,11 +19,7 @@ end
 
 -- The fake counts the requests of all specs, and would tell a board of an hour that others have used up.
 local function url_of(scenario)
-  local all = { ratelimit = "no" }
-  for key, value in pairs(scenario or {}) do
-    all[key] = value
-  end
-  return fake.url(all)
+  return fake.url(merged({ ratelimit = "no" }, scenario))
 end
 
 ---Starts one that looks every second. The API is a scenario, or a base URL.
@@ -31,14 +29,11 @@ end
 ---@param change? fun(text: string): string  of nginx.conf
 ---@return table server       as of nginx.start()
 function board.start(api, environment, workers, change)
-  local all = {
+  local all = merged({
     CLOUD66_URL = type(api) == "string" and api or url_of(api), CLOUD66_TOKEN = fake.token, CLOUD66_ACCESS_TOKEN = false,
     CLOUD66_WEBHOOK_SECRET = board.SECRET, BOARD_INTERVAL = "1", BOARD_REQUESTS = "1000000",
     BOARD_STACKS = false, BOARD_STALE = false, BOARD_TITLE = false,
-  }
-  for name, value in pairs(environment or {}) do
-    all[name] = value
-  end
+  }, environment)
   return starts(nginx.start { file = "examples/nginx/board/board.conf", environment = all, workers = workers or 2, change = change })
 end
 
@@ -57,13 +52,13 @@ end
 ---Waits until fn() gives something, and gives it; raises when that takes too long.
 ---@param what? string  for the message
 function board.eventually(fn, what)
-  return nginx.eventually(fn, board.PATIENCE) or error(what or "it did not happen", 2)
+  return eventually(fn, board.PATIENCE) or error(what or "it did not happen", 2)
 end
 
 ---The board's /api/stacks.json by uid, once it knows all of them, or a condition of it holds; nil when that takes too long.
 function board.stacks(server, condition)
   local by_uid
-  return nginx.eventually(function()
+  return eventually(function()
     local status, body = server:get "/api/stacks.json"
     if status ~= 200 then return nil end
     by_uid = {}

@@ -27,4 +27,18 @@ function clock.run(world, fn, on_sleep)
   return results[2], results[3], results[4]
 end
 
+---An on_sleep for clock.run(): moments[seconds] is called once so many seconds have passed.
+function clock.at(moments)
+  local passed = 0
+  return function(seconds)
+    passed = passed + seconds
+    for when, act in pairs(moments) do
+      if passed >= when then
+        moments[when] = nil
+        act()
+      end
+    end
+  end
+end
+
 return clock

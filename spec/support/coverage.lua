@@ -5,7 +5,7 @@ local tree = require "spec.support.tree"
 local folder, least = arg[1], tonumber(arg[2])
 
 -- What PUC Lua cannot run: not counted, and said so. LuaJIT's hooks hear nothing of compiled code, and nginx's workers are
--- LuaJIT; spec/nginx/nginx_spec.lua, spec/nginx/resty_spec.lua and `script/test nginx` test these files.
+-- LuaJIT; the specs in spec/nginx/ and `script/test nginx` test these files.
 local left_out = {
   ["cloud66/runtime/nginx.lua"] = "most of it runs inside nginx alone",
   ["cloud66/transport/resty.lua"] = "runs inside nginx alone",

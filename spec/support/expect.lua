@@ -2,16 +2,13 @@
 local assert = require "luassert"
 local cloud66 = require "cloud66"
 local fake = require "spec.support.fake"
+local merged = require "spec.support.merged"
 
 local expect = {}
 
 -- A client that asks for a scenario and does not try again; options as for cloud66.new().
 function expect.connect(scenario, options)
-  local settings = { base_url = fake.url(scenario), token = fake.token, retries = false }
-  for name, value in pairs(options or {}) do
-    settings[name] = value
-  end
-  local client, message = cloud66.new(settings)
+  local client, message = cloud66.new(merged({ base_url = fake.url(scenario), token = fake.token, retries = false }, options))
   if not client then
     error(message, 2)
   end
@@ -23,11 +20,19 @@ function expect.stack_of(name, scenario)
   return expect.connect(scenario):stack(fake.stacks[name])
 end
 
-function expect.raises(pattern, fn)
-  local ok, problem = pcall(fn)
+-- The message of what fn(...) raises.
+function expect.raised(fn, ...)
+  local ok, problem = pcall(fn, ...)
   assert.is_false(ok, "it did not raise")
   assert.is_string(problem)
+  return problem
+end
+
+-- Calls fn, which must raise with a text that has the pattern; gives that text.
+function expect.raises(pattern, fn)
+  local problem = expect.raised(fn)
   assert.matches(pattern, problem)
+  return problem
 end
 
 -- Calls fn with each value; all of these calls must raise, with a text that has the pattern.

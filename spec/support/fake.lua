@@ -3,6 +3,7 @@ local access = require "spec.support.fake.access"
 local calendar = require "spec.support.fake.calendar"
 local cjson = require "cjson"
 local data = require "spec.support.data"
+local merged = require "spec.support.merged"
 local scenario = require "spec.support.fake.scenario"
 
 local function environment(name)
@@ -163,15 +164,12 @@ end
 function world:add_deployment(stack, fields)
   extra_ids = extra_ids + 1
   local now = self:now()
-  local model = {
+  local model = merged({
     id = extra_ids, triggered_by = "somebody@awesome.example", triggered_via = "web", outcome = "pending",
     git_hash = ("%040x"):format(extra_ids), git_ref = "main", deploy_session = "extra", deploy_type = "build",
     is_head = false, is_live = false, is_deploying = true, started_time = now,
     commit_url = "https://github.com/cloud66-samples/awesome-app",
-  }
-  for key, value in pairs(fields or {}) do
-    model[key] = value
-  end
+  }, fields)
   self:change(model)
   return add(self, "deployments", stack, model)
 end
@@ -202,11 +200,7 @@ end
 ---Puts an action there: of ci@awesome.example, running.
 function world:add_action(stack, fields)
   extra_ids = extra_ids + 1
-  local action = { id = extra_ids, user = "ci@awesome.example", started_time = self:now() }
-  for key, value in pairs(fields or {}) do
-    action[key] = value
-  end
-  return add(self, "actions", stack, action)
+  return add(self, "actions", stack, merged({ id = extra_ids, user = "ci@awesome.example", started_time = self:now() }, fields))
 end
 
 ---A world of its own: ask for it with fake.url { world = world.name }.

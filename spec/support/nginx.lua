@@ -233,18 +233,6 @@ function methods:get(request)
   return self:finish(self:start(request))
 end
 
----Waits until fn() gives something, at most so many seconds (20); gives it.
-function nginx.eventually(fn, seconds)
-  local latest = core.monotonic() + (seconds or 20)
-  while true do
-    local value = fn()
-    if value or core.monotonic() > latest then
-      return value
-    end
-    core.sleep(0.02)
-  end
-end
-
 ---Ends it at once, and removes its files.
 function methods:stop()
   if self.pipe then

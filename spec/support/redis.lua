@@ -1,6 +1,7 @@
 -- A redis-server of the specs' own, on loopback and a Unix socket, which keeps nothing on disk: started, stopped, paused,
 -- filled. And a peer that talks what it is told to (redis_peer.py).
 local core = require "cloud66.core"
+local eventually = require "spec.support.eventually"
 local host = require "spec.support.host"
 local nginx = require "spec.support.nginx"
 
@@ -17,7 +18,7 @@ local function launch(self)
     .. "--appendonly no --databases 4 --logfile '%s/log' --dir '%s' %s >output 2>&1 </dev/null & p=$!; echo $p >pid; cat >/dev/null; "
     .. "kill -KILL $p 2>/dev/null; wait $p 2>/dev/null; }"):format(self.directory, self.port, self.path, self.directory, self.directory,
     self.arguments), "w"))
-  local ended = nginx.eventually(function()
+  local ended = eventually(function()
     local log = host.read(self.directory .. "/log", "")
     return log:find("eady to accept", 1, true) and "ready" or (log:find "in use" or log:find "FATAL" or log:find "atal error") and "failed"
   end, 20)
@@ -118,7 +119,7 @@ function redis.peer(reply, how)
     host.quote((reply:gsub(".", function(byte)
       return ("%02x"):format(byte:byte())
     end))), how or "all", path), "w"))
-  local port = nginx.eventually(function()
+  local port = eventually(function()
     return tonumber(host.read(path, ""):match "^(%d+)\n")
   end, 20)
   os.remove(path)

@@ -22,7 +22,6 @@ local function eventually(pass, fn)
   end
   return false
 end
-contract.eventually = eventually
 
 local function refused(value, message, pattern)
   same(nil, value)

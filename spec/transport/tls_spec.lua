@@ -3,6 +3,7 @@
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local lists = require "spec.support.lists"
 
 -- PUC Lua 5.1 cannot yield across an iterator: there one item of a map comes after another.
 local at_once = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
@@ -214,18 +215,10 @@ describe("over HTTP/2", function()
     end
   end)
 
-  local function items(n)
-    local list = {}
-    for i = 1, n do
-      list[i] = i
-    end
-    return list
-  end
-
   it("many requests at once share one connection, cold as it is", function()
     with_peer("gather", 1, function(url)
       local client = connect(url)
-      local results = client:map(items(16), function()
+      local results = client:map(lists.numbers(16), function()
         return works(client)
       end)
       assert.equal(0, results.failed)
@@ -239,7 +232,7 @@ describe("over HTTP/2", function()
   it("one of many requests fails alone when its stream is reset", function()
     with_peer("stream-" .. INTERNAL_ERROR, 5, function(url)
       local client = connect(url)
-      local results = client:map(items(16), function()
+      local results = client:map(lists.numbers(16), function()
         return ping(client)
       end)
       assert.equal(1, results.failed)
@@ -250,7 +243,7 @@ describe("over HTTP/2", function()
   it("all of many requests arrive in the end when their connection goes", function()
     with_peer("goaway", 5, function(url)
       local client = connect(url, { retries = { attempts = 3, base = 0.01 } })
-      local results = client:map(items(16), function()
+      local results = client:map(lists.numbers(16), function()
         return ping(client)
       end)
       assert.equal(0, results.failed)
