@@ -365,6 +365,17 @@ describe("a mistake blames the line that called the library", function()
     assert.equal(place, problem:sub(1, #place), problem)
   end)
 
+  it("and asks after an unset variable, where a text is empty", function()
+    local names, wrong = environment(), {}
+    for _, mistake in ipairs(MISTAKES) do
+      local _, problem = pcall((compiled(mistake, names)))
+      if mistake:find '""' and not mistake:find "^store:" and not problem:find "unset variable" then
+        wrong[#wrong + 1] = mistake .. ": " .. problem
+      end
+    end
+    assert.same({}, wrong)
+  end)
+
   it("and no line where there is none to blame", function()
     local ok, problem = coroutine.resume(coroutine.create(cloud66.decode), 5)
     assert.is_false(ok)
