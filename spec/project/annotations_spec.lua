@@ -10,6 +10,7 @@ local fake = require "spec.support.fake"
 local fields = require "spec.support.fields"
 local registered = require "spec.support.registered"
 local stacks = require "cloud66.stack"
+local tree = require "spec.support.tree"
 
 local items, by_name = annotations.all()
 
@@ -21,6 +22,14 @@ local page = assert(cloud66.decode '{"id":1}')
 
 local function class(name)
   return by_name[name] or error("types/ has no class " .. name, 0)
+end
+
+local function lines_of(path)
+  local lines = {}
+  for line in io.lines(path) do
+    lines[#lines + 1] = line
+  end
+  return lines
 end
 
 -- The fields of a class and of those it goes on from: name -> field.
@@ -132,6 +141,34 @@ describe("the annotations", function()
       end
     end
     assert.is_true(compared > 40 or _VERSION == "Lua 5.1")
+  end)
+
+  it("are the only description of what they name", function()
+    local wrong, looked_at = {}, 0
+    for _, path in ipairs(tree.files("lua", ".lua")) do
+      for line in io.lines(path) do
+        local name = line:match "^%-%-%-@class%s+([%w_.]+)"
+        if name and by_name[name] then
+          wrong[#wrong + 1] = ("%s describes %s, and so does %s: take it out there"):format(path, name, by_name[name].place)
+        end
+      end
+    end
+    for name, methods in pairs(objects) do
+      for method, fn in pairs(methods) do
+        local info = debug.getinfo(fn, "S")
+        local path = info.source:match "(lua/cloud66.*%.lua)$"
+        if path then
+          looked_at = looked_at + 1
+          if (lines_of(path)[info.linedefined - 1] or ""):find "^%s*%-%-%-" then
+            wrong[#wrong + 1] = ("%s:%d: %s of %s is described in types/: say there what is not"):format(
+              path, info.linedefined, method, name)
+          end
+        end
+      end
+    end
+    table.sort(wrong)
+    assert.same({}, wrong)
+    assert.is_true(looked_at > 40)
   end)
 
   it("say of each function what it does, takes and gives", function()
