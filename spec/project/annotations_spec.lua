@@ -441,6 +441,19 @@ describe("the annotated options are those", function()
       .. "class in types/ and a probe here. Places: " .. table.concat(places, ", "))
   end)
 
+  it("which refuse what none of them can be, each by its name", function()
+    local nothing = coroutine.create(print)
+    for class_name, calls in pairs(probes) do
+      for _, call in ipairs(calls) do
+        for option in pairs(registered.options(call)) do
+          local ok, problem = pcall(call, { [option] = nothing })
+          assert.is_false(ok, ("option '%s' of %s takes anything"):format(option, class_name))
+          assert.matches(option, problem, 1, true)
+        end
+      end
+    end
+  end)
+
   it("of which each has a probe", function()
     for name in pairs(by_name) do
       if name:find "Options$" then
