@@ -30,7 +30,7 @@ function Client:find_stack(wanted) end
 
 ---The deployments of many stacks as one sequence, newest first over all of them, each with its stack: `for d, stack in
 ---client:deployments() do`. Pages are fetched with up to `concurrency` requests in flight. A deployment without a start
----comes right after the one before it in its own stack's list.
+---comes right after the one before it in its own stack's list. A stack that is named twice is read once.
 ---
 ---A stack that fails costs itself alone: the sequence's `failed` lists those so far, and the `warning` hook hears of each.
 ---When all of them fail, the sequence fails; when there is no stack to read, with kind `none`.

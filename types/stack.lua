@@ -191,7 +191,7 @@ function Stack:ensure(git_hash, options) end
 ---@param what cloud66.Deployment|integer|string a deployment or its id
 ---@param options? cloud66.CancelOptions
 ---@return true? ok
----@return string state_or_message # "cancelling", "cancelled", or "finished" if it had ended by itself
+---@return string state_or_message # "cancelling"; "cancelled": ended without success; "finished": it had ended by itself
 ---@return cloud66.Deployment|cloud66.Error|nil deployment_or_err
 function Stack:cancel(what, options) end
 
@@ -226,6 +226,7 @@ function Stack:eta(deployment) end
 ---@field since? string|number
 ---Exclusive, as in criteria.
 ---@field before? string|number
+---Default: all.
 ---@field max_pages? integer
 
 ---Options of stack:actions().
@@ -234,4 +235,5 @@ function Stack:eta(deployment) end
 ---@field user_reference? string
 ---Where to begin. Default 1.
 ---@field page? integer
+---Default: all.
 ---@field max_pages? integer

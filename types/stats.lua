@@ -7,7 +7,7 @@
 ---@field from? string|number
 ---Only what started before: likewise.
 ---@field to? string|number
----Asks for the series. Weeks are those of ISO 8601; all in UTC.
+---Asks for the series. Weeks are those of ISO 8601, from Monday on; all in UTC.
 ---@field by? "day"|"week"|"month"
 
 ---@class cloud66.Stats

@@ -1,7 +1,8 @@
 ---@meta _
 -- How requests are sent.
 
----What a transport is given. Anything but GET and HEAD it sends at most once.
+---What a transport is given: a function that sends one request and waits for its response. Anything but GET and HEAD it
+---sends at most once.
 ---@class cloud66.TransportRequest
 ---@field method string
 ---@field url string
@@ -31,7 +32,8 @@ local curl = {}
 ---@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string? transport
 function curl.new(options) end
 
----The transport over nginx's own sockets, by lua-resty-http: require "cloud66.transport.resty". HTTP/1.1 without compression;
+---The transport over nginx's own sockets, by lua-resty-http: require "cloud66.transport.resty". The worker goes on while it
+---waits. HTTP/1.1 without compression;
 ---`max_body` is looked at once the body is read; CAs, proxies and DNS servers are those of nginx and of `http`
 ---(`lua_ssl_trusted_certificate`, `lua_ssl_verify_depth`, `resolver`), not `ca_file` and `proxy`. Certificates are always
 ---verified. GET and HEAD go over kept-alive connections; anything else is sent at most once, on a connection of its own.

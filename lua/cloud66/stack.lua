@@ -184,7 +184,7 @@ function methods:deployments(options, ...)
   return sequence.filter(found, criteria.compile(criteria.deployment, { since = since, before = before }))
 end
 
--- --- which one is live: each reads at most 5 pages, and has timeout.total for them ---
+-- --- which one is live ---
 
 -- Looks for one of the newest deployments by a function of resource/find.lua.
 local function find(self, how, ...)

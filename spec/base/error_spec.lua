@@ -1,8 +1,10 @@
 -- Failures: that they can be asserted, printed and written, and what the err object is.
 local child = require("spec.support.child").run
 local cloud66 = require "cloud66"
+local errors = require "cloud66.base.error"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local tree = require "spec.support.tree"
 
 local connect = expect.connect
 
@@ -117,6 +119,38 @@ local failures = {
     return client:stack("a"):live()
   end },
 }
+
+describe("a kind of error", function()
+  -- The texts in quotes of these files: text -> true. base/error.lua, which lists the kinds, is none of them.
+  local function quoted_in(folder, suffix)
+    local quoted = {}
+    for _, path in ipairs(tree.files(folder, suffix)) do
+      for text in (path:find "base/error%.lua$" and "" or tree.read(path)):gmatch '"([%l_]+)"' do
+        quoted[text] = true
+      end
+    end
+    return quoted
+  end
+
+  it("is given by the library, and expected by a spec", function()
+    local lua, c, specs = quoted_in("lua", ".lua"), quoted_in("src", ".c"), quoted_in("spec", "_spec.lua")
+    for kind in pairs(errors.KINDS) do
+      assert.is_true(lua[kind] or c[kind] or false, ("nothing fails with '%s'"):format(kind))
+      assert.is_true(specs[kind] or false, ("no spec expects '%s'"):format(kind))
+    end
+  end)
+
+  it("is one of those that base/error.lua lists", function()
+    local count = 0
+    for _, path in ipairs(tree.files("lua", ".lua")) do
+      for kind in tree.read(path):gmatch '%f[%w_]errors%.%l+%("([%l_]+)"' do
+        count = count + 1
+        assert.is_true(errors.KINDS[kind] or false, ("%s has errors of kind '%s', which base/error.lua does not list"):format(path, kind))
+      end
+    end
+    assert.is_true(count > 40)
+  end)
+end)
 
 local function each_failure(fn)
   for _, case in ipairs(failures) do

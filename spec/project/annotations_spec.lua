@@ -10,6 +10,7 @@ local fake = require "spec.support.fake"
 local fields = require "spec.support.fields"
 local registered = require "spec.support.registered"
 local stacks = require "cloud66.stack"
+local tree = require "spec.support.tree"
 
 local items, by_name = annotations.all()
 
@@ -21,6 +22,14 @@ local page = assert(cloud66.decode '{"id":1}')
 
 local function class(name)
   return by_name[name] or error("types/ has no class " .. name, 0)
+end
+
+local function lines_of(path)
+  local lines = {}
+  for line in io.lines(path) do
+    lines[#lines + 1] = line
+  end
+  return lines
 end
 
 -- The fields of a class and of those it goes on from: name -> field.
@@ -134,6 +143,34 @@ describe("the annotations", function()
     assert.is_true(compared > 40 or _VERSION == "Lua 5.1")
   end)
 
+  it("are the only description of what they name", function()
+    local wrong, looked_at = {}, 0
+    for _, path in ipairs(tree.files("lua", ".lua")) do
+      for line in io.lines(path) do
+        local name = line:match "^%-%-%-@class%s+([%w_.]+)"
+        if name and by_name[name] then
+          wrong[#wrong + 1] = ("%s describes %s, and so does %s: take it out there"):format(path, name, by_name[name].place)
+        end
+      end
+    end
+    for name, methods in pairs(objects) do
+      for method, fn in pairs(methods) do
+        local info = debug.getinfo(fn, "S")
+        local path = info.source:match "(lua/cloud66.*%.lua)$"
+        if path then
+          looked_at = looked_at + 1
+          if (lines_of(path)[info.linedefined - 1] or ""):find "^%s*%-%-%-" then
+            wrong[#wrong + 1] = ("%s:%d: %s of %s is described in types/: say there what is not"):format(
+              path, info.linedefined, method, name)
+          end
+        end
+      end
+    end
+    table.sort(wrong)
+    assert.same({}, wrong)
+    assert.is_true(looked_at > 40)
+  end)
+
   it("say of each function what it does, takes and gives", function()
     for _, item in ipairs(items) do
       if item.kind == "function" then
@@ -202,9 +239,23 @@ describe("the annotations", function()
           use(each.type)
         end
       end
+      for _, result in ipairs(item.returns or {}) do
+        use(result.doc) -- a sequence "of cloud66.Action"
+      end
     end
     for name, item in pairs(by_name) do
-      assert.is_true(used[name], ("%s: nothing takes or gives %s"):format(item.place, name))
+      assert.is_true(used[name] or false, ("%s: nothing takes or gives %s"):format(item.place, name))
+    end
+  end)
+
+  it("are each compared with what there is, in this file", function()
+    local text = tree.read "spec/project/annotations_spec.lua"
+    for _, hook in ipairs(class "cloud66.Hooks".fields) do -- what they get is compared by their types
+      text = text .. ('"%s"'):format(annotations.names_in(hook.type)[1])
+    end
+    for name, item in pairs(by_name) do
+      assert.is_true(not item.fields or #item.fields == 0 or text:find(('"%s"'):format(name), 1, true) ~= nil,
+        ("%s: the fields of %s are compared with nothing"):format(item.place, name))
     end
   end)
 end)
@@ -402,6 +453,19 @@ describe("the annotated options are those", function()
     local places = registered.places_of_options()
     assert.equal(#places, count, "schemas that probes reach, and places that check options; one is annotated nowhere: give it a "
       .. "class in types/ and a probe here. Places: " .. table.concat(places, ", "))
+  end)
+
+  it("which refuse what none of them can be, each by its name", function()
+    local nothing = coroutine.create(function() end)
+    for class_name, calls in pairs(probes) do
+      for _, call in ipairs(calls) do
+        for option in pairs(registered.options(call)) do
+          local ok, problem = pcall(call, { [option] = nothing })
+          assert.is_false(ok, ("option '%s' of %s takes anything"):format(option, class_name))
+          assert.matches(option, problem, 1, true)
+        end
+      end
+    end
   end)
 
   it("of which each has a probe", function()

@@ -230,16 +230,48 @@ local TOLD_IN = {
   ["docs/clients.md"] = { "ClientOptions", "TimeoutOptions", "RetryOptions", "Hooks", "ResponseInfo", "RetryInfo", "ThrottleInfo",
     "WarningInfo", "CacheInfo", "Limits", "RequestOptions", "TransportRequest" },
   ["docs/list-and-filter.md"] = { "Deployment", "Page", "Sequence", "DeploymentsOptions", "FindStackOptions" },
-  ["docs/deploy.md"] = { "RedeployOptions", "WaitOptions", "ActionsOptions", "WatchOptions", "Webhook", "Event" },
-  ["docs/many-stacks.md"] = { "HistoryOptions", "MapResult", "MapResults", "Failure" },
+  ["docs/deploy.md"] = { "RedeployOptions", "WaitOptions", "EnsureOptions", "CancelOptions", "ActionsOptions", "WatchOptions", "Webhook",
+    "Event" },
+  ["docs/many-stacks.md"] = { "HistoryOptions", "MapOptions", "MapResult", "MapResults", "Failure" },
   ["docs/history.md"] = { "Stats", "StatsOptions", "Spread", "DurationFigures", "Recovery", "Interval", "MissingStack" },
   ["docs/sharing.md"] = { "CacheOptions", "MemoryOptions", "RedisOptions", "Store" },
-  ["docs/nginx.md"] = { "RestyTransport" },
+  ["docs/nginx.md"] = { "RestyTransport", "RestyOptions" },
   ["docs/errors.md"] = { "Error", "ErrorKind" },
+}
+
+-- What stands in front of a method's name where a page tells of it.
+local CALLED = {
+  cloud66 = "cloud66.", ["cloud66.Client"] = "client:", ["cloud66.Stack"] = "stack:", ["cloud66.Watch"] = "watch:",
+  ["cloud66.StoreModule"] = "cloud66.store.",
 }
 
 describe("every name is told of in", function()
   local _, by_name = annotations.all()
+
+  it("one page or another: calls, and classes of options", function()
+    local all, missing, told = "", {}, {}
+    for _, page in ipairs(pages) do
+      all = all .. host.read(page)
+    end
+    for class, prefix in pairs(CALLED) do
+      for _, method in ipairs(by_name[class].methods) do
+        local is_told = all:find(prefix .. method.name .. "%f[^%w_]")
+        missing[#missing + 1] = not is_told and ("%s%s (%s)"):format(prefix, method.name, method.place) or nil
+      end
+    end
+    for _, classes in pairs(TOLD_IN) do
+      for _, class in ipairs(classes) do
+        told["cloud66." .. class] = true
+      end
+    end
+    for name, item in pairs(by_name) do
+      if name:find "Options$" and not told[name] then
+        missing[#missing + 1] = ("%s (%s): say in this spec which page tells of it"):format(name, item.place)
+      end
+    end
+    assert.same({}, missing)
+  end)
+
   for page, classes in pairs(TOLD_IN) do
     it(page, function()
       local text, missing = host.read(page), {}

@@ -60,7 +60,7 @@ function err.redact(text, secret)
   return table.concat(out)
 end
 
----@param kind string    one of the kinds the README lists
+---@param kind string    one of err.KINDS
 ---@param text string    what was wrong and what to do; cleaned here
 ---@param fields? table  status, code, request_id, retry_after, offset, ...
 ---@return cloud66.Error

@@ -157,7 +157,6 @@ local function run(self)
   end
 end
 
----Waits for the end of a deployment, or of what redeploy() started.
 ---@param endpoint table  of endpoint.new()
 ---@param target table    of options.target(), perhaps with the git_hash that it is to be of
 ---@param how table       of options.wait()

@@ -1,5 +1,6 @@
 -- stats.lua: figures from a deployment history, in one pass, whatever order it comes in. At most two numbers of a deployment
--- stay in memory, for the medians; neither it nor its page. What each figure means is documented in types/stats.lua.
+-- stay in memory, for the medians; neither it nor its page. cloud66.stats() is documented in
+-- types/cloud66.lua, and what each figure means in types/stats.lua.
 
 local core = require "cloud66.core"
 local calendar = require "cloud66.history.calendar"
@@ -313,9 +314,6 @@ local function uid_of(stack)
   return type(uid) == "string" and uid or ""
 end
 
----@param deployments cloud66.Sequence|cloud66.Page|cloud66.Deployment[]
----@param options? table  the caller's
----@return cloud66.Stats|nil stats, string? message, cloud66.Error? err
 function stats.of(deployments, options)
   check_source(deployments)
   local state = new_state(options)

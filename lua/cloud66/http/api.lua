@@ -3,7 +3,7 @@
 --
 --   throttle    waits until a throttled account is served again     attempts.lua
 --   [reads]     serves a GET without sending it
---   slot        no more at once than client:map allows       runtime/tasks.lua
+--   slot        no more at once than client:map allows              runtime/tasks.lua
 --   [changes]   makes known what is about to change something
 --   retry       attempts within the call's time                     attempts.lua
 --   follow      redirects, a renewed token                          follow.lua

@@ -1,4 +1,5 @@
--- action.lua: an action of a stack, such as a redeploy on its way, as the API describes it.
+-- action.lua: an action of a stack, such as a redeploy on its way, as the API describes it. Its fields are documented in
+-- types/operations.lua.
 --
 -- https://developers.cloud66.com/#stack-actions
 
@@ -32,20 +33,7 @@ function action_mt.__tostring(self)
   return errors.clean(("action %s %s %s"):format(tostring(self.id), tostring(self.action), state))
 end
 
----@class cloud66.Action
----@field id integer
----@field user? string
----@field started_via? string
----@field started_at? string
----@field finished_at? string
----@field started_time? number    Unix seconds
----@field finished_time? number   Unix seconds
----@field is_finished boolean     has finished_at
----@field finished_success? boolean  nil while it runs
----@field finished_message? string
----@field user_reference? string  of its metadata
-
----@param fields any  decoded JSON; kept
+---@param fields any  decoded JSON, which becomes the action
 ---@param show fun(text: string): string  makes a text fit for messages: these two get into them, and may hold anything
 ---@return cloud66.Action|nil action, string? reason
 function action.of(fields, show)

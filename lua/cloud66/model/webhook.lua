@@ -1,4 +1,4 @@
--- webhook.lua: the body of a Cloud 66 webhook. It carries no signature: it is a hint to ask the API, no proof.
+-- webhook.lua: the body of a Cloud 66 webhook. cloud66.webhook() and its fields are documented in types/cloud66.lua.
 --
 -- https://developers.cloud66.com/v3/getting-started/webhooks
 
@@ -36,8 +36,6 @@ local function word(value)
   return text(value) and value:lower()
 end
 
----@param body any
----@return cloud66.Webhook|nil webhook, string? message, cloud66.Error? err  # kinds decode, too_large
 function webhook.read(body)
   if type(body) ~= "string" then -- nginx gives nil for an empty body, or one that it wrote to a file
     return errors.fail("decode", "a webhook without a body")

@@ -1,4 +1,5 @@
--- find.lua: which deployment is live, HEAD, the newest, or the one to go back to: a search through the newest pages.
+-- find.lua: which deployment is live, HEAD, the newest, or the one to go back to: a search through the newest pages. What
+-- each of them is, is documented with the method of a stack that asks for it, in types/stack.lua.
 
 local errors = require "cloud66.base.error"
 local git = require "cloud66.base.git"
@@ -79,23 +80,23 @@ local function is_live(deployment)
   return deployment.is_live
 end
 
----The newest deployment that is live: what runs on the servers now. Reads at most 5 pages.
+---For stack:live().
 ---@return cloud66.Deployment|nil deployment, string? message, function|cloud66.Error|nil show_or_err
 ---show: the redactor of the response, here and below
 function find.current(endpoint)
   return search_newest(endpoint, "live deployment", { is_live = true }, is_live)
 end
 
----The newest deployment that is the HEAD one. Reads at most 5 pages.
----@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+---For stack:head().
+---@return cloud66.Deployment|nil deployment, string? message, function|cloud66.Error|nil show_or_err
 function find.head(endpoint)
   return search_newest(endpoint, "head deployment", { is_head = true }, function(deployment)
     return deployment.is_head
   end)
 end
 
----The newest deployment, however far it has come.
----@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+---For stack:latest().
+---@return cloud66.Deployment|nil deployment, string? message, function|cloud66.Error|nil show_or_err
 function find.latest(endpoint)
   return search_newest(endpoint, "deployment", { id = true }, function()
     return true
@@ -123,9 +124,8 @@ end
 local PREVIOUS_FIELDS = { is_live = true, git_hash = true, outcome = true, deploy_type = true, reverted = true,
   started_at = true }
 
----What to roll back to: the newest successful build of another commit that started before the live one and was not
----itself reverted. Reads at most 5 pages.
----@return cloud66.Deployment|nil deployment, string? message, cloud66.Error? err
+---For stack:previous_live().
+---@return cloud66.Deployment|nil deployment, string? message, function|cloud66.Error|nil show_or_err
 function find.previous(endpoint)
   local seen, current, place = {}, nil, nil
   local found, message, show_or_err = search(endpoint, "successful build of another commit before the live one", PREVIOUS_FIELDS,
@@ -159,9 +159,9 @@ function find.previous(endpoint)
   return found, message, show_or_err
 end
 
----Whether a commit is what runs on the servers now.
+---For stack:is_live().
 ---@param wanted string  of args.git_hash()
----@return boolean|nil live, string? message, cloud66.Error? err  # nil when it is not known
+---@return boolean|nil live, string? message, cloud66.Error? err
 function find.is(endpoint, wanted)
   local matched, unnamed, unnamed_show = false, nil, nil
   local found, message, err = search(endpoint, "live deployment", { is_live = true }, function(page, show)

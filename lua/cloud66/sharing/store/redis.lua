@@ -31,7 +31,7 @@ local OPTIONS = {
   timeout = args.seconds(LONGEST_TIMEOUT), pool = args.whole(1, 10000),
 }
 
--- timeout: seconds for a call, connecting included. pool: idle connections that a worker of nginx keeps.
+-- The timeout is in seconds.
 local DEFAULTS = { host = "127.0.0.1", port = 6379, database = 0, prefix = "cloud66:", timeout = 0.2, pool = 10 }
 
 -- The options with their defaults, and `place`: what messages call this Redis.
