@@ -7,6 +7,7 @@ local expect = require "spec.support.expect"
 local plain_store = require "spec.support.plain_store"
 local host = require "cloud66.runtime.host"
 local random_from = require "spec.support.random_from"
+local tree = require "spec.support.tree"
 
 local function now()
   return host.now()
@@ -29,6 +30,19 @@ local function holds_the_contract(make, left_out)
     end
   end
 end
+
+describe("each store of cloud66.store", function()
+  it("is held to the contract, here or elsewhere", function()
+    local held = ""
+    for _, path in ipairs(tree.files("spec", "_spec.lua")) do
+      local text = tree.read(path)
+      held = held .. (text:find("contract.check", 1, true) and text or "")
+    end
+    for name in pairs(cloud66.store) do
+      assert.is_truthy(name == "check" or held:find("cloud66%.store%." .. name .. "%f[^%w_]"), "no contract for store." .. name)
+    end
+  end)
+end)
 
 describe("a store in memory", function()
   holds_the_contract(function()

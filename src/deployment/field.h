@@ -4,7 +4,7 @@
  *
  * What a row is made into: an id (C66_OUTCOME), a slot of a record, decoding, the names a
  * deployment has, cloud66.core's lists of them, criteria, and what stack:poll() calls a
- * change. A new row needs a line in types/ and one in spec/support/fields.lua; the specs say so. */
+ * change. What else a new row needs is in CONTRIBUTING.md. */
 #ifndef C66_FIELD_H
 #define C66_FIELD_H
 
