@@ -1,4 +1,5 @@
 -- Whose line a mistake of the programmer blames: the one that called the library, wherever it calls from.
+local actions = require "cloud66.model.action"
 local child = require "spec.support.child"
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
@@ -256,6 +257,9 @@ local MISTAKES = {
   [[one_page:where()]],
   [[one_page:rows "outcom"]],
   [[one_page.each()]],
+
+  [[tostring(action.nam)]],
+  [[one_page:where(tostring):map(function() return action end):group_by "nam"]],
 }
 
 -- Values that criteria refuse, wherever they are given.
@@ -276,6 +280,7 @@ local function environment()
   local client = expect.connect()
   local names = setmetatable({
     cloud66 = cloud66, client = client, stack = client:stack(fake.stacks.api), store = cloud66.store.memory(),
+    action = assert(actions.of({ id = 1 }, tostring)),
     one_page = assert(cloud66.decode '[{"id":1,"outcome":"success"},{"id":2}]'),
   }, { __index = _G })
   names.used, names.taken = names.one_page:where(tostring), names.one_page:where(tostring)
@@ -375,6 +380,16 @@ describe("a mistake blames the line that called the library", function()
       end
     end
     assert.same({}, wrong)
+  end)
+
+  it("and the library keeps no coroutine of a map because of it", function()
+    local seen = setmetatable({}, { __mode = "k" })
+    expect.connect():map({ 1, 2, 3 }, function()
+      seen[coroutine.running() or {}] = true
+    end)
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(seen))
   end)
 
   it("and no line where there is none to blame", function()
