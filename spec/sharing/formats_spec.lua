@@ -128,6 +128,31 @@ describe("versions that share a store", function()
     end))
   end)
 
+  -- Who changes what is stored under one of these, or what it means, raises its number: see keys.FORMATS.
+  it("find these forms under these numbers", function()
+    local FORMS = {
+      ["response:2"] = "^%d+%.%d%d%d [%x-]+ 200 %l+\n{", ["generation:1"] = "^%x+%-[%x-]+$", ["count:1"] = "^%d+$",
+      ["reported:1"] = "^%d+ %d+ %d+$", ["probe:1"] = "^1$", ["reset:1"] = "^1$",
+    }
+    scenario = { tag = tag, world = tag, error = "throttled", on = "redeploy", times = 1 }
+    mine = version(nil, { budget = 1000 })
+    assert(mine(live))
+    failure("throttled", mine(redeploy))
+    for _, key in ipairs(keys_like "^count:") do
+      values[key] = nil -- as if the store was emptied
+    end
+    assert(mine(redeploy))
+    local seen = {}
+    for key, value in pairs(values) do
+      local kind = key:match "^%l+:%d+"
+      assert.matches(FORMS[kind] or "this number is not in the list", tostring(value), 1, false, key)
+      seen[kind] = true
+    end
+    for kind in pairs(FORMS) do
+      assert.is_true(seen[kind], kind)
+    end
+  end)
+
   it("tell a format by the number in the key alone: each kind has one", function()
     assert(mine(live))
     assert(mine(redeploy))
