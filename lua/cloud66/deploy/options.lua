@@ -102,7 +102,7 @@ end
 
 local function only_true(value, name)
   if value ~= true then
-    blame("%s must be true, or left out; got %s", name, tostring(value))
+    blame("%s must be true, or left out", name)
   end
   return value
 end
