@@ -213,7 +213,7 @@ local SHARING_HOOKS = { cache = true }
 local OPTIONS = args.union(settings.OPTIONS, SHARING)
 
 local function checked_options(options)
-  return args.options(options, OPTIONS)
+  return args.options(options, OPTIONS, nil, "token")
 end
 
 -- The options for with(): the token and the times are taken over from the settings.

@@ -173,7 +173,7 @@ local DEPLOYMENTS_OPTIONS = { page = args.count, since = args.time, before = arg
 
 function methods:deployments(options, ...)
   args.no_more("deployments()", 1, select("#", ...) + 1)
-  options = args.options(options, DEPLOYMENTS_OPTIONS)
+  options = args.options(options, DEPLOYMENTS_OPTIONS, nil, "since")
   local since, before = options.since, options.before
   args.range(since, before)
   local next_page = state_of(self).endpoint:reading():turner { first = options.page, most = options.max_pages, since = since }
@@ -240,7 +240,7 @@ function methods:actions(options, ...)
 end
 
 function methods:action(id)
-  return require("cloud66.resource.actions").get(state_of(self).endpoint:reading(), args.id(id))
+  return require("cloud66.resource.actions").get(state_of(self).endpoint:reading(), args.id(id, "an action id"))
 end
 
 -- --- operations ---

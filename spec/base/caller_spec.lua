@@ -1,4 +1,6 @@
 -- Whose line a mistake of the programmer blames: the one that called the library, wherever it calls from.
+local actions = require "cloud66.model.action"
+local child = require "spec.support.child"
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
@@ -255,6 +257,9 @@ local MISTAKES = {
   [[one_page:where()]],
   [[one_page:rows "outcom"]],
   [[one_page.each()]],
+
+  [[tostring(action.nam)]],
+  [[one_page:where(tostring):map(function() return action end):group_by "nam"]],
 }
 
 -- Values that criteria refuse, wherever they are given.
@@ -275,6 +280,7 @@ local function environment()
   local client = expect.connect()
   local names = setmetatable({
     cloud66 = cloud66, client = client, stack = client:stack(fake.stacks.api), store = cloud66.store.memory(),
+    action = assert(actions.of({ id = 1 }, tostring)),
     one_page = assert(cloud66.decode '[{"id":1,"outcome":"success"},{"id":2}]'),
   }, { __index = _G })
   names.used, names.taken = names.one_page:where(tostring), names.one_page:where(tostring)
@@ -365,10 +371,89 @@ describe("a mistake blames the line that called the library", function()
     assert.equal(place, problem:sub(1, #place), problem)
   end)
 
+  it("and asks after an unset variable, where a text is empty", function()
+    local names, wrong = environment(), {}
+    for _, mistake in ipairs(MISTAKES) do
+      local _, problem = pcall((compiled(mistake, names)))
+      if mistake:find '""' and not mistake:find "^store:" and not problem:find "unset variable" then
+        wrong[#wrong + 1] = mistake .. ": " .. problem
+      end
+    end
+    assert.same({}, wrong)
+  end)
+
+  it("and the library keeps no coroutine of a map because of it", function()
+    local seen = setmetatable({}, { __mode = "k" })
+    expect.connect():map({ 1, 2, 3 }, function()
+      seen[coroutine.running() or {}] = true
+    end)
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(seen))
+  end)
+
   it("and no line where there is none to blame", function()
     local ok, problem = coroutine.resume(coroutine.create(cloud66.decode), 5)
     assert.is_false(ok)
     assert.equal("decode() needs a string, got number", problem)
+  end)
+end)
+
+-- A program that prepares its Lua, perhaps so that the library's files have other names, and makes a mistake in the only line
+-- of a file.
+local LOADED_ELSEWHERE = [[
+local compile = rawget(_G, "loadstring") or load
+local function load_as(name_of)
+  table.insert(package.searchers or package.loaders, 2, function(module)
+    local path = module:gsub("%%.", "/") .. ".lua"
+    local file = module:find "^cloud66" and io.open("lua/" .. path)
+    if file then
+      local text = file:read "*a"
+      file:close()
+      return assert(compile(text, name_of(path)))
+    end
+  end)
+end
+%s
+local function blamed(place)
+  local _, problem = coroutine.resume(coroutine.create(assert(compile("require('cloud66').decode(5)", place))))
+  io.write(problem)
+end
+blamed(%q)
+]]
+
+describe("the line that is blamed", function()
+  local MESSAGE = "decode() needs a string, got number"
+
+  local function blamed(preparation, place)
+    local output, errors = child.run(LOADED_ELSEWHERE:format(preparation, place or "@user.lua"))
+    assert.equal("", errors)
+    return output
+  end
+
+  it("is the user's where all of the library is in one file", function()
+    assert.equal("user.lua:1: " .. MESSAGE, blamed [[load_as(function() return "@bundle.lua" end)]])
+  end)
+
+  it("is none where the user's code is in that file too", function()
+    assert.equal(MESSAGE, blamed([[load_as(function() return "@bundle.lua" end)]], "@bundle.lua"))
+  end)
+
+  it("is the user's where the library's files are named in another way", function()
+    assert.equal("user.lua:1: " .. MESSAGE, blamed [[load_as(function(path) return path end)]])
+    assert.equal("user.lua:1: " .. MESSAGE, blamed [[load_as(function(path) return "@C:\\a-b+(c)%d\\" .. path:gsub("/", "\\") end)]])
+  end)
+
+  it("is that of a file beside the library whose name only begins as its own do", function()
+    local load_from_opt = [[load_as(function(path) return "@/opt/" .. path end)]]
+    for _, name in ipairs { "cloud66.deploy.lua", "cloud66_deploy.lua", "cloud66.luax" } do
+      assert.equal(("/opt/%s:1: "):format(name) .. MESSAGE, blamed(load_from_opt, "@/opt/" .. name))
+    end
+  end)
+
+  it("is not known in a sandbox without debug, or with a part of it, where the library works all the same", function()
+    assert.equal(MESSAGE, blamed "debug = nil")
+    assert.equal(MESSAGE, blamed "debug = { traceback = debug.traceback }")
   end)
 end)
 

@@ -1,14 +1,14 @@
 -- The page that examples/history.lua writes, as people see it.
 local browser = require "spec.support.browser"
+local example = require "spec.support.example"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
 
 local HOSTILE = "<script>alert(1)</script>"
 
 local function write_page(path, scenario, arguments)
-  local command = ("CLOUD66_URL=%s CLOUD66_TOKEN=%s %s examples/history.lua --html %s %s 2>&1"):format(
-    host.quote(fake.url(scenario)), host.quote(fake.token), host.quote(os.getenv "C66_LUA"), host.quote(path), arguments or "")
-  assert.matches("written: ", host.output(command))
+  arguments = ("--html %s %s 2>&1"):format(host.quote(path), arguments or "")
+  assert.matches("written: ", host.output(example.asking(scenario, "history", arguments)))
 end
 
 -- The texts whose boxes overlap, as lines for a failure to show.

@@ -1,4 +1,5 @@
 -- stack:wait: the right deployment, and the truth about its end.
+local at_once = require "spec.support.at_once"
 local cjson = require "cjson"
 local clock = require "spec.support.clock"
 local expect = require "spec.support.expect"
@@ -8,9 +9,6 @@ local in_world = require "spec.support.in_world"
 local failure, raises, each_raises = expect.failure, expect.raises, expect.each_raises
 local begin, with = in_world.begin, in_world.again
 local at = clock.at
-
--- A coroutine per item: not on PUC Lua 5.1.
-local at_once = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
 
 -- Redeploys and waits, time passing at once.
 local function deploy(scenario, options, asked)

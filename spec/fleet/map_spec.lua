@@ -1,15 +1,13 @@
 -- client:map: several items at once, each one's end told beside it.
+local at_once = require "spec.support.at_once"
 local child = require("spec.support.child").run
 local is_interruptible = require("spec.support.child").is_interruptible
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local lists = require "spec.support.lists"
 
-local connect, failure, raises = expect.connect, expect.failure, expect.raises
+local connect, failure, ping, raises = expect.connect, expect.failure, expect.ping, expect.raises
 local numbers = lists.numbers
-
--- PUC Lua 5.1 cannot yield across an iterator: there one item comes after another.
-local at_once = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
 
 -- A client that counts how many of its requests were in flight at most.
 local function counting(scenario, options)
@@ -25,10 +23,6 @@ local function counting(scenario, options)
     end,
   }
   return connect(scenario, options), count
-end
-
-local function ping(client)
-  return client:request("GET", "/ping/auth")
 end
 
 describe("map", function()

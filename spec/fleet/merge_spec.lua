@@ -1,12 +1,10 @@
 -- client:deployments: the deployments of many stacks as one sequence.
+local at_once = require "spec.support.at_once"
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
 local connect, failure, raises = expect.connect, expect.failure, expect.raises
-
--- PUC Lua 5.1 cannot yield across an iterator: there one page comes after another.
-local at_once = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
 
 local NAMES = { "awesome_app", "staging", "api", "brand_new" }
 

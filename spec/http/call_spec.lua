@@ -8,7 +8,7 @@ local process = require "cloud66.runtime.host"
 local table_store = require "spec.support.table_store"
 local wait = require "cloud66.runtime.wait"
 
-local failure = expect.failure
+local failure, ping = expect.failure, expect.ping
 
 -- A way to the API whose first requests meet the faults of a list, one each: scenarios of the fake. Counts what is sent.
 local function meeting(list)
@@ -26,10 +26,6 @@ end
 
 local SERVER, THROTTLED = { error = "server" }, { error = "throttled", retry_after = "5" }
 local QUICK = { attempts = 4, base = 0.01, cap = 0.02 }
-
-local function ping(client)
-  return client:request("GET", "/ping/auth")
-end
 
 -- Calls fn while time passes at once; gives what it gives, and the seconds that passed.
 local function timed(fn)

@@ -10,14 +10,20 @@ local function token(number)
   return ("rotated-token-of-mine-%04d"):format(number)
 end
 
--- A stack of a client that never sends a token twice, in a world of its own.
-local function rotating(scenario, options)
-  local world, sent = fake.world(), 0
-  local url = fake.url(merged({ world = world.name, auth = "none" }, scenario))
-  local client = assert(cloud66.new(merged({ base_url = url, token = function()
+-- Option `token`: another one for each request.
+local function rotation()
+  local sent = 0
+  return function()
     sent = sent + 1
     return token(sent)
-  end }, options)))
+  end
+end
+
+-- A stack of a client that never sends a token twice, in a world of its own.
+local function rotating(scenario, options)
+  local world = fake.world()
+  local url = fake.url(merged({ world = world.name, auth = "none" }, scenario))
+  local client = assert(cloud66.new(merged({ base_url = url, token = rotation() }, options)))
   return client:stack(fake.stacks.staging), world
 end
 
@@ -157,11 +163,7 @@ describe("a text of a response", function()
   it("of a stack is shown without the token, wherever it is", function()
     local body = ('{"response":[{"uid":"u1","name":"n %s","environment":"e"},{"uid":"u2","name":"n","environment":"%s"}],'
       .. '"pagination":{"next":null}}'):format(token(1), token(1))
-    local sent = 0
-    local client = assert(cloud66.new { base_url = "https://api.example", token = function()
-      sent = sent + 1
-      return token(sent)
-    end, transport = function(request)
+    local client = assert(cloud66.new { base_url = "https://api.example", token = rotation(), transport = function(request)
       if request.url:find "/deployments" then
         return { status = 404, headers = {}, body = "{}" }
       end
@@ -177,11 +179,7 @@ describe("a text of a response", function()
   end)
 
   it("of a stack is hidden from, whatever was asked since, and however often", function()
-    local sent = 0
-    local client = assert(cloud66.new { base_url = "https://api.example", token = function()
-      sent = sent + 1
-      return token(sent)
-    end, transport = function(request)
+    local client = assert(cloud66.new { base_url = "https://api.example", token = rotation(), transport = function(request)
       if request.url:find "/deployments" then
         return { status = 200, headers = {}, body = '{"response":[{"id":1}],"pagination":{"next":null}}' }
       end
@@ -197,11 +195,7 @@ describe("a text of a response", function()
 
   it("of a deployment is shown without the token where it has no start to count from", function()
     local body = ('{"response":[{"id":1,"git_ref":"%s"}],"pagination":{"next":null}}'):format(token(1))
-    local sent = 0
-    local stack = assert(cloud66.new { base_url = "https://api.example", token = function()
-      sent = sent + 1
-      return token(sent)
-    end, transport = function()
+    local stack = assert(cloud66.new { base_url = "https://api.example", token = rotation(), transport = function()
       return { status = 200, headers = {}, body = body }
     end }):stack "u1"
     local _, message, err = stack:eta(assert(stack:page(1))[1])

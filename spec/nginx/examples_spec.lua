@@ -31,13 +31,15 @@ local function refusal(name, environment)
   return problem
 end
 
+local function stop()
+  if server then
+    server:stop()
+    server = nil
+  end
+end
+
 describe("examples/nginx/gate.conf", function()
-  after_each(function()
-    if server then
-      server:stop()
-      server = nil
-    end
-  end)
+  after_each(stop)
 
   local function gate(uid, hash, method)
     return server:get { url = ("/gate/%s/%s"):format(uid, hash), method = method }
@@ -138,12 +140,7 @@ describe("examples/nginx/gate.conf", function()
 end)
 
 describe("examples/nginx/webhook.conf", function()
-  after_each(function()
-    if server then
-      server:stop()
-      server = nil
-    end
-  end)
+  after_each(stop)
 
   local function body_of(uid)
     return ('{"event_type":"stack.redeploy.ok","uid":"%s","deploy_context":{"outcome":"success"}}'):format(uid)

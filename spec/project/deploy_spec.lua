@@ -1,14 +1,13 @@
 -- examples/deploy.lua, which the rock installs as cloud66-deploy: what it does, says and ends with.
 local cjson = require "cjson"
 local child = require "spec.support.child"
+local example = require "spec.support.example"
 local fake = require "spec.support.fake"
-local host = require "spec.support.host"
 local merged = require "spec.support.merged"
 
 -- Runs it in a world; gives its standard output, its standard error, its exit status.
 local function deploy(scenario, arguments, prefix)
-  local environment = ("CLOUD66_URL=%s CLOUD66_TOKEN=%s"):format(host.quote(fake.url(scenario)), host.quote(fake.token))
-  return host.run(("%s %s %s examples/deploy.lua %s"):format(environment, prefix or "", host.quote(os.getenv "C66_LUA"), arguments))
+  return example.run(scenario, "deploy", arguments, prefix)
 end
 
 local function posts(tag)

@@ -64,17 +64,31 @@ describe("a circle", function()
   end)
 end)
 
-describe("a C file", function()
-  local copy
+local copy -- a directory with a copy of src/ or lua/, in which a spec plants a fault
 
+-- For a describe: each of its specs has such a copy.
+local function with_copy_of(folder)
   before_each(function()
     copy = host.directory()
-    tree.output(("cp -r src '%s/'"):format(copy))
+    tree.output(("cp -r %s '%s/'"):format(folder, copy))
   end)
 
   after_each(function()
     host.remove(copy)
   end)
+end
+
+local function check_named(pattern, problems)
+  for _, problem in ipairs(problems) do
+    if problem:find(pattern) then
+      return
+    end
+  end
+  error(("nothing says %q, but: %s"):format(pattern, table.concat(problems, "; ")), 3)
+end
+
+describe("a C file", function()
+  with_copy_of "src"
 
   -- Puts a line behind the first include of a file of the copy, or writes the file.
   local function plant(path, line)
@@ -86,13 +100,7 @@ describe("a C file", function()
   end
 
   local function named(pattern)
-    local problems = layers.c_problems(copy)
-    for _, problem in ipairs(problems) do
-      if problem:find(pattern) then
-        return
-      end
-    end
-    error(("nothing says %q, but: %s"):format(pattern, table.concat(problems, "; ")), 2)
+    check_named(pattern, (layers.c_problems(copy)))
   end
 
   it("knows nothing that is not below it, in no circle", function()
@@ -194,16 +202,7 @@ describe("a C module", function()
 end)
 
 describe("a Lua file", function()
-  local copy
-
-  before_each(function()
-    copy = host.directory()
-    tree.output(("cp -r lua '%s/'"):format(copy))
-  end)
-
-  after_each(function()
-    host.remove(copy)
-  end)
+  with_copy_of "lua"
 
   -- Puts a line at the end of a file of the copy, before what it returns; or writes the file.
   local function plant(path, line)
@@ -213,13 +212,7 @@ describe("a Lua file", function()
   end
 
   local function named(pattern)
-    local problems = lua_layers.problems(copy)
-    for _, problem in ipairs(problems) do
-      if problem:find(pattern) then
-        return
-      end
-    end
-    error(("nothing says %q, but: %s"):format(pattern, table.concat(problems, "; ")), 2)
+    check_named(pattern, (lua_layers.problems(copy)))
   end
 
   it("requires nothing but what its folder may, in no circle", function()

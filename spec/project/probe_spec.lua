@@ -1,4 +1,5 @@
 -- examples/probe.lua: what it says of each way the API may answer, and what it never shows.
+local example = require "spec.support.example"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
 
@@ -17,8 +18,7 @@ local function run(environment, command)
 end
 
 local function run_probe(address, token, arguments)
-  local command = host.quote(os.getenv "C66_LUA") .. " examples/probe.lua " .. (arguments or "")
-  return run({ CLOUD66_URL = address, CLOUD66_TOKEN = token }, command)
+  return run({ CLOUD66_URL = address, CLOUD66_TOKEN = token }, example.command("probe", arguments))
 end
 
 -- The same with answers of the caller's own, path and query -> body, for what the fake API does not do. Whatever else is

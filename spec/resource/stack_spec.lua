@@ -346,6 +346,18 @@ describe("stack:deployment", function()
     failure("not_found", stack_of("staging"):deployment(known[1].id))
   end)
 
+  it("is not_found with a message that names the stack and the id: of a deployment, its cancelling and an action", function()
+    local uid = fake.stacks.staging
+    local expected = "stack '" .. uid .. "' has no %s 4711, or there is no such stack"
+    local function check(what, value, message, err)
+      failure("not_found", value, message, err)
+      assert.matches(expected:format(what), message, 1, true)
+    end
+    check("deployment", stack_of("staging"):deployment(4711))
+    check("deployment", stack_of("staging"):cancel(4711))
+    check("action", stack_of("staging"):action(4711))
+  end)
+
   it("takes no other deployment for the one that was asked for", function()
     for _, body in ipairs { '{"response":{"id":8}}', '{"response":[{"id":7},{"id":8}]}', '{"response":[]}', '{"id":70}', '{"id":"7x"}' } do
       local value, message, err = canned.stack(body):deployment(7)

@@ -1,3 +1,4 @@
+local at_once = require "spec.support.at_once"
 local cloud66 = require "cloud66"
 local clock = require "spec.support.clock"
 local curl = require "cloud66.transport.curl"
@@ -323,7 +324,7 @@ describe("the cache", function()
     assert(staging(other):live())
   end)
 
-  if _VERSION ~= "Lua 5.1" or rawget(_G, "jit") then
+  if at_once then
     it("sends one request for a crowd", function()
       scenario.delay = 0.2
       local client = cached(nil, { concurrency = 30 })

@@ -15,6 +15,11 @@ function expect.connect(scenario, options)
   return client
 end
 
+-- The smallest call there is.
+function expect.ping(client)
+  return client:request("GET", "/ping/auth")
+end
+
 -- A stack of the fake's, by its readable name.
 function expect.stack_of(name, scenario)
   return expect.connect(scenario):stack(fake.stacks[name])

@@ -1,12 +1,12 @@
 -- What TLS and HTTP/2 can do wrong, as a client sees it: bad certificates and handshakes, streams and connections that end
 -- before their answer.
+local at_once = require "spec.support.at_once"
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local lists = require "spec.support.lists"
 
--- PUC Lua 5.1 cannot yield across an iterator: there one item of a map comes after another.
-local at_once = _VERSION ~= "Lua 5.1" or package.loaded.jit ~= nil
+local ping = expect.ping
 
 local function connect(base_url, options)
   local settings = { base_url = base_url, token = fake.token, ca_file = fake.ca, retries = false, timeout = 10 }
@@ -15,10 +15,6 @@ local function connect(base_url, options)
   end
   settings.retries = settings.retries or false
   return assert(cloud66.new(settings))
-end
-
-local function ping(client)
-  return client:request("GET", "/ping/auth")
 end
 
 -- A ping that must fail, long before the client's deadline; returns its message.

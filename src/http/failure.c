@@ -81,7 +81,8 @@ static long elapsed_ms(const c66_transfer *t) {
 
 void c66_failure_late(c66_transfer *t) {
   char what[96];
-  (void)snprintf(what, sizeof what, "no complete response within %g s", (double)t->timeout / 1000.0);
+  (void)snprintf(what, sizeof what, "no complete response within %g s",
+                 (double)t->timeout / 1000.0);
   c66_failure_set(t, "timeout", what, "");
 }
 

@@ -15,6 +15,11 @@ local function shown(value)
   return type(value) == "string" and ("'%s'"):format(value) or tostring(value)
 end
 
+-- What an unset variable gives: nil, or in a shell an empty text.
+local function unset(value)
+  return (value == nil or value == "") and ": an unset variable?" or ""
+end
+
 -- --- names ---
 
 ---The keys of a table that are names, in order.
@@ -31,11 +36,18 @@ function args.names(of)
 end
 
 ---@param ... table  tables whose keys are the names that exist
+---@return string    ": did you mean 'x'?"; or "" where nothing is near
+function args.nearest(name, ...)
+  local near = type(name) == "string" and core.nearest(name, ...)
+  return near and (": did you mean '%s'?"):format(near) or ""
+end
+
+---@param ... table  tables whose keys are the names that exist
 ---@return string    ": did you mean 'x'?"; or what there is, where nothing is near
 function args.hint(name, ...)
-  local near = type(name) == "string" and core.nearest(name, ...)
-  if near then
-    return (": did you mean '%s'?"):format(near)
+  local nearest = args.nearest(name, ...)
+  if nearest ~= "" then
+    return nearest
   elseif type(name) == "number" then
     return ": write name = value"
   end
@@ -114,9 +126,9 @@ end
 ---@return string  not empty, free of control characters
 function args.text(value, name)
   if type(value) ~= "string" then
-    blame("%s must be a string, got %s", name, type(value))
+    blame("%s must be a string, got %s%s", name, type(value), unset(value))
   elseif value == "" then
-    blame("%s is empty: an unset variable?", name)
+    blame("%s is empty%s", name, unset(value))
   elseif value:find "%c" then
     blame("%s holds a control character, such as a line break", name)
   end
@@ -188,31 +200,31 @@ function args.one_of(...)
   local list = table.concat({ ... }, ", ")
   return function(value, name)
     if not (type(value) == "string" and words[value]) then
-      blame("%s is one of %s, not %s%s", name, list, shown(value), type(value) == "string" and args.hint(value, words) or "")
+      blame("%s is one of %s, not %s%s", name, list, shown(value), args.nearest(value, words))
     end
     return value
   end
 end
 
 ---An id, given as an integer, a whole float or digits.
+---@param what? string  what messages call it: "a deployment id", the default
 ---@return string  its digits
-function args.id(value)
+function args.id(value, what)
+  what = what or "a deployment id"
   local digits = type(value) == "string" and value:match "^%-?%d+$" or number.digits(value)
   if digits then
     return (digits:gsub("^(%-?)0+(%d)", "%1%2"))
   elseif type(value) == "number" and value % 1 == 0 then
-    blame "a deployment id this large is exact only as a string of digits"
+    blame("%s this large is exact only as a string of digits", what)
   end
-  blame("a deployment id is an integer or a string of digits, got %s%s", shown(value),
-    value == nil and ": an unset variable?" or "")
+  blame("%s is an integer or a string of digits, got %s%s", what, shown(value), unset(value))
 end
 
 ---A commit hash or the beginning of one: 7 to 64 hex digits.
 ---@return string  in lower case
 function args.git_hash(value)
-  if type(value) ~= "string" then
-    blame("git_hash must be a string, got %s: an unset variable?", type(value))
-  elseif #value < 7 or #value > 64 or value:find "%X" then
+  args.text(value, "git_hash")
+  if #value < 7 or #value > 64 or value:find "%X" then
     blame("git_hash must be 7 to 64 hex digits, got '%s'", value:sub(1, 80))
   end
   return value:lower()
@@ -247,6 +259,8 @@ function args.time(value, name)
     return check_seconds(value, name)
   elseif type(value) ~= "string" then
     blame('%s must be a date, an age such as "24h" or Unix seconds, got %s', name, type(value))
+  elseif value == "" then
+    blame("%s is empty%s", name, unset(value))
   end
   local seconds = core.timestamp(value)
   if seconds then

@@ -3,13 +3,23 @@
 
 local caller = {}
 
-local debug = rawget(_G, "debug") -- a sandbox may have taken it away: then messages have no line
+-- A sandbox may have taken it away: then messages have no line.
+local debug = rawget(_G, "debug")
+local getinfo = debug and debug.getinfo
 
--- What the `source` of each file of the library begins with: "@/usr/share/lua/5.4/cloud66".
-local root = debug and debug.getinfo(1, "S").source:match "^(@.*cloud66)[/\\]base[/\\]caller%.lua$"
+-- What the `source` of each file of the library begins with: "@/usr/share/lua/5.4/cloud66". nil where all of it is in one file,
+-- or stripped: then each has the same source.
+local source = getinfo and getinfo(1, "S").source
+local root = source and source:match "^(.*cloud66)[/\\]base[/\\]caller%.lua$"
 
-local function is_own(source)
-  return root ~= nil and source:sub(1, #root) == root and source:find("^[/\\.]", #root + 1) ~= nil
+local function is_own(other)
+  if not root then
+    return other == source
+  elseif other:sub(1, #root) ~= root then
+    return false
+  end
+  local rest = other:sub(#root + 1)
+  return rest == ".lua" or rest:find "^[/\\]" ~= nil
 end
 
 -- For each coroutine that the library made, the line that called it then: a stack ends at what its coroutine runs.
@@ -19,13 +29,13 @@ local asked_for = setmetatable({}, { __mode = "k" })
 ---@return string
 function caller.line()
   local level = 2
-  local info = debug and debug.getinfo(level, "Sl")
+  local info = getinfo and getinfo(level, "Sl")
   while info do
     if info.currentline > 0 and not is_own(info.source) then -- functions of C and tail calls have no line
       return ("%s:%d: "):format(info.short_src, info.currentline)
     end
     level = level + 1
-    info = debug.getinfo(level, "Sl")
+    info = getinfo(level, "Sl")
   end
   return asked_for[coroutine.running() or false] or ""
 end

@@ -106,11 +106,11 @@ end
 
 ---@param given table?  the caller's
 ---@param hash string   of args.git_hash()
----@return table redeploy_options, table body, table wait_options
+---@return table options, table body  # of redeploy() and wait() together: no name is an option of both
 function ensure.check_options(given, hash)
-  local checked = args.options(given, OPTIONS)
-  checked.git_ref = hash
-  return checked, deploy_options.body(checked), checked -- one table: no name is an option of both
+  local options = args.options(given, OPTIONS)
+  options.git_ref = hash
+  return options, deploy_options.body(options)
 end
 
 -- What is there of the commit already: the deployment or redeploy's result, and how; false; or nil, message, err.
@@ -138,25 +138,25 @@ end
 
 ---@param endpoint table  of endpoint.new()
 ---@param hash string     of args.git_hash()
----@param redeploy_options table, body table, wait_options table  of ensure.check_options(), which become ours
+---@param options table, body table  of ensure.check_options(); taken over
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
-function ensure.run(endpoint, hash, redeploy_options, body, wait_options)
-  endpoint = endpoint:by(host.now() + (wait_options.timeout or deploy_options.TIMEOUT))
+function ensure.run(endpoint, hash, options, body)
+  endpoint = endpoint:by(host.now() + (options.timeout or deploy_options.TIMEOUT))
   local what, how, err = find_existing(endpoint, hash)
   if what == nil then
     return nil, how, err
   elseif how == "live" then
     return what, { ensured = "live", match = "exact", polls = 0, elapsed = 0 }
   elseif not what then
-    redeploy_options.user_reference = redeploy_options.user_reference or random.reference(PREFIX:format(hash))
-    what, how, err = redeploy.run(endpoint, redeploy_options, body)
+    options.user_reference = options.user_reference or random.reference(PREFIX:format(hash))
+    what, how, err = redeploy.run(endpoint, options, body)
     if not what then
       return nil, how, err
     end
     how = what.joined and "joined" or "deployed"
   end
   local deployment, info
-  deployment, info, err = wait_for(endpoint, what, hash, wait_options)
+  deployment, info, err = wait_for(endpoint, what, hash, options)
   if not deployment then
     return nil, info, err
   end

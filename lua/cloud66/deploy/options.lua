@@ -168,7 +168,7 @@ local function target_of_result(result, uid)
     blame("that redeploy is of stack %s, and this is %s", tostring(result.stack_uid), uid)
   end
   if result.async_action_id ~= nil then
-    args.id(result.async_action_id)
+    args.id(result.async_action_id, "async_action_id")
   end
   if result.user_reference ~= nil then
     args.text(result.user_reference, "user_reference")

@@ -22,7 +22,7 @@ local action_mt = { __name = "cloud66.action" }
 -- A misspelt name must not read as "not finished".
 function action_mt.__index(_, name)
   if not NAMES[name] then
-    error(("an action has no field '%s'%s"):format(tostring(name), args.hint(name, NAMES)), 2)
+    caller.blame("an action has no field '%s'%s", tostring(name), args.hint(name, NAMES))
   end
   return nil
 end

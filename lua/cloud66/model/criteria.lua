@@ -49,7 +49,7 @@ function accept.word(value, name, words)
   end
   if not known[value] then
     blame("%s is one of %s, not '%s'%s (use a function for a word the API does not document)", name,
-      table.concat(words, ", "), tostring(value), args.hint(value, known))
+      table.concat(words, ", "), tostring(value), args.nearest(value, known))
   end
   return value
 end

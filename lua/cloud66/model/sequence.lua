@@ -233,7 +233,7 @@ local function key_function(by, schema)
   if type(by) == "function" then
     return by
   elseif type(by) ~= "string" then
-    blame "group_by() needs the name of a field or a function"
+    blame("group_by() needs the name of a field or a function, got %s", type(by))
   end
   local kind = schema and schema.names[by]
   if schema and (kind == nil or kind == "range") then

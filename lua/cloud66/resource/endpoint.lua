@@ -38,22 +38,18 @@ function methods:name()
   return identity_of(self).name
 end
 
--- A path below the stack's. A uid that cannot be one is refused here rather than put into it.
-local function path_of(self, rest)
+-- Calls a method of the api with a path below the stack's, before the earlier of both deadlines. A uid that cannot be part of
+-- a path is refused here rather than put into one.
+local function call(self, method, rest, options, deadline)
   local identity = identity_of(self)
   if not identity.path then
     return errors.fail("bad_request", ("'%s' cannot be a stack's uid: it is on the stack's information page, "
       .. "and in client:stacks()"):format(identity.name))
   end
-  return identity.path .. rest
-end
-
--- Sends it before the earlier of both deadlines.
-local function options_of(self, options, deadline)
   options.deadline = math.min(deadline or math.huge, self.deadline)
   options.purpose = options.purpose or self.purpose
-  options.hint = options.hint or self.identity.hint
-  return options
+  options.hint = options.hint or identity.hint
+  return method(self.api, identity.path .. rest, options)
 end
 
 ---GETs a list below the stack's path.
@@ -63,21 +59,13 @@ end
 ---@return table[]|nil list, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
 ---show: the redactor of the response, for what of it goes into messages; here and below
 function methods:get_list(rest, options, deadline)
-  local path, message, err = path_of(self, rest)
-  if not path then
-    return nil, message, err
-  end
-  return self.api:get_list(path, options_of(self, options, deadline))
+  return call(self, self.api.get_list, rest, options, deadline)
 end
 
 ---GETs an object below the stack's path.
 ---@return table|nil value, table|string|nil pagination_or_message, function|cloud66.Error|nil show_or_err
 function methods:get_value(rest, options, deadline)
-  local path, message, err = path_of(self, rest)
-  if not path then
-    return nil, message, err
-  end
-  return self.api:get_value(path, options_of(self, options, deadline))
+  return call(self, self.api.get_value, rest, options, deadline)
 end
 
 ---The stack's own fields.
@@ -101,11 +89,7 @@ end
 ---@param deadline? number
 ---@return cloud66.Page|nil page, string? message, function|cloud66.Error|nil show_or_err
 function methods:page(number, deadline)
-  local path, message, err = path_of(self, ("/deployments?page=%d"):format(number))
-  if not path then
-    return nil, message, err
-  end
-  return self.api:get_page(path, options_of(self, {}, deadline))
+  return call(self, self.api.get_page, ("/deployments?page=%d"):format(number), {}, deadline)
 end
 
 ---The same, and every deployment on it has an id that can be read: for callers that tell deployments apart by it.
@@ -152,7 +136,7 @@ function methods:turner(options)
 end
 
 local function no_such_deployment(self, digits)
-  return ("stack '%s' has no deployment %s, or there is no such stack"):format(self.identity.name, digits)
+  return ("stack '%s' has no deployment %s, or there is no such stack"):format(self:name(), digits)
 end
 
 local function is_deployment(found, digits)
@@ -177,13 +161,8 @@ end
 ---@param deadline? number
 ---@return cloud66.Deployment|nil deployment, string? message, function|cloud66.Error|nil show_or_err
 function methods:deployment(digits, deadline)
-  local path, message, err = path_of(self, "/deployments/" .. digits)
-  if not path then
-    return nil, message, err
-  end
-  local page, show
-  page, message, show = self.api:get_page(path,
-    options_of(self, { hint = no_such_deployment(self, digits), purpose = purpose_of(self, digits) }, deadline))
+  local page, message, show = call(self, self.api.get_page, "/deployments/" .. digits,
+    { hint = no_such_deployment(self, digits), purpose = purpose_of(self, digits) }, deadline)
   if not page then
     return nil, message, show
   end
@@ -195,26 +174,26 @@ function methods:deployment(digits, deadline)
   return found, nil, show
 end
 
+local function post(api, path, options)
+  return api:send("POST", path, options)
+end
+
 ---Starts a deployment. Sent once, whatever happens.
 ---@param body string  JSON
 ---@return table|nil response, string? message, cloud66.Error? err
 function methods:redeploy(body)
-  local path, message, err = path_of(self, "/deployments")
-  if not path then
-    return nil, message, err
-  end
-  return self.api:send("POST", path, options_of(self, { body = body }))
+  return call(self, post, "/deployments", { body = body })
+end
+
+local function delete(api, path, options)
+  return api:send("DELETE", path, options)
 end
 
 ---Cancels a deployment that runs. Sent once, whatever happens.
 ---@param digits string
 ---@return table|nil response, string? message, cloud66.Error? err
 function methods:cancel(digits)
-  local path, message, err = path_of(self, "/deployments/" .. digits)
-  if not path then
-    return nil, message, err
-  end
-  return self.api:send("DELETE", path, options_of(self, { hint = no_such_deployment(self, digits) }))
+  return call(self, delete, "/deployments/" .. digits, { hint = no_such_deployment(self, digits) })
 end
 
 local MOST_PAGES = 10 -- looking for one that began long ago

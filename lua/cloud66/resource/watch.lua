@@ -93,7 +93,7 @@ local OPTIONS = { interval = args.positive, timeout = args.positive, stop = args
 ---@param endpoint table  of endpoint.new()
 ---@param options table?  the caller's
 function watch.new(endpoint, options)
-  options = args.options(options, OPTIONS)
+  options = args.options(options, OPTIONS, nil, "interval")
   local deadline = math.min(options.timeout and host.now() + options.timeout or math.huge, tasks.deadline())
   return setmetatable({ [STATE] = {
     endpoint = endpoint, cursor = options.cursor or false, deadline = deadline, interval = options.interval or false,

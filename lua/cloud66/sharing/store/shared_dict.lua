@@ -111,10 +111,10 @@ end
 -- --- a new one ---
 
 local function find(name)
+  args.text(name, "the name of a lua_shared_dict")
   if not host.is_nginx then
     caller.blame "a store in a shared dict is for code inside nginx: elsewhere take store.memory or store.redis"
   end
-  args.text(name, "the name of a lua_shared_dict")
   local dict = ngx.shared[name]
   if not dict then
     caller.blame("there is no lua_shared_dict '%s': write 'lua_shared_dict %s 10m;' into the http block of nginx.conf", name, name)
