@@ -451,8 +451,12 @@ describe("the line that is blamed", function()
     end
   end)
 
+  it("is the user's where the library is loaded with globals that lack debug, as in requests of an older nginx", function()
+    assert.equal("user.lua:1: " .. MESSAGE, blamed "debug = nil")
+  end)
+
   it("is not known in a sandbox without debug, or with a part of it, where the library works all the same", function()
-    assert.equal(MESSAGE, blamed "debug = nil")
+    assert.equal(MESSAGE, blamed "debug, package.loaded.debug = nil, nil")
     assert.equal(MESSAGE, blamed "debug = { traceback = debug.traceback }")
   end)
 end)

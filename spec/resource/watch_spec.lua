@@ -24,6 +24,14 @@ local function stored(cursor)
   return cjson.decode(cjson.encode(cursor))
 end
 
+-- One a second.
+local function add_failures(world, count)
+  for _ = 1, count do
+    world:advance(1)
+    world:add_deployment("staging", { finished_time = world:now(), outcome = "failed" })
+  end
+end
+
 describe("poll", function()
   it("begins with what runs, and tells nothing of what is over", function()
     local stack = begin({}, nil, "awesome_app")
@@ -143,10 +151,7 @@ describe("poll", function()
   it("keeps its cursor small", function()
     local stack, world = begin()
     local _, cursor = stack:poll()
-    for _ = 1, 150 do
-      world:advance(1)
-      world:add_deployment("staging", { finished_time = world:now(), outcome = "failed" })
-    end
+    add_failures(world, 150)
     _, cursor = stack:poll(cursor)
     assert.is_true(#cursor.entries <= 101)
     assert.same({}, (stack:poll(stored(cursor))))
@@ -224,10 +229,7 @@ describe("watch", function()
   it("misses none of a crowd after a restart, though the cursor keeps the newest alone", function()
     local stack, world = begin()
     local _, cursor = stack:poll()
-    for _ = 1, 130 do
-      world:advance(1)
-      world:add_deployment("staging", { finished_time = world:now(), outcome = "failed" })
-    end
+    add_failures(world, 130)
     local watch = stack:watch { cursor = cursor }
     local seen = { [shown({ watch() })[1]] = true }
     cursor = stored(watch:cursor()) -- and here it dies

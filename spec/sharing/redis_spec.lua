@@ -11,7 +11,6 @@ local process = require "cloud66.runtime.host"
 local redis = require "spec.support.redis"
 local seconds_of = require "spec.support.seconds_of"
 
-
 if not redis.is_installed() or not redis.has_library() then
   describe("a store in Redis", function()
     pending "redis-server or this Lua's library for it is not installed"

@@ -3,8 +3,9 @@
 
 local caller = {}
 
--- A sandbox may have taken it away: then messages have no line.
-local debug = rawget(_G, "debug")
+-- A sandbox may have taken it away: then messages have no line. Where each request of nginx has globals of its own, the
+-- library sees it among the loaded modules alone.
+local debug = rawget(_G, "debug") or package.loaded.debug
 local getinfo = debug and debug.getinfo
 
 -- What the `source` of each file of the library begins with: "@/usr/share/lua/5.4/cloud66". nil where all of it is in one file,

@@ -104,25 +104,21 @@ end
 function contract.store(commands, state, store_mt)
   local store = {}
 
+  local function writer(command)
+    return function(_, key, value, ttl)
+      local fits, message = check_entry(key, value, ttl)
+      if not fits then
+        return nil, message
+      end
+      return command(state, key, value, ttl)
+    end
+  end
+
+  store.set, store.add = writer(commands.set), writer(commands.add)
+
   function store.get(_, key)
     check_key(key)
     return commands.get(state, key)
-  end
-
-  function store.set(_, key, value, ttl)
-    local fits, message = check_entry(key, value, ttl)
-    if not fits then
-      return nil, message
-    end
-    return commands.set(state, key, value, ttl)
-  end
-
-  function store.add(_, key, value, ttl)
-    local fits, message = check_entry(key, value, ttl)
-    if not fits then
-      return nil, message
-    end
-    return commands.add(state, key, value, ttl)
   end
 
   function store.incr(_, key, amount, ttl)
