@@ -79,6 +79,7 @@ local function call(store, command, ...)
   return store[command](store, ...)
 end
 
+-- The command works. What stood in for the store goes with its last failure.
 local function close_circuit(state, command)
   state.failing[command] = nil
   if next(state.failing) == nil then
@@ -98,7 +99,7 @@ local function run(self, command, ...)
   if ok and RIGHT[command](value) then
     if elapsed > TOO_SLOW then
       fail(self, command, ("%s() took %.1f seconds"):format(command, elapsed), elapsed)
-    else
+    elseif state.failing[command] or state.fallback or state.local_generation then
       close_circuit(state, command)
     end
     return value
