@@ -86,6 +86,7 @@ if host.is_starting() then
   require "cloud66.fleet.map"
   require "cloud66.fleet.merge"
   require "cloud66.history.stats"
+  require "cloud66.model.reorder"
   require "cloud66.model.webhook"
   require "cloud66.resource.watch"
   require "cloud66.sharing.layers"

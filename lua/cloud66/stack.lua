@@ -302,7 +302,7 @@ function methods:eta(deployment)
   local estimate = require "cloud66.resource.estimate"
   local state, now = state_of(self), os.time()
   if not state.durations or now - state.durations_read > FRESH then
-    local page, message, show_or_err = state.endpoint:reading():page(1)
+    local page, message, show_or_err = state.endpoint:reading():newest_page()
     if not page then
       return nil, message, show_or_err
     end

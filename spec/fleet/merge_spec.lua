@@ -181,10 +181,10 @@ describe("client:deployments", function()
 
   it("loses nothing where a stack's own list is out of order", function()
     local client = api_of {
-      a = { { { 1, "2026-01-01" }, { 2, "2026-01-08" } }, { { 3, "2026-01-04" } } },
+      a = { { { 1, "2026-01-01" }, { 2, "2026-01-08" } }, { { 3, "2026-01-04" } } }, -- oldest first by its ids
       b = { { { 4, "2026-01-06" }, { 5, "2026-01-02" } } },
     }
-    assert.equal("4 5 1 2 3", ids(client:deployments { "a", "b" }))
+    assert.equal("4 3 2 5 1", ids(client:deployments { "a", "b" }))
   end)
 
   it("takes ids for a stack's own: passes over no other stack's", function()
@@ -248,7 +248,8 @@ describe("the pages of many stacks", function()
     for p = 1, 3 do
       old[p], new[p] = {}, {}
       for i = 1, 10 do
-        old[p][i], new[p][i] = { p * 10 + i, "2025-01-01" }, { p * 10 + i, "2026-01-01" }
+        local id = 100 - p * 10 - i
+        old[p][i], new[p][i] = { id, "2025-01-01" }, { id, "2026-01-01" }
       end
     end
     local client, asked = api_of { a = new, b = old }

@@ -64,6 +64,17 @@ function fake.scenario(options)
   return text
 end
 
+---The order of lists where a scenario names none: "oldest", or nil for the fake's default.
+fake.order = nil
+
+---One of two values: of a list that is newest first, or of one that is oldest first.
+function fake.by_order(newest, oldest)
+  if fake.order == "oldest" then
+    return oldest
+  end
+  return newest
+end
+
 ---A base URL, "http://127.0.0.1:12345/~codes=string/api/3".
 ---@param options? table scenario key -> value (true for yes)
 ---@param scheme? "http"|"https"|"expired"|"misnamed" https with a good certificate, an expired one, one for another name
@@ -72,7 +83,7 @@ function fake.url(options, scheme)
   if not origin then
     error("the scheme is http, https, expired or misnamed", 2)
   end
-  local text = fake.scenario(options)
+  local text = fake.scenario(merged({ order = fake.order }, options))
   return origin .. (text ~= "" and "/" .. text or "") .. "/api/3"
 end
 

@@ -8,7 +8,7 @@
 --   check(value, values)                 -> a text where the value makes no sense next to the others (reply: status 599)
 --   begin(value, x)                      x is the request: see fake/exchange.lua
 --   answer(value, reply, x)              an answer instead of the API's own (before the token is looked at)
---   plan(value, plan)                    how a list is cut into pages: size, added, empty_page
+--   plan(value, plan)                    how a list is cut into pages: size, added, empty_page, place
 --   deployment(value, object, d, index)  one deployment's JSON object (fake/json.lua), its data, its place in the history
 --   stack(value, object)                 one stack's JSON object
 --   action(value, object, a)             one action's JSON object, its data
@@ -54,13 +54,25 @@ local function hostile_texts(keys)
   end
 end
 
+-- Which of so many items, newest first, is the i-th of a list.
+local places = {}
+
+function places.oldest(i, count)
+  return count + 1 - i
+end
+
+function places.neither(i, count)
+  return i % 2 == 1 and (i + 1) / 2 or count + 1 - i / 2
+end
+
 return {
   -- Bookkeeping
   { "tag", text, "name under which `fake.requests(tag)` finds the requests" },
   {
     "on",
-    one_of("stacks", "stack", "deployments", "deployment", "redeploy", "cancel", "actions", "action", "ping", "page2"),
-    "faults (marked *) only for this kind of request; page2: only where ?page=2",
+    one_of("stacks", "stack", "deployments", "deployment", "redeploy", "cancel", "actions", "action", "ping", "page2",
+      "page3"),
+    "faults (marked *) only for this kind of request; page2, page3: only where ?page=2, 3",
   },
   {
     "stack",
@@ -214,6 +226,16 @@ return {
   },
 
   -- Paging
+  {
+    "order",
+    one_of("newest", "oldest", "neither"),
+    "deployments and actions newest first (default); oldest first; the newest, the oldest, the second newest and so on",
+    plan = function(order, plan, x)
+      if order ~= "newest" and (x.kind == "deployments" or x.kind == "actions") then
+        plan.place = places[order]
+      end
+    end,
+  },
   {
     "page_size",
     integer(1),

@@ -31,7 +31,7 @@ end
 
 -- The newest deployment of the commit that runs; false when there is none; or nil, message, err.
 local function find_running(endpoint, hash)
-  local page, message, err = endpoint:page_with_ids(1)
+  local page, message, err = endpoint:newest_page()
   if not page then
     return nil, message, err
   end

@@ -129,7 +129,7 @@ local function poll_deployment(self)
   self.deployment, self.show = found, show
   if not self.durations then -- once: for the interval
     local page, err
-    page, message, err = self.endpoint:page(1, self.deadline)
+    page, message, err = self.endpoint:newest_page(self.deadline)
     if not page then
       return nil, message, err
     end

@@ -17,14 +17,15 @@ function pages.number(following)
   return type(following) == "number" and following % 1 == 0 and following
 end
 
-local MOST_PAGES = 10000 -- no stack has 300,000 deployments: a server that never stops is wrong
+---No stack has 300,000 deployments: a server that never stops is wrong.
+pages.MOST_PAGES = 10000
 
 -- Says why the API's word for the next page cannot be followed, or nil.
 local function bad_next(number, following)
   if following <= number then
     return ("page %d says that page %d comes next"):format(number, following)
-  elseif following > MOST_PAGES then
-    return ("the list goes on beyond page %d"):format(MOST_PAGES)
+  elseif following > pages.MOST_PAGES then
+    return ("the list goes on beyond page %d"):format(pages.MOST_PAGES)
   end
   return nil
 end
@@ -77,7 +78,61 @@ function pages.each(next_page, visit)
   end
 end
 
----A page of a list that came as plain values: its items, and .next.
+---Adds pages and their redactors to a list until enough(page), or until there are no more.
+---@param next_page function  of turner()
+---@param list { page: table|userdata, show: function }[]
+---@param enough fun(page): boolean|nil
+---@return true|nil ok, string? message, table? err
+function pages.gather(next_page, list, enough)
+  return pages.each(next_page, function(page, show)
+    list[#list + 1] = { page = page, show = show }
+    return enough(page)
+  end)
+end
+
+---The redactor of what comes from two responses.
+---@param first function|nil, second function
+function pages.both(first, second)
+  if not first or first == second then
+    return second
+  end
+  return function(text)
+    return second(first(text))
+  end
+end
+
+-- --- pages of plain values ---
+
+local list_methods = {}
+local list_mt = { __name = "cloud66.page_list", __index = list_methods }
+
+-- As of a page of deployments.
+function list_methods:rows(first, second)
+  local i = 0
+  return function()
+    i = i + 1
+    local item = self[i]
+    if item ~= nil then
+      return i, item[first], second and item[second]
+    end
+  end
+end
+
+function list_methods:each()
+  local i = 0
+  return function()
+    i = i + 1
+    return self[i]
+  end
+end
+
+---An empty page: a list with .next, .drift, rows() and each(), as a page of deployments has them.
+---@param following any  whether there is another page, or its number
+function pages.list(following)
+  return setmetatable({ next = following or nil, drift = {} }, list_mt)
+end
+
+---A page of a list that came as plain values: its items, and where it stands.
 ---@param list table[]
 ---@param pagination table|nil
 ---@param show fun(text: string): string  the redactor of the response
@@ -85,10 +140,12 @@ end
 ---@param make fun(fields: any, show: function): any, string?  an item; or nil and what it is instead
 ---@return table|nil page, string? message, function|table|nil show_or_err
 function pages.of(list, pagination, show, what, make)
-  local page = { next = pages.number(pagination and pagination.next) }
-  if page.next == false then
+  local following = pages.number(pagination and pagination.next)
+  if following == false then
     return errors.fail("decode", ("the 'pagination.next' of the %s is not a page number"):format(what))
   end
+  local page = pages.list(following)
+  page.current, page.pages = pages.number(pagination and pagination.current), pages.number(pagination and pagination.pages)
   for i, fields in ipairs(list) do
     local item, reason = make(fields, show)
     if not item then

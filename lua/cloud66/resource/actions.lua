@@ -5,6 +5,7 @@
 local action = require "cloud66.model.action"
 local args = require "cloud66.base.args"
 local errors = require "cloud66.base.error"
+local order = require "cloud66.model.order"
 local pages = require "cloud66.model.pages"
 
 local actions = {}
@@ -24,12 +25,12 @@ function actions.page(endpoint, number, reference, deadline)
   return pages.of(list, pagination, show_or_err, "actions", action.of)
 end
 
----The same, page after page: see pages.turner().
+---The same, page after page, newest first: see order.turner().
 ---@param options { first?: integer, most?: integer }
 function actions.turner(endpoint, reference, deadline, options)
-  return pages.turner(function(number)
+  return order.turner("actions", function(number)
     return actions.page(endpoint, number, reference, deadline)
-  end, options)
+  end, options, not reference and endpoint:memory "actions" or nil)
 end
 
 ---@param digits string  of args.id()
@@ -74,7 +75,7 @@ local function each_action(endpoint, reference, deadline, visit)
   return is_ended or not (last and last.next)
 end
 
----The actions that carry a reference, newest first as the API gives them.
+---The actions that carry a reference, newest first.
 ---@param reference string
 ---@param deadline? number
 ---@return cloud66.Action[]|nil found, string? message, cloud66.Error? err

@@ -8,6 +8,7 @@
 local args = require "cloud66.base.args"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
+local order = require "cloud66.model.order"
 local pages = require "cloud66.model.pages"
 local url = require "cloud66.base.url"
 
@@ -16,8 +17,8 @@ local endpoint = {}
 local methods = {}
 local endpoint_mt = { __name = "cloud66.endpoint", __index = methods }
 
--- What all views of an endpoint share, made on first use: name = the uid as messages show it; path, nil where the uid
--- cannot be one; hint = what a 404 means.
+-- What all views of an endpoint share: memories, of memory(); and, made on first use: name = the uid as messages show it;
+-- path, nil where the uid cannot be one; hint = what a 404 means.
 local function identity_of(self)
   local identity = self.identity
   local uid = identity.uid
@@ -127,12 +128,29 @@ local function all_older(since)
   end
 end
 
----A function that fetches page after page: see pages.turner().
+---What a list of the stack was seen to be like, for order.turner().
+---@param name string
+---@return table memory
+function methods:memory(name)
+  local memories = self.identity.memories
+  memories[name] = memories[name] or {}
+  return memories[name]
+end
+
+---A function that fetches page after page, newest first: see order.turner().
 ---@param options { first?: integer, most?: integer, since?: number }  since: no page after the first that is older
 function methods:turner(options)
-  return pages.turner(function(number)
+  return order.turner("deployments", function(number)
     return self:page(number)
-  end, { first = options.first, most = options.most, enough = options.since and all_older(options.since) })
+  end, { first = options.first, most = options.most, enough = options.since and all_older(options.since) },
+    self:memory "deployments")
+end
+
+---The newest deployments, as many as a page has.
+---@param deadline? number
+---@return cloud66.Page|table|nil page, string? message, function|cloud66.Error|nil show_or_err
+function methods:newest_page(deadline)
+  return self:by(deadline or math.huge):turner {} ()
 end
 
 local function no_such_deployment(self, digits)
@@ -198,16 +216,6 @@ end
 
 local MOST_PAGES = 10 -- looking for one that began long ago
 
--- The redactor of what comes from two responses.
-local function both(first, second)
-  if not first or first == second then
-    return second
-  end
-  return function(text)
-    return second(first(text))
-  end
-end
-
 ---The stack's deployments, newest first, down to a page that is enough; each of them once, as it was read last: a list that
 ---shifts meanwhile has one of them twice.
 ---@param enough fun(page): boolean
@@ -216,10 +224,10 @@ end
 ---first: the first page; show: the redactor of all of it
 function methods:deployments_until(enough, deadline)
   local list, places, first, shown = {}, {}, nil, nil
-  local ok, message, err = pages.each(pages.turner(function(number)
+  local ok, message, err = pages.each(order.turner("deployments", function(number)
     return self:page_with_ids(number, deadline)
-  end, { enough = enough }), function(page, show)
-    first, shown = first or page, both(shown, show)
+  end, { enough = enough }, self:memory "deployments"), function(page, show)
+    first, shown = first or page, pages.both(shown, show)
     for deployment in page:each() do
       local place = places[deployment.id] or #list + 1
       places[deployment.id], list[place] = place, deployment
@@ -283,7 +291,7 @@ end
 ---@param api table   of api.new()
 ---@param uid string
 function endpoint.new(api, uid)
-  return setmetatable({ api = api, uid = uid, identity = { uid = uid }, deadline = math.huge, purpose = nil }, endpoint_mt)
+  return setmetatable({ api = api, uid = uid, identity = { uid = uid, memories = {} }, deadline = math.huge, purpose = nil }, endpoint_mt)
 end
 
 return endpoint

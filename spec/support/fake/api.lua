@@ -31,10 +31,10 @@ local function pagination(x, plan, count, pages)
   return scenario.apply("pagination", x.values, object, x)
 end
 
--- The items of the page x asks for: `make(i)` is the i-th of `count`.
+-- The items of the page x asks for: `make(i)` is the i-th of `count`, newest first.
 local function list(x, count, make)
   local plan = scenario.apply("plan", x.values, { size = 30, added = 0 }, x)
-  local added = x.page > 1 and plan.added or 0
+  local added = x.page > 1 and not plan.place and plan.added or 0 -- at the other end, they move nothing
   local pages = math.ceil((count + added) / plan.size)
   local page = x.page
   if plan.empty_page and plan.empty_page <= pages then
@@ -45,7 +45,7 @@ local function list(x, count, make)
   if x.page ~= plan.empty_page then
     local first = (page - 1) * plan.size - added + 1
     for i = first, math.min(first + plan.size - 1, count) do
-      items[#items + 1] = make(i)
+      items[#items + 1] = make(plan.place and plan.place(i, count) or i)
     end
   end
   return json.object {

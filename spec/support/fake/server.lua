@@ -24,7 +24,7 @@ end
 
 local function has_fault_now(x)
   local on, times = x.values.on, x.values.times
-  if on and on ~= x.kind and not (on == "page2" and x.page == 2) then
+  if on and on ~= x.kind and not (on == "page" .. x.page) then
     return false
   elseif x.values.stack and data.uids[x.values.stack] ~= x.segments[4] then
     return false

@@ -1,0 +1,109 @@
+-- page_list.lua: pages that are put together of what other pages hold: turned round, sorted, of another size. Each is a list of
+-- pages.list().
+
+local pages = require "cloud66.model.pages"
+
+local page_list = {}
+
+-- What a page says of the fields of its items: index -> list.
+local function drifts_of(page)
+  local found = {}
+  for _, drift in ipairs(page.drift) do
+    found[drift.index] = found[drift.index] or {}
+    table.insert(found[drift.index], drift)
+  end
+  return found
+end
+
+local function put(list, item, drifts)
+  list[#list + 1] = item
+  for _, drift in ipairs(drifts or {}) do
+    list.drift[#list.drift + 1] = { index = #list, field = drift.field, got = drift.got }
+  end
+end
+
+---Puts the items of a page, from one place to another, at the end of a list.
+function page_list.append(list, page, first, last)
+  local drifts = drifts_of(page)
+  for i = first, last do
+    put(list, page[i], drifts[i])
+  end
+end
+
+---@param following any  as for pages.list()
+function page_list.reversed(page, following)
+  local list, drifts = pages.list(following), drifts_of(page)
+  for i = #page, 1, -1 do
+    put(list, page[i], drifts[i])
+  end
+  return list
+end
+
+-- When each item started. One that has not, or does not say, keeps its place behind the one before it.
+local function starts_of(list)
+  local starts = {}
+  for i, started in list:rows "started_time" do
+    starts[i] = started or starts[i - 1] or math.huge
+  end
+  return starts
+end
+
+---A list sorted by start, newest first, and the start of its first item. Where starts are equal, the order stays.
+function page_list.sorted(list)
+  local places, starts, drifts, result = {}, starts_of(list), drifts_of(list), pages.list()
+  for i = 1, #list do
+    places[i] = i
+  end
+  table.sort(places, function(a, b)
+    if starts[a] ~= starts[b] then
+      return starts[a] > starts[b]
+    end
+    return a < b
+  end)
+  for _, place in ipairs(places) do
+    put(result, list[place], drifts[place])
+  end
+  return result, starts[places[1]]
+end
+
+---Pages of `size` items, without the first ones, made of pages of other sizes.
+---@param source function   of pages.turner()
+---@param size integer
+---@param without integer
+---@return function         as the source
+function page_list.cut(source, size, without)
+  local held, shown, is_over, is_last = pages.list(), nil, false, false
+  local function fill()
+    while not is_over and #held < without + size do
+      local page, message, show_or_err = source()
+      if message then
+        return nil, message, show_or_err
+      end
+      is_over = not (page and page.next)
+      if page then
+        shown = pages.both(shown, show_or_err)
+        page_list.append(held, page, 1, #page)
+      end
+    end
+    return true
+  end
+  return function()
+    if is_last then
+      return nil
+    end
+    local ok, message, err = fill()
+    if not ok then
+      return nil, message, err
+    end
+    local left, count = pages.list(), #held
+    local first, last = without + 1, math.min(without + size, count)
+    is_last = is_over and last >= count
+    local page = pages.list(not is_last)
+    page_list.append(page, held, first, last)
+    page_list.append(left, held, last + 1, count)
+    held, without = left, 0
+    return page, nil, shown
+  end
+end
+
+return page_list

@@ -1,0 +1,174 @@
+-- reorder.lua: lists that are not newest first. One that is oldest first is read from its last page on. One that is in neither
+-- order is read whole, and sorted; where it cannot be read whole, nothing tells which item is the newest.
+--
+-- What is remembered of a list that is oldest first, so that it is found again by one request: last = the number of its last
+-- page; newest = the start and the id of the last item; size = items of a page.
+
+local errors = require "cloud66.base.error"
+local page_list = require "cloud66.model.page_list"
+local pages = require "cloud66.model.pages"
+local trend = require "cloud66.model.trend"
+
+local reorder = {}
+
+local MOST_PAGES = 100 -- of a list that has to be read whole
+
+local function has_more(page)
+  return page.next or (page.pages and page.current and page.pages > page.current)
+end
+
+-- --- in neither order ---
+
+local function no_order(self, count)
+  return errors.fail("protocol", ("the API lists the %s neither newest nor oldest first, and has more of them than the %d "
+    .. "pages that may be read: which is the newest is not known"):format(self.what, count))
+end
+
+---All that is left in one page, sorted, where what was read before is in order, and what comes is not; or nil, message, err.
+---@param self table           of order.turner()
+---@param source function      of the pages that follow
+---@param first table          { page, show }: the first page that is not in order
+---@param newest_left? number  when the last item before it started: nothing that is left may be newer
+---@param most number          pages that may be read
+---@return table|nil page, string? message, function|cloud66.Error|nil show_or_err
+function reorder.rest(self, source, first, newest_left, most)
+  local page, message, show = first.page, nil, first.show
+  local list, shown, count = pages.list(), nil, 0
+  while page do
+    page_list.append(list, page, 1, #page)
+    shown, count = pages.both(shown, show), count + 1
+    if has_more(page) and (count >= math.min(most, MOST_PAGES) or not page.next) then
+      return no_order(self, count)
+    end
+    page, message, show = source()
+    if message then
+      return nil, message, show
+    end
+  end
+  local sorted, newest = page_list.sorted(list)
+  if newest_left and newest > newest_left then
+    return errors.fail("protocol", ("the API's list of %s begins newest first, and there is a newer one further down: it "
+      .. "cannot be read in order"):format(self.what))
+  end
+  return sorted, nil, shown
+end
+
+-- --- oldest first ---
+
+---How many items a page has.
+---@param read table[]  of pages.gather()
+---@return integer
+function reorder.size_of(read)
+  local size = 1
+  for _, one in ipairs(read) do
+    size = math.max(size, #one.page)
+  end
+  return size
+end
+
+---The pages of a source cut as if the list had been newest first, from the first one that is wanted on.
+---@param source function
+---@param self table  of order.turner()
+---@return function
+function reorder.cut(source, self)
+  return page_list.cut(source, self.size, (self.first - 1) * self.size)
+end
+
+-- A source of pages turned round: from the last one that was read down to page 1. The first that was read is page `number`.
+local function from_last(self, read, number)
+  return function()
+    local one = table.remove(read)
+    local page, message, show
+    if one then
+      page, show = one.page, one.show
+    elseif number > 1 then
+      number = number - 1
+      page, message, show = self.fetch(number)
+    end
+    if not page then
+      return nil, message, show
+    end
+    return page_list.reversed(page, #read > 0 or number > 1), nil, show
+  end
+end
+
+-- The same, and remembers where the list ends.
+local function remember(self, read, number, size, last)
+  local memory = self.memory
+  memory.last, memory.newest, memory.size = number + #read - 1, last, size
+  self.size = size
+  return from_last(self, read, number)
+end
+
+-- The pages from a number to the end, and their trend; or nil, message, err.
+local function read_end(self, number)
+  local read, seen = {}, trend.new()
+  local ok, message, err = pages.gather(pages.turner(self.fetch, { first = number, most = MOST_PAGES }), read, function(page)
+    trend.see(seen, page)
+  end)
+  if not ok then
+    return nil, message, err
+  end
+  return read, seen
+end
+
+---A source of the pages from the last one down, of a list that is as it is remembered; false where it is not; or nil, message,
+---err.
+---@param self table  of order.turner()
+function reorder.as_before(self)
+  local memory = self.memory
+  local read, seen, err = read_end(self, memory.last)
+  if not read then
+    return nil, seen, err
+  end
+  local direction = trend.direction(seen)
+  if (direction ~= "oldest" and direction ~= "unknown") or not trend.reaches(seen, memory.newest) then
+    memory.last = nil
+    return false
+  end
+  return remember(self, read, memory.last, memory.size, seen.last)
+end
+
+-- By the number of its last page; results as for backward().
+local function jump(self, read, seen, last)
+  local tail, tail_seen, err = read_end(self, last)
+  if not tail then
+    return nil, tail_seen, err
+  elseif next(tail_seen.last) == nil then
+    return errors.fail("protocol", ("the API's list of %s is oldest first, and its last page, number %d, is empty"):format(
+      self.what, last))
+  end
+  for _, one in ipairs(tail) do
+    trend.see(seen, one.page)
+  end
+  return trend.direction(seen) == "oldest" and remember(self, tail, last, reorder.size_of(read), tail_seen.last)
+end
+
+---A source of the pages from the last one down, of a list whose first pages are oldest first; false where the others are not;
+---or nil, message, err.
+---@param self table          of order.turner()
+---@param read table[]        the first pages, of pages.gather(): pages that come next are added
+---@param seen cloud66.Trend  theirs
+---@param next_page function  for the page after them
+function reorder.backward(self, read, seen, next_page)
+  local page = read[#read].page
+  local last = page.pages
+  if has_more(page) and not page.next then
+    return errors.fail("protocol", ("the API's list of %s is oldest first, and page %d of %d names no next one: the newest "
+      .. "cannot be read"):format(self.what, page.current, last))
+  elseif page.next and last and last > #read and last <= pages.MOST_PAGES then
+    return jump(self, read, seen, last)
+  end
+  local ok, message, err = pages.gather(next_page, read, function(following)
+    trend.see(seen, following)
+    return #read == MOST_PAGES
+  end)
+  if not ok then
+    return nil, message, err
+  elseif read[#read].page.next then
+    return no_order(self, #read)
+  end
+  return trend.direction(seen) == "oldest" and remember(self, read, 1, reorder.size_of(read), seen.last)
+end
+
+return reorder

@@ -1,0 +1,311 @@
+-- Lists newest first, oldest first and in neither order: what a stack says is the same, or it is an error.
+local cjson = require "cjson"
+local expect = require "spec.support.expect"
+local fake = require "spec.support.fake"
+local in_data = require "spec.support.in_data"
+local in_world = require "spec.support.in_world"
+local lists = require "spec.support.lists"
+local long_history = require "spec.support.long_history"
+local random_from = require "spec.support.random_from"
+
+local stack_of, failure = expect.stack_of, expect.failure
+local history, known, known_ids, walk = long_history.begin, long_history.known, long_history.known_ids, long_history.walk
+
+local HASH = "%040d"
+
+-- A deployment that started so many minutes after a moment.
+local function deployment(id, minute, fields)
+  local d = {
+    id = id, started_at = minute and os.date("!%Y-%m-%dT%H:%M:%SZ", 1700000000 + minute * 60) or cjson.null, git_hash = HASH:format(id),
+    outcome = "success", deploy_type = "build", is_live = false, is_head = false, is_deploying = false,
+  }
+  for name, value in pairs(fields or {}) do
+    d[name] = value
+  end
+  return d
+end
+
+-- A stack whose API has these deployments, in this order, so many on a page; and the numbers of the pages that were read.
+-- counts = false: without the number of pages.
+local function stack_with(list, size, counts)
+  local numbers = {}
+  local client = expect.connect(nil, {
+    transport = function(request)
+      local number = tonumber(request.url:match "page=(%d+)")
+      local pages, items = math.max(1, math.ceil(#list / size)), {}
+      numbers[#numbers + 1] = number
+      for i = (number - 1) * size + 1, math.min(number * size, #list) do
+        items[#items + 1] = list[i]
+      end
+      local body = ('{"response":%s,"pagination":{"current":%d,"next":%s%s}}'):format(#items > 0 and cjson.encode(items) or "[]",
+        number, number < pages and ("%d"):format(number + 1) or "null", counts ~= false and (',"pages":%d'):format(pages) or "")
+      return { status = 200, headers = {}, body = body }
+    end,
+  })
+  return client:stack "a-uid", numbers
+end
+
+local function reversed(list)
+  local other = {}
+  for i = #list, 1, -1 do
+    other[#other + 1] = list[i]
+  end
+  return other
+end
+
+local function shuffled(list, random)
+  local other = reversed(list)
+  for i = #other, 2, -1 do
+    local j = random(i) + 1
+    other[i], other[j] = other[j], other[i]
+  end
+  return other
+end
+
+-- So many deployments, newest first.
+local function deployments(count, fields_of)
+  local list = {}
+  for i = count, 1, -1 do
+    list[#list + 1] = deployment(i, i * 10, fields_of and fields_of(i))
+  end
+  return list
+end
+
+-- What a stack says of which deployment is which: ids, or the kind of the failure.
+local function answers(stack)
+  local found = {}
+  for _, method in ipairs { "live", "head", "latest", "previous_live" } do
+    local d, _, err = stack[method](stack)
+    found[method] = d and d.id or err.kind
+  end
+  local ranges = { all = {}, since = { since = 1700000000 + 100 * 60 }, two = { max_pages = 2 }, second = { page = 2 } }
+  for name, options in pairs(ranges) do
+    local list, _, err = stack:deployments(options):collect()
+    found[name] = list and lists.column(list, "id") or err.kind
+  end
+  return found
+end
+
+describe("a list that is oldest first", function()
+  it("gives the same answers as one that is newest first, whatever its pages", function()
+    local random = random_from(7)
+    for _ = 1, 40 do
+      local count, size = random(40), random(9) + 1
+      local live = random(count + 1)
+      local list = deployments(count, function(i)
+        return { is_live = i == live, is_head = i == count, outcome = random(4) == 0 and "failed" or "success" }
+      end)
+      local want = answers((stack_with(list, size)))
+      for _, counts in ipairs { true, false } do
+        local got = answers((stack_with(reversed(list), size, counts)))
+        assert.same(want, got, ("%d deployments, %d on a page"):format(count, size))
+      end
+    end
+  end)
+
+  it("is read from its last page, which is found again by what was read before", function()
+    local stack, numbers = stack_with(reversed(deployments(50)), 10)
+    assert.equal(50, stack:latest().id)
+    assert.equal("1 5", table.concat(numbers, " "))
+    assert.equal(50, stack:latest().id)
+    assert.equal("1 5 5", table.concat(numbers, " "))
+  end)
+
+  it("is read on where it has grown by a page meanwhile", function()
+    local list = reversed(deployments(50))
+    local stack, numbers = stack_with(list, 10)
+    assert.equal(50, stack:latest().id)
+    for i = 51, 75 do
+      list[i] = deployment(i, i * 10)
+    end
+    assert.equal(75, stack:latest().id)
+    assert.equal("1 5 5 6 7 8", table.concat(numbers, " "))
+    assert.same(lists.column(reversed(list), "id"), walk(stack:deployments()))
+  end)
+
+  it("is seen to be newest first from one call to the next", function()
+    local list = reversed(deployments(31))
+    local stack = stack_with(list, 10)
+    assert.equal(31, stack:latest().id)
+    for i, d in ipairs(deployments(31)) do
+      list[i] = d
+    end
+    assert.equal(31, stack:latest().id)
+    assert.same(lists.column(list, "id"), walk(stack:deployments()))
+  end)
+
+  it("is told by the ids where nothing says when it started", function()
+    local list = {}
+    for i = 1, 25 do
+      list[i] = deployment(i)
+    end
+    assert.equal(25, stack_with(list, 10):latest().id)
+    assert.equal(25, stack_with(reversed(list), 10):latest().id)
+  end)
+
+  it("is told by the ids where one waited so long that it started after a later one", function()
+    local list = deployments(35)
+    list[3].started_at, list[4].started_at = list[4].started_at, list[3].started_at
+    for _, each in ipairs { list, reversed(list) } do
+      local stack, numbers = stack_with(each, 10)
+      assert.equal(35, stack:latest().id)
+      assert.same(lists.column(list, "id"), walk(stack:deployments()))
+      assert.is_true(#numbers <= 8)
+    end
+  end)
+
+  it("fails where the page that is the last by its count is empty, or there are more than can be", function()
+    for _, pages in ipairs { 9, 20000 } do
+      local client = expect.connect(nil, {
+        transport = function(request)
+          local number = tonumber(request.url:match "page=(%d+)")
+          local items = number < 120 and pages > 9 or number == 1 -- without an end, or one page
+          local body = items and cjson.encode { deployment(number * 2, number * 2), deployment(number * 2 + 1, number * 2 + 1) } or "[]"
+          return { status = 200, headers = {}, body = ('{"response":%s,"pagination":{"current":%d,"next":%d,"pages":%d}}')
+            :format(body, number, number + 1, pages) }
+        end,
+      })
+      failure("protocol", client:stack("a-uid"):latest())
+    end
+  end)
+
+  it("has ids near 2^62", function()
+    local stack = stack_of("awesome_app", { ids = "big", order = "oldest" })
+    local list = stack:deployments():collect()
+    assert.equal(137, #list)
+    for i, d in ipairs(list) do
+      assert.equal(fake.data.big_id(known[i].id), tostring(d.id))
+    end
+  end)
+
+  it("keeps what its pages say of fields of unknown types", function()
+    for _, order in ipairs { "newest", "oldest", "neither" } do
+      failure("decode", stack_of("staging", { drift = true, order = order }):live())
+    end
+  end)
+
+  it("has an answer to eta, and to poll, as the other has", function()
+    for _, order in ipairs { "newest", "oldest" } do
+      local stack, world = in_world.begin { order = order, page_size = 20 }
+      local _, cursor = stack:poll()
+      local d = world:add_deployment "staging"
+      local events = stack:poll(cursor)
+      assert.equal("started", events[#events].type)
+      assert.equal(d.id, events[#events].deployment.id)
+      local finish = stack:eta(events[#events].deployment)
+      assert.is_number(finish)
+    end
+  end)
+end)
+
+describe("actions that are oldest first", function()
+  it("are given newest first, and so many pages of them", function()
+    local stack, world = in_world.begin { page_size = 5, order = "oldest" }
+    local want = {}
+    for i = 1, 13 do
+      world:advance(1)
+      table.insert(want, 1, world:add_action("staging", { user_reference = "job-" .. i }).id)
+    end
+    assert.same(want, walk(stack:actions()))
+    assert.same({ want[1], want[2], want[3], want[4], want[5] }, walk(stack:actions { max_pages = 1 }))
+    assert.same({ want[13] }, walk(stack:actions { user_reference = "job-1" }))
+  end)
+
+  it("that compete for a deployment are seen, though they stand on the last page", function()
+    local stack, world = in_world.begin { page_size = 5, order = "oldest", takes = 20 }
+    for _ = 1, 11 do
+      world:advance(1)
+      world:add_action("staging", { finished_time = world:now() - 9000, started_time = world:now() - 9100 })
+    end
+    local result = assert(stack:redeploy { git_ref = "main" })
+    world:add_action "staging" -- of the same user, and it does not end
+    world:advance(10)
+    local deployment_of_ours, message, err = stack:wait(result, { timeout = 0.3, interval = 0.1 })
+    failure("timeout", deployment_of_ours, message, err)
+    assert.is_nil(err.match) -- not "exact": the other may have made it
+  end)
+end)
+
+describe("a list in neither order", function()
+  it("is read whole, and answers as the others", function()
+    local random = random_from(66)
+    for _ = 1, 20 do
+      local count = random(40) + 1
+      local live = random(count + 1)
+      local list = deployments(count, function(i)
+        return { is_live = i == live, is_head = i == count }
+      end)
+      local want = answers((stack_with(list, 10)))
+      for _, counts in ipairs { true, false } do
+        local got = answers((stack_with(shuffled(list, random), 10, counts)))
+        want.two = count > 20 and "protocol" or want.two -- two pages are not all
+        if count < 16 then -- a page of few, asked for by its number, may look as if it were in order
+          want.second, got.second = nil, nil
+        end
+        assert.same(want, got)
+      end
+    end
+  end)
+
+  it("is read whole where it only turns out later, or each page is turned round", function()
+    local list, turned = deployments(40), {}
+    for i = 1, 40 do
+      local page, place = math.floor((i - 1) / 10), (i - 1) % 10
+      turned[i] = list[page * 10 + 10 - place]
+    end
+    local stack, numbers = stack_with(turned, 10)
+    assert.equal(40, stack:latest().id)
+    assert.equal("1 4 2 3 4", table.concat(numbers, " "))
+    assert.same(lists.column(list, "id"), walk(stack:deployments()))
+  end)
+
+  it("is an error where it cannot be read whole", function()
+    local stack = history { order = "neither", page_size = 20 }
+    for _, method in ipairs { "live", "head", "latest", "previous_live" } do
+      local value, message, err = stack[method](stack)
+      failure("protocol", value, message, err)
+      assert.matches("neither newest nor oldest first", message)
+    end
+    failure("protocol", stack:is_live(known[3].git_hash))
+    failure("protocol", stack:deployments({ max_pages = 6 }):count())
+    assert.same(known_ids(), walk(stack:deployments())) -- all may be read
+    assert.same(known_ids(), walk(stack:deployments { max_pages = 7 }))
+    assert.same(known_ids(function(_, i)
+      return i > 20
+    end), walk(stack:deployments { page = 2 }))
+    assert.equal(in_data.live("awesome_app").id, history({ order = "neither" }):live().id) -- five pages
+  end)
+
+  it("fails a poll that cannot read it whole", function()
+    local stack = in_world.begin({ order = "neither", page_size = 5 }, nil, "awesome_app")
+    local events, cursor = stack:poll()
+    assert.is_table(events)
+    assert.is_table(cursor)
+    local endless = expect.connect(nil, {
+      transport = function(request)
+        local number = tonumber(request.url:match "page=(%d+)")
+        local body = cjson.encode { deployment(number * 3, 5), deployment(number * 3 + 1, 4), deployment(number * 3 + 2, 9 - number % 2) }
+        return { status = 200, headers = {}, body = ('{"response":%s,"pagination":{"next":%d}}'):format(body, number + 1) }
+      end,
+    }):stack "a-uid"
+    failure("protocol", endless:poll())
+    failure("protocol", endless:latest())
+    failure("protocol", endless:deployments():first())
+  end)
+
+  it("is an error where a page is newer than those before it", function()
+    local list = deployments(30)
+    for i = 21, 30 do
+      list[i] = deployment(200 + i, 1000 + i)
+    end
+    local found = {}
+    local ok, err = pcall(function()
+      for d in stack_with(list, 10):deployments() do
+        found[#found + 1] = d.id
+      end
+    end)
+    assert.is_false(ok)
+    assert.equal("protocol", err.kind)
+    assert.equal(20, #found)
+  end)
+end)
