@@ -37,6 +37,10 @@
 ---@field last? cloud66.Deployment
 ---Of wait() and ensure(): the action as last seen.
 ---@field action? cloud66.Action
+---Of wait() and ensure(): the action's own words, once it has ended.
+---@field finished_message? string
+---Of wait() and ensure(): the action's own result, once it has ended.
+---@field finished_result? any
 ---Of wait() and ensure(): how the deployment was found.
 ---@field match? "exact"|"likely"
 ---What this error follows from: the lost answer of an `ambiguous` redeploy, the last failed look of a wait, what the
@@ -63,7 +67,8 @@
 ---| "tls" # no trust
 ---| "timeout" # too slow; 408; a wait that took too long
 ---| "network" # cut or reset
----| "protocol" # no HTTP, a redirect to another origin, an answer to another question, pages that lead nowhere
+---| "protocol" # no HTTP, a redirect to another origin, an answer to another question, pages that lead nowhere, a list in no
+---order that is too long to be read whole
 ---| "too_large" # over max_body, or over a limit of this library
 ---| "decode" # not the JSON that was expected
 ---| "none" # there is none

@@ -28,6 +28,9 @@
 ---It waits for another deployment.
 ---@field queued? boolean
 ---@field async_action_id? integer|string
+---Of the deployment or of the action: the API's page does not say. wait() asks which it is, and believes neither without a
+---look at time and trigger.
+---@field id? integer|string
 ---@field user_reference string
 ---Unix seconds, by the API's clock.
 ---@field accepted_time? number
@@ -62,9 +65,14 @@
 
 ---What a wait returns beside the deployment.
 ---@class cloud66.WaitInfo
----"likely" where time, user, trigger and ref could not all be compared.
+---"exact" where the action names the deployment's session, or time, user, trigger and ref all fit it alone; "likely" where
+---they could not all be compared.
 ---@field match? "exact"|"likely"
 ---@field action? cloud66.Action
+---Of the action, once it has ended: why it failed, where it did.
+---@field finished_message? string
+---Of the action, once it has ended: its own result, such as {deploy_session, git_hash}.
+---@field finished_result? any
 ---Of ensure(): what it took.
 ---@field ensured? "live"|"joined"|"deployed"
 ---@field user_reference? string
@@ -156,6 +164,7 @@
 ---nil while it runs.
 ---@field finished_success? boolean
 ---@field finished_message? string
+---What it came to: of a deploy {deploy_session, git_hash, servers_deployed}. It may be empty.
 ---@field finished_result? any
 ---@field metadata? table
 ---Of its metadata.

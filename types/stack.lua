@@ -73,15 +73,17 @@ function Stack:load() end
 ---@return any? value # nil for null and for an absent key
 function Stack:raw(name) end
 
----The deployments, newest first as the API gives them. One that starts while a script walks the list neither repeats nor
----hides another.
+---The deployments, newest first. One that starts while a script walks the list neither repeats nor hides another.
+---
+---The API promises no order. A list that is oldest first is read from its last page, which costs a request or two more. One
+---that is in neither order is read whole and sorted; where it is longer than may be read, that is a `protocol` error.
 ---
 ---API: https://developers.cloud66.com/v3/endpoints/deployments
 ---@param options? cloud66.DeploymentsOptions
 ---@return cloud66.Sequence deployments # of cloud66.Deployment
 function Stack:deployments(options) end
 
----One page of the deployments.
+---One page of the deployments, as the API lists them: see stack:deployments() for those that are newest first.
 ---
 ---API: https://developers.cloud66.com/v3/endpoints/deployments
 ---@param number? integer from 1, the default
@@ -132,7 +134,7 @@ function Stack:previous_live() end
 ---@return cloud66.Error? err
 function Stack:is_live(git_hash) end
 
----The actions, newest first as the API gives them: what it says of a redeploy on its way.
+---The actions, newest first: what the API says of a redeploy on its way.
 ---
 ---API: https://developers.cloud66.com/#stack-actions
 ---@param options? cloud66.ActionsOptions
@@ -220,9 +222,9 @@ function Stack:eta(deployment) end
 
 ---Options of stack:deployments().
 ---@class cloud66.DeploymentsOptions
----Where to begin. Default 1.
+---Where to begin, counted from the newest. Default 1.
 ---@field page? integer
----Inclusive, as in criteria; pages are not turned beyond it, while the order seen is newest first.
+---Inclusive, as in criteria; pages are not turned beyond it.
 ---@field since? string|number
 ---Exclusive, as in criteria.
 ---@field before? string|number

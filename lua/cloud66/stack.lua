@@ -103,6 +103,7 @@ end
 ---@param api table  of api.new()
 ---@return function
 function stack.list_turner(api)
+  local page_list = require "cloud66.model.page_list"
   local purpose = { reads = true, order = { time = 0 } } -- one for all pages
   local function make(fields, show)
     if type(fields) ~= "table" or type(fields.uid) ~= "string" then
@@ -115,7 +116,7 @@ function stack.list_turner(api)
     if not list then
       return nil, pagination, show_or_err
     end
-    return pages.of(list, pagination, show_or_err, "stacks", make)
+    return page_list.of(list, pagination, show_or_err, "stacks", make)
   end, {})
 end
 

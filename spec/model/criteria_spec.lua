@@ -121,6 +121,25 @@ describe("a criterion with a value", function()
     assert.equal("", matching { git_hash = "bcdef01" })
   end)
 
+  it("compares a git_ref with or without its refs/heads/", function()
+    local refs = cloud66.decode [[ [{"id":1,"git_ref":"refs/heads/main"},{"id":2,"git_ref":"main"},{"id":3,"git_ref":"refs/tags/main"},
+      {"id":4,"git_ref":"mainline"},{"id":5,"git_ref":null},{"id":6,"git_ref":"feature/main"},{"id":7,"git_ref":7}] ]]
+    local function found(wanted)
+      local ids = {}
+      for i = 1, 6 do
+        ids[#ids + 1] = refs[i]:matches { git_ref = wanted } and i or nil
+      end
+      return ids
+    end
+    assert.same({ 1, 2, 3 }, found "main")
+    assert.same({ 1, 2 }, found "refs/heads/main")
+    assert.same({ 2, 3 }, found "refs/tags/main")
+    assert.same({ 4, 6 }, found { "mainline", "refs/heads/feature/main" })
+    assert.same({ 5 }, found(cloud66.null))
+    assert.same({}, found "ain")
+    assert.is_nil((refs[7]:matches { git_ref = "main" })) -- what is no text cannot be judged
+  end)
+
   it("of null matches what is null or was not sent, not false", function()
     assert.equal("3 4", matching { git_ref = cloud66.null })
     assert.equal("3", matching { git_hash = cloud66.null })

@@ -36,7 +36,7 @@ local function added(before, after)
 end
 
 local AFTER_REQUIRE = {
-  "base.args", "base.caller", "base.date", "base.error", "base.number", "base.random", "base.url", "base.value",
+  "base.args", "base.caller", "base.date", "base.error", "base.git", "base.number", "base.random", "base.url", "base.value",
   "client", "core",
   "http.api", "http.attempts", "http.backoff", "http.credentials", "http.exchange", "http.follow", "http.hooks",
   "http.rate_limit", "http.redactor", "http.response", "http.settings",
@@ -84,25 +84,25 @@ end)
 
 describe("an optional part is loaded on its first use:", function()
   local DEPLOY = { "deploy.correlate", "deploy.options", "deploy.outcome", "deploy.tracker", "deploy.wait", "model.action",
-    "resource.actions", "resource.estimate", "resource.poll_loop" }
+    "model.page_list", "resource.actions", "resource.estimate", "resource.poll_loop" }
   local SHARING = { "sharing.budget", "sharing.cache", "sharing.entries", "sharing.failover", "sharing.keys",
     "sharing.layers", "sharing.options", "sharing.store.contract", "sharing.store.heap", "sharing.store.memory",
     "sharing.stores" }
   local uses = {
-    ["stack:live()"] = { "assert(stack:live())", { "base.git", "resource.find" } },
+    ["stack:live()"] = { "assert(stack:live())", { "resource.find" } },
     ["stack:wait()"] = { "assert(stack:wait(assert(stack:page(1))[1]))",
-      { DEPLOY[1], "base.git", DEPLOY[2], DEPLOY[3], DEPLOY[4], DEPLOY[5], DEPLOY[6], DEPLOY[7], DEPLOY[8], DEPLOY[9] } },
+      DEPLOY },
     ["stack:poll()"] = { "assert(stack:poll())", { "resource.changes", "resource.estimate" } },
     ["stack:watch()"] = { "stack:watch()",
       { "resource.changes", "resource.estimate", "resource.poll_loop", "resource.watch" } },
     ["stack:eta()"] = { "stack:eta(assert(stack:page(1))[1])", { "resource.estimate" } },
-    ["stack:actions()"] = { "assert(stack:actions():collect())", { "model.action", "resource.actions" } },
+    ["stack:actions()"] = { "assert(stack:actions():collect())", { "model.action", "model.page_list", "resource.actions" } },
     ["a list that is oldest first"] = {
       ("stack = client:with({ base_url = %q }):stack(stack.uid); %s"):format(fake.url { order = "oldest" }, LISTING),
       { "model.page_list", "model.reorder" },
     },
     ["client:map()"] = { "assert(client:map({}, print))", { "fleet.map" } },
-    ["client:deployments()"] = { "client:deployments()", { "fleet.merge" } },
+    ["client:deployments()"] = { "client:deployments()", { "fleet.merge", "model.page_list" } },
     ["client:request() with a body"] = { "client:request('POST', '/nowhere', { body = {} })", { "base.json" } },
     ["a budget"] = { "client:with { budget = 10 }", SHARING },
     ["cloud66.store"] = { "assert(cloud66.store.check)", { "sharing.stores" } },

@@ -89,7 +89,7 @@ describe("the annotated results are those", function()
 
   it("of redeploy(), wait(), ensure() and poll()", function()
     local world, tag = fake.world(), fake.fresh_tag()
-    local at = expect.connect { world = world.name, queue = 30, takes = 60, tag = tag }:stack(fake.stacks.staging)
+    local at = expect.connect { world = world.name, queue = 30, takes = 60, tag = tag, link = true }:stack(fake.stacks.staging)
     local result, result_done = collector "cloud66.RedeployResult"
     local info, info_done = collector "cloud66.WaitInfo"
     local polled, polled_done = collector "cloud66.PollInfo"
@@ -104,6 +104,7 @@ describe("the annotated results are those", function()
       result(asked)
       result(joined)
       result(assert(lost:redeploy { current = true }))
+      result(assert(expect.connect { redeploy = "scheduled" }:stack(fake.stacks.api):redeploy { current = true }))
       local _, cursor = assert(at:poll())
       local deployment, told = assert(at:wait(asked, waiting()))
       info(told)

@@ -157,9 +157,17 @@ return {
   },
   {
     "redeploy",
-    one_of("new", "old", "queued", "refused", "approval", "bare", "text_ok"),
+    one_of("new", "old", "queued", "refused", "approval", "bare", "text_ok", "starting", "scheduled", "scheduled_action",
+      "scheduled_other", "only_queued"),
     "the answer to a POST: ok, message, async_action_id, queued (default); ok and message alone; queued in any case; "
-      .. "ok false, nothing done; sent for approval, nothing done; without the envelope; ok a text",
+      .. "ok false, nothing done; sent for approval, nothing done; without the envelope; ok a text; as recorded in 2016: "
+      .. "ok, message, queued false; id, message, queued without ok, where the id is the deployment's, the action's or that "
+      .. "of another deployment; queued alone",
+  },
+  {
+    "link",
+    yes,
+    "the finished_result of an action that a POST made names its deployment: deploy_session, git_hash, servers_deployed",
   },
   { "queue", seconds, "seconds until the deployment of a POST starts (default 5)" },
   { "takes", seconds, "seconds from its start to its end (default 60)" },

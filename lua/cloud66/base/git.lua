@@ -1,4 +1,4 @@
--- git.lua: whether two hashes name the same commit.
+-- git.lua: whether two hashes name the same commit, two refs the same branch or tag.
 
 local git = {}
 
@@ -14,6 +14,15 @@ function git.same(a, b)
     return false
   end
   return a:sub(1, n):lower() == b:sub(1, n):lower()
+end
+
+---Whether two refs name the same branch or tag, either of them perhaps without its "refs/heads/".
+---@param a string
+---@param b string
+---@return boolean
+function git.same_ref(a, b)
+  local short_a, short_b = a:gsub("^refs/%a+/", ""), b:gsub("^refs/%a+/", "")
+  return a == b or (short_a == short_b and (short_a == a or short_b == b))
 end
 
 ---Whether a git_ref can be a commit hash or the beginning of one: a branch may be called so too.

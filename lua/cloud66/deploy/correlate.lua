@@ -1,8 +1,11 @@
 -- correlate.lua: which deployment an action made. Pure: what was read from the API is handed in.
 --
--- The API names no deployment in its response to a redeploy, nor an action in a deployment. Both are dated by the server's
--- clock, in whole seconds, and both name a user.
+-- An action that has ended may name the session of its deployment: that decides. Where it does not, the API names no action
+-- in a deployment. Both are dated by the server's clock, in whole seconds, and both name a user.
+--
+-- https://developers.cloud66.com/v3/models/async-action
 
+local action_model = require "cloud66.model.action"
 local git = require "cloud66.base.git"
 
 local correlate = {}
@@ -15,6 +18,8 @@ local correlate = {}
 ---@field user? string
 ---@field git_ref? string    the requested one
 ---@field git_hash? string   the requested one, where it is certainly a commit
+---@field deploy_session? string  of the deployment, by the action
+---@field deployed_hash? string   of the deployment, by the action
 
 local SLACK = 2 -- seconds: two dates of one moment, each rounded, perhaps by two machines
 
@@ -28,17 +33,25 @@ local function ref_fits(deployment, ref)
   elseif git.may_be_hash(ref) and deployment.git_hash and git.same(deployment.git_hash, ref) then
     return true
   elseif deployment.git_ref then
-    local name = deployment.git_ref:gsub("^refs/%a+/", "")
-    return name == ref:gsub("^refs/%a+/", "")
+    return git.same_ref(deployment.git_ref, ref)
   end
   return nil
 end
 
--- Whether one commit was requested, and another deployed.
+-- Whether one commit was requested, or deployed by the action, and this is another.
 local function is_another_commit(deployment, query)
-  local ref = query.git_ref
+  local ref, deployed = query.git_ref, deployment.git_hash
   local hash = query.git_hash or (ref and #ref == 40 and git.may_be_hash(ref) and ref)
-  return hash and deployment.git_hash ~= nil and not git.same(deployment.git_hash, hash)
+  return deployed ~= nil and ((hash and not git.same(deployed, hash))
+    or (query.deployed_hash and git.may_be_hash(query.deployed_hash) and not git.same(deployed, query.deployed_hash)))
+end
+
+-- Whether a deployment is of a session; nil where either is not known.
+local function is_of_session(deployment, session)
+  if session == nil or deployment.deploy_session == nil then
+    return nil
+  end
+  return deployment.deploy_session == session
 end
 
 -- An e-mail address is nobody else's; other names may be written in two ways.
@@ -49,7 +62,10 @@ end
 
 -- Without a start, neither the action nor the server's clock is known (yet).
 local function is_possible(deployment, query)
-  local started = deployment.started_time
+  local started, linked = deployment.started_time, is_of_session(deployment, query.deploy_session)
+  if linked ~= nil then
+    return linked
+  end
   return started ~= nil and query.started ~= nil and started >= query.started - SLACK
     and (not query.finished or started <= query.finished + SLACK)
     and (deployment.triggered_via == nil or deployment.triggered_via == "api")
@@ -95,7 +111,28 @@ end
 ---@param query cloud66.Query
 ---@return boolean
 function correlate.still_fits(deployment, query)
-  return is_possible(deployment, query) and ref_fits(deployment, query.git_ref) ~= false
+  return is_of_session(deployment, query.deploy_session)
+    or (is_possible(deployment, query) and ref_fits(deployment, query.git_ref) ~= false)
+end
+
+---Whether a deployment that may be named by the response to the redeploy is of it, by its time and trigger.
+---@param deployment cloud66.Deployment
+---@param query cloud66.Query
+---@return boolean
+function correlate.is_named(deployment, query)
+  return deployment.triggered_via == "api" and correlate.still_fits(deployment, query)
+end
+
+---Whether an action that may be named by the response to the redeploy is of it, by its time and trigger.
+---@param action cloud66.Action
+---@param query cloud66.Query
+---@param user_reference? string  that it was sent with
+---@return boolean
+function correlate.is_named_action(action, query, user_reference)
+  local started = action.started_time
+  return started ~= nil and query.started ~= nil and started >= query.started - SLACK
+    and (action.started_via == nil or action.started_via == "api")
+    and (action.user_reference == nil or action.user_reference == user_reference)
 end
 
 ---The competing actions: others that ran at the same time, and may have made one of the deployments.
@@ -117,7 +154,10 @@ end
 -- Whether another action can have made a deployment that is confirmed to be of our user: it began before it, and did not
 -- end before it.
 local function may_be_of(other, deployment, query)
-  if type(other.user) == "string" and type(query.user) == "string" and not same_person(other.user, query.user) then
+  local linked = is_of_session(deployment, (action_model.made(other)))
+  if linked ~= nil then
+    return linked
+  elseif type(other.user) == "string" and type(query.user) == "string" and not same_person(other.user, query.user) then
     return false
   elseif other.started_time and other.started_time > deployment.started_time + SLACK then
     return false
@@ -149,6 +189,16 @@ local function only(list, test)
   return found
 end
 
+---The one deployment that the action names by its session; or nil.
+---@param possible cloud66.Deployment[]
+---@param query cloud66.Query
+---@return cloud66.Deployment|nil
+function correlate.linked(possible, query)
+  return only(possible, function(deployment)
+    return is_of_session(deployment, query.deploy_session)
+  end)
+end
+
 ---The one deployment that nothing else than the action can have made, perhaps while both still run; or nil.
 ---@param possible cloud66.Deployment[]
 ---@param query cloud66.Query
@@ -171,9 +221,10 @@ local CLOSE = 60 -- seconds: what an action may do after its deployment has ende
 local function is_of_another_action(deployment, query, competing)
   local own = distance(deployment, query.finished)
   for _, other in ipairs(competing) do
+    local linked = is_of_session(deployment, (action_model.made(other)))
     local nearer = distance(deployment, other.finished_time)
     local of_other, of_us = same_person(deployment.triggered_by, other.user), same_person(deployment.triggered_by, query.user)
-    if (of_other and not of_us) or (of_other == of_us and nearer <= own) then
+    if linked or (linked == nil and ((of_other and not of_us) or (of_other == of_us and nearer <= own))) then
       return true
     end
   end

@@ -170,6 +170,9 @@ local function target_of_result(result, uid)
   if result.async_action_id ~= nil then
     args.id(result.async_action_id, "async_action_id")
   end
+  if result.id ~= nil then
+    args.id(result.id, "the id of what is waited for")
+  end
   if result.user_reference ~= nil then
     args.text(result.user_reference, "user_reference")
   end
@@ -178,11 +181,12 @@ local function target_of_result(result, uid)
       blame("'%s' of what is waited for must be a %s, got %s", name, kind, type(result[name]))
     end
   end
-  return { action_id = result.async_action_id, user_reference = result.user_reference, accepted_time = result.accepted_time,
+  return { action_id = result.async_action_id, id = result.id, user_reference = result.user_reference, accepted_time = result.accepted_time,
     git_ref = result.git_ref, git_hash = result.git_hash }
 end
 
----What is waited for: { digits = of a deployment } or { action_id, user_reference, accepted_time, git_ref, git_hash }.
+---What is waited for: { digits = of a deployment } or { action_id, id, user_reference, accepted_time, git_ref, git_hash }; id
+---is of the deployment or of the action: the API does not say.
 ---@param what any    a deployment, an id, an action, or what redeploy() returned
 ---@param uid string  of the stack
 ---@return table target  # digits = false: the API sent no id that can be read

@@ -41,23 +41,26 @@ function redeploy.joined(endpoint, action, git_ref)
   return result
 end
 
--- Reads the response: the result; false and the API's words for a refusal; nil, message, err where it tells neither.
+-- Reads the response: the result; false and the API's words for a refusal; nil, message, err where it tells neither. Of its
+-- documented forms one has no `ok`, and an id of which it does not say what it is of.
 local function read_response(call, got)
   local sent, message, err = got:value()
   if not sent then
     return nil, message, err
   end
   local text = type(sent.message) == "string" and got.show(sent.message) or nil
-  local ok, action_id = value.truth(sent.ok), value.id(sent.async_action_id)
+  local ok, queued = value.truth(sent.ok), value.truth(sent.queued)
+  local action_id, id = value.id(sent.async_action_id), value.id(sent.id)
   if ok == false then
     return false, text or "without a reason"
-  elseif ok == nil and not action_id then
+  elseif ok == nil and queued == nil and not action_id and not id then
     return got:undecodable("the response to a redeploy does not say whether it was accepted")
   end
   return {
     message = text,
-    queued = value.truth(sent.queued),
+    queued = queued,
     async_action_id = action_id,
+    id = id,
     user_reference = call.reference,
     accepted_time = date.http(got.response.headers.date),
     git_ref = call.body.git_ref,

@@ -1,6 +1,7 @@
 -- tracker.lua: what is known of that which is waited for: its action, the deployment that the action made, how they stand.
 -- poll() reads what is new; outcome.lua judges it.
 
+local action_model = require "cloud66.model.action"
 local actions = require "cloud66.resource.actions"
 local args = require "cloud66.base.args"
 local correlate = require "cloud66.deploy.correlate"
@@ -20,6 +21,10 @@ local SLACK = 2 -- seconds: the dates of a response and of its action, each roun
 ---@return cloud66.Query
 local function query_of(self)
   local action = self.action
+  local deploy_session, deployed_hash
+  if action then
+    deploy_session, deployed_hash = action_model.made(action)
+  end
   return {
     action_id = self.action_id,
     started = action and action.started_time or self.accepted_time,
@@ -27,6 +32,8 @@ local function query_of(self)
     user = action and action.user,
     git_ref = self.git_ref,
     git_hash = self.git_hash,
+    deploy_session = deploy_session,
+    deployed_hash = deployed_hash,
   }
 end
 
@@ -40,20 +47,46 @@ end
 
 -- --- the action ---
 
--- The action by its id, or by its reference: the newest that carries it, and none that began before our request was
--- accepted, as a reference may be used again. false where there is none (yet), or the API knows no references; or nil,
--- message, err.
+-- The action that the response may have named, if it is: false where it is not (yet); or nil, message, err.
+local function read_named_action(self)
+  if not self.named then
+    return false
+  end
+  local action, message, err = actions.get(self.endpoint, self.named, self.deadline)
+  if not action and err.kind ~= "not_found" then
+    return nil, message, err
+  end
+  return action and correlate.is_named_action(action, query_of(self), self.user_reference) and action or false
+end
+
+-- The action by its id; by its reference: the newest that carries it, and none that began before our request was
+-- accepted, as a reference may be used again; or by what the response named. false where there is none (yet), or the API
+-- knows no references; or nil, message, err.
 local function read_action(self)
   if self.action_id ~= nil then
     return actions.get(self.endpoint, args.id(self.action_id), self.deadline)
   elseif not self.user_reference then
-    return false
+    return read_named_action(self)
   end
   local list, message, err = actions.with(self.endpoint, self.user_reference, self.deadline)
-  if not list then
+  if not list and not (self.named and err.kind == "protocol") then
     return nil, message, err
   end
-  return actions.newest(list, (self.accepted_time or 0) - SLACK) or false
+  local action = actions.newest(list or {}, (self.accepted_time or 0) - SLACK)
+  if action then
+    return action
+  end
+  return read_named_action(self)
+end
+
+-- Whether the deployment that was found is still the action's, now that more is known of it.
+local function check_deployment(self)
+  local query = query_of(self)
+  if self.deployment and not correlate.still_fits(self.deployment, query) then
+    forget_deployment(self)
+  elseif self.deployment and correlate.linked({ self.deployment }, query) then
+    self.match = "exact"
+  end
 end
 
 local function poll_action(self)
@@ -65,6 +98,10 @@ local function poll_action(self)
       forget_deployment(self) -- it was taken without knowing whose it is
     end
     self.action, self.action_id = action, action.id
+    if args.id(action.id) == self.named then
+      self.named = nil
+    end
+    check_deployment(self)
   end
   return true
 end
@@ -82,7 +119,10 @@ end
 -- Which of those that may be of the action is: deployment, "exact" or "likely"; nil where that is not known (yet); or
 -- false, message, err.
 local function choose(self, query, possible)
-  if not self.action then
+  local linked = correlate.linked(possible, query)
+  if linked then
+    return linked, "exact"
+  elseif not self.action then
     return correlate.unattributed(possible, query), "likely"
   elseif #possible == 0 then
     return nil
@@ -99,8 +139,34 @@ local function choose(self, query, possible)
   return query.finished and correlate.likely(possible, query, competing) or nil, "likely"
 end
 
+local function take(self, deployment, show, match)
+  self.deployment, self.show, self.match, self.digits = deployment, show, match, args.id(deployment.id)
+end
+
+-- Takes the deployment that the response may have named, if it is: whether it did; or nil, message, err.
+local function take_named(self, query)
+  if not self.named then
+    return false
+  end
+  local found, message, show_or_err = self.endpoint:deployment(self.named, self.deadline)
+  if not found then
+    if show_or_err.kind == "not_found" then
+      return false
+    end
+    return nil, message, show_or_err
+  elseif not correlate.is_named(found, query) then
+    return false
+  end
+  take(self, found, show_or_err, "exact")
+  return true
+end
+
 local function find_deployment(self)
   local query = query_of(self)
+  local is_taken, taken_message, taken_err = take_named(self, query)
+  if is_taken ~= false then
+    return is_taken, taken_message, taken_err
+  end
   local list, first, show = self.endpoint:deployments_since(query.started or math.huge, self.deadline)
   if not list then
     return nil, first, show
@@ -111,7 +177,7 @@ local function find_deployment(self)
   if found == false then
     return nil, match, err
   elseif found then
-    self.deployment, self.show, self.match, self.digits = found, show, match, args.id(found.id)
+    take(self, found, show, match)
   elseif self.action and self.action.is_finished then
     self.misses, self.candidates = self.misses + 1, #possible
   end
@@ -185,6 +251,7 @@ function tracker.new(endpoint, target, deadline, require_live)
     -- what is waited for
     of_action = target.digits == nil, require_live = require_live or false,
     user_reference = target.user_reference, accepted_time = target.accepted_time,
+    named = target.id ~= nil and args.id(target.id) or nil, -- the deployment or the action, by the response to the redeploy
     git_ref = target.git_ref, git_hash = target.git_hash,
     -- what was read: the action; the deployment, the redactor of its response, and whether it is the action's
     action_id = target.action_id, action = nil,

@@ -26,12 +26,19 @@ end
 
 -- --- what is reported ---
 
+-- Fills in what is known of the action.
+local function add_action(tracker, fields)
+  local action = tracker.action
+  fields.action, fields.user_reference = action, tracker.user_reference
+  fields.finished_message, fields.finished_result = action and action.finished_message, action and action.finished_result
+  return fields
+end
+
 local function info_of(self)
   local tracker = self.tracker
-  return {
-    match = tracker.match, action = tracker.action, user_reference = tracker.user_reference, polls = tracker.polls,
-    elapsed = host.now() - self.started, phase = tracker:phase(),
-  }
+  return add_action(tracker, {
+    match = tracker.match, polls = tracker.polls, elapsed = host.now() - self.started, phase = tracker:phase(),
+  })
 end
 
 local function report_change(self, on_change)
@@ -68,8 +75,8 @@ end
 
 -- Fills in what is known, for who catches the error.
 local function add_facts(tracker, fields)
-  fields.last, fields.action, fields.user_reference = tracker.deployment, tracker.action, tracker.user_reference
-  return fields
+  fields.last = tracker.deployment
+  return add_action(tracker, fields)
 end
 
 local function fail(self, kind, text, fields)

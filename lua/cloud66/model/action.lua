@@ -61,6 +61,17 @@ function action.of(fields, show)
   return setmetatable(fields, action_mt)
 end
 
+---What an action that has ended says of the deployment that it made.
+---@param self cloud66.Action
+---@return string|nil deploy_session, string|nil git_hash
+function action.made(self)
+  local result = self.is_finished and self.finished_result
+  if type(result) ~= "table" then
+    return nil, nil
+  end
+  return value.text(result.deploy_session), value.text(result.git_hash)
+end
+
 local LONGEST_REFERENCE = 255 -- characters: the API's limit
 
 local function characters(text)

@@ -5,6 +5,7 @@ local core = require "cloud66.core"
 local args = require "cloud66.base.args"
 local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
+local git = require "cloud66.base.git"
 
 local criteria = {}
 
@@ -73,6 +74,10 @@ local function same_hash(wanted, hash)
   return type(hash) == "string" and hash:sub(1, #wanted):lower() == wanted
 end
 
+local function same_ref(wanted, ref)
+  return type(ref) == "string" and git.same_ref(wanted, ref)
+end
+
 local function same(wanted, value)
   return value == wanted
 end
@@ -85,6 +90,9 @@ local function is_false(_, value)
   return not value
 end
 
+-- By name or kind of the field.
+local HOW = { git_ref = same_ref, integer = same_id }
+
 ---@return function matches, any wanted  # matches(wanted, value) -> boolean
 local function comparison(schema, name, value)
   if value == null then
@@ -95,7 +103,7 @@ local function comparison(schema, name, value)
     return same_hash, args.git_hash(value)
   end
   local kind = schema.names[name]
-  return kind == "integer" and same_id or same, accept[kind](value, name, schema.words[name])
+  return HOW[name] or HOW[kind] or same, accept[kind](value, name, schema.words[name])
 end
 
 -- A list of values: any of them.

@@ -1,9 +1,62 @@
--- page_list.lua: pages that are put together of what other pages hold: turned round, sorted, of another size. Each is a list of
--- pages.list().
+-- page_list.lua: pages that are made here, of plain values or of what other pages hold: turned round, sorted, of another size.
+-- Each is a list with .next, .drift, rows() and each(), as a page of deployments has them.
 
+local errors = require "cloud66.base.error"
 local pages = require "cloud66.model.pages"
 
 local page_list = {}
+
+local methods = {}
+local list_mt = { __name = "cloud66.page_list", __index = methods }
+
+function methods:rows(first, second)
+  local i = 0
+  return function()
+    i = i + 1
+    local item = self[i]
+    if item ~= nil then
+      return i, item[first], second and item[second]
+    end
+  end
+end
+
+function methods:each()
+  local i = 0
+  return function()
+    i = i + 1
+    return self[i]
+  end
+end
+
+---An empty page.
+---@param following any  whether there is another page, or its number
+function page_list.new(following)
+  return setmetatable({ next = following or nil, drift = {} }, list_mt)
+end
+
+---A page of a list that came as plain values: its items, and where it stands.
+---@param list table[]
+---@param pagination table|nil
+---@param show fun(text: string): string  the redactor of the response
+---@param what string  for messages: "actions"
+---@param make fun(fields: any, show: function): any, string?  an item; or nil and what it is instead
+---@return table|nil page, string? message, function|table|nil show_or_err
+function page_list.of(list, pagination, show, what, make)
+  local following = pages.number(pagination and pagination.next)
+  if following == false then
+    return errors.fail("decode", ("the 'pagination.next' of the %s is not a page number"):format(what))
+  end
+  local page = page_list.new(following)
+  page.current, page.pages = pages.number(pagination and pagination.current), pages.number(pagination and pagination.pages)
+  for i, fields in ipairs(list) do
+    local item, reason = make(fields, show)
+    if not item then
+      return errors.fail("decode", ("number %d of the %s is %s"):format(i, what, reason))
+    end
+    page[i] = item
+  end
+  return page, nil, show
+end
 
 -- What a page says of the fields of its items: index -> list.
 local function drifts_of(page)
@@ -30,9 +83,9 @@ function page_list.append(list, page, first, last)
   end
 end
 
----@param following any  as for pages.list()
+---@param following any  as for page_list.new()
 function page_list.reversed(page, following)
-  local list, drifts = pages.list(following), drifts_of(page)
+  local list, drifts = page_list.new(following), drifts_of(page)
   for i = #page, 1, -1 do
     put(list, page[i], drifts[i])
   end
@@ -50,7 +103,7 @@ end
 
 ---A list sorted by start, newest first, and the start of its first item. Where starts are equal, the order stays.
 function page_list.sorted(list)
-  local places, starts, drifts, result = {}, starts_of(list), drifts_of(list), pages.list()
+  local places, starts, drifts, result = {}, starts_of(list), drifts_of(list), page_list.new()
   for i = 1, #list do
     places[i] = i
   end
@@ -72,7 +125,7 @@ end
 ---@param without integer
 ---@return function         as the source
 function page_list.cut(source, size, without)
-  local held, shown, is_over, is_last = pages.list(), nil, false, false
+  local held, shown, is_over, is_last = page_list.new(), nil, false, false
   local function fill()
     while not is_over and #held < without + size do
       local page, message, show_or_err = source()
@@ -95,10 +148,10 @@ function page_list.cut(source, size, without)
     if not ok then
       return nil, message, err
     end
-    local left, count = pages.list(), #held
+    local left, count = page_list.new(), #held
     local first, last = without + 1, math.min(without + size, count)
     is_last = is_over and last >= count
-    local page = pages.list(not is_last)
+    local page = page_list.new(not is_last)
     page_list.append(page, held, first, last)
     page_list.append(left, held, last + 1, count)
     held, without = left, 0

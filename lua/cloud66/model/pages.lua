@@ -101,61 +101,6 @@ function pages.both(first, second)
   end
 end
 
--- --- pages of plain values ---
-
-local list_methods = {}
-local list_mt = { __name = "cloud66.page_list", __index = list_methods }
-
--- As of a page of deployments.
-function list_methods:rows(first, second)
-  local i = 0
-  return function()
-    i = i + 1
-    local item = self[i]
-    if item ~= nil then
-      return i, item[first], second and item[second]
-    end
-  end
-end
-
-function list_methods:each()
-  local i = 0
-  return function()
-    i = i + 1
-    return self[i]
-  end
-end
-
----An empty page: a list with .next, .drift, rows() and each(), as a page of deployments has them.
----@param following any  whether there is another page, or its number
-function pages.list(following)
-  return setmetatable({ next = following or nil, drift = {} }, list_mt)
-end
-
----A page of a list that came as plain values: its items, and where it stands.
----@param list table[]
----@param pagination table|nil
----@param show fun(text: string): string  the redactor of the response
----@param what string  for messages: "actions"
----@param make fun(fields: any, show: function): any, string?  an item; or nil and what it is instead
----@return table|nil page, string? message, function|table|nil show_or_err
-function pages.of(list, pagination, show, what, make)
-  local following = pages.number(pagination and pagination.next)
-  if following == false then
-    return errors.fail("decode", ("the 'pagination.next' of the %s is not a page number"):format(what))
-  end
-  local page = pages.list(following)
-  page.current, page.pages = pages.number(pagination and pagination.current), pages.number(pagination and pagination.pages)
-  for i, fields in ipairs(list) do
-    local item, reason = make(fields, show)
-    if not item then
-      return errors.fail("decode", ("number %d of the %s is %s"):format(i, what, reason))
-    end
-    page[i] = item
-  end
-  return page, nil, show
-end
-
 local function id_of(item)
   return item.id
 end

@@ -32,14 +32,15 @@ end
 ---@param most number          pages that may be read
 ---@return table|nil page, string? message, function|cloud66.Error|nil show_or_err
 function reorder.rest(self, source, first, newest_left, most)
-  local page, message, show = first.page, nil, first.show
-  local list, shown, count = pages.list(), nil, 0
+  local page, show = first.page, first.show
+  local list, shown, count = page_list.new(), nil, 0
   while page do
     page_list.append(list, page, 1, #page)
     shown, count = pages.both(shown, show), count + 1
     if has_more(page) and (count >= math.min(most, MOST_PAGES) or not page.next) then
       return no_order(self, count)
     end
+    local message
     page, message, show = source()
     if message then
       return nil, message, show

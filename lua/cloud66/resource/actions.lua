@@ -6,6 +6,7 @@ local action = require "cloud66.model.action"
 local args = require "cloud66.base.args"
 local errors = require "cloud66.base.error"
 local order = require "cloud66.model.order"
+local page_list = require "cloud66.model.page_list"
 local pages = require "cloud66.model.pages"
 
 local actions = {}
@@ -22,7 +23,7 @@ function actions.page(endpoint, number, reference, deadline)
   if not list then
     return nil, pagination, show_or_err
   end
-  return pages.of(list, pagination, show_or_err, "actions", action.of)
+  return page_list.of(list, pagination, show_or_err, "actions", action.of)
 end
 
 ---The same, page after page, newest first: see order.turner().

@@ -127,13 +127,34 @@ end
 
 -- --- writing ---
 
-local function answer_redeploy(x, job, waits)
+-- The forms without `ok`: what their id is.
+local SCHEDULED = {
+  scheduled = function(job)
+    return job.id
+  end,
+  scheduled_action = function(job)
+    return job.action_id
+  end,
+  scheduled_other = function(_, newest)
+    return newest.id
+  end,
+  only_queued = function() end,
+}
+
+local function answer_redeploy(x, job, waits, newest)
   local form = x.values.redeploy or "new"
+  if SCHEDULED[form] then
+    return json.object { { "response", json.object {
+      { "id", SCHEDULED[form](job, newest) }, { "message", "Deployment scheduled" }, { "queued", true },
+    } } }
+  end
   local object = json.object { { "ok", true }, { "message", "Stack queued for redeployment" } }
   if form == "refused" then
     object = json.object { { "ok", false }, { "message", "Stack is not in a state to be deployed" } }
   elseif form == "approval" then
     object:set("message", "Deployment was sent for approval")
+  elseif form == "starting" then
+    object:set("message", "Stack starting redeployment"):set("queued", false)
   elseif form ~= "old" then
     object:set("async_action_id", job.action_id):set("queued", waits or form == "queued")
   end
@@ -149,10 +170,11 @@ local function redeploy(x, uid)
     return nil
   end
   local form, job, waits = x.values.redeploy, nil, nil
+  local newest = world.deployments(x.world, name)[1]
   if form ~= "refused" and form ~= "approval" then
     job, waits = world.redeploy(x, name, asked.read(x.body or ""))
   end
-  return answer_redeploy(x, job, waits)
+  return answer_redeploy(x, job, waits, newest)
 end
 
 local function cancel(x, uid, id)
@@ -170,6 +192,14 @@ local function cancel(x, uid, id)
   }
 end
 
+-- What an action has come to: what a spec says, or what its deployment is, where `link` is asked for.
+local function result_of(x, a)
+  local made = a.finished_result or (x.values.link and a.finished_time and a.made) or {}
+  return json.object {
+    { "deploy_session", made.deploy_session }, { "git_hash", made.git_hash }, { "servers_deployed", made.servers_deployed },
+  }
+end
+
 local function action(x, a)
   local object = json.object {
     { "id", a.id },
@@ -182,7 +212,7 @@ local function action(x, a)
     { "finished_at", a.finished_time and calendar.text(a.finished_time) or nil },
     { "finished_success", a.finished_success },
     { "finished_message", a.finished_message },
-    { "finished_result", json.object {} },
+    { "finished_result", result_of(x, a) },
     { "metadata", json.object { a.user_reference and { "user_reference", a.user_reference } or nil } },
   }
   return scenario.apply("action", x.values, object, a)

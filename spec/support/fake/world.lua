@@ -252,11 +252,12 @@ local function action_of(w, job)
     finished_success = success,
     finished_message = ended and message_of(job, success) or nil,
     user_reference = job.user_reference,
+    made = job.started and { deploy_session = "world" .. job.id, git_hash = job.git_hash, servers_deployed = 1 } or nil,
   }
 end
 
 ---The actions of a stack, newest first: {id, user, started_time, finished_time, finished_success, finished_message,
----user_reference}.
+---user_reference, finished_result, made}.
 function world.actions(w, stack)
   local list = {}
   for _, job in ipairs(jobs_of(w, stack)) do
