@@ -67,8 +67,7 @@
 ---| "tls" # no trust
 ---| "timeout" # too slow; 408; a wait that took too long
 ---| "network" # cut or reset
----| "protocol" # no HTTP, a redirect to another origin, an answer to another question, pages that lead nowhere, a list in no
----order that is too long to be read whole
+---| "protocol" # no HTTP, a redirect to another origin, an answer to another question, pages that lead nowhere or are in no order
 ---| "too_large" # over max_body, or over a limit of this library
 ---| "decode" # not the JSON that was expected
 ---| "none" # there is none
