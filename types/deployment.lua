@@ -139,7 +139,8 @@ function Deployment:matches(wanted) end
 ---| "revert"
 ---| string
 
----A page of deployments: userdata. `#page`, `page[i]`. A deployment keeps its page alive.
+---A page of deployments: userdata, or a table where the API does not list them newest first. `#page`, `page[i]`. A deployment
+---keeps its page alive.
 ---
 ---API: https://developers.cloud66.com/v3/endpoints/deployments
 ---@class cloud66.Page

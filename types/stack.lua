@@ -83,7 +83,7 @@ function Stack:raw(name) end
 ---@return cloud66.Sequence deployments # of cloud66.Deployment
 function Stack:deployments(options) end
 
----One page of the deployments, as the API lists them: see stack:deployments() for those that are newest first.
+---One page of the deployments, the first one being the newest, in whichever order the API lists them.
 ---
 ---API: https://developers.cloud66.com/v3/endpoints/deployments
 ---@param number? integer from 1, the default

@@ -155,7 +155,7 @@ function methods:page(number)
     number = 1
   end
   args.count(number, "a page number")
-  return public(state_of(self).endpoint:reading():page(number))
+  return public(state_of(self).endpoint:reading():turner { first = number } ())
 end
 
 function methods:deployment(id)

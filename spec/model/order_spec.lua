@@ -309,3 +309,28 @@ describe("a list in neither order", function()
     assert.equal(20, #found)
   end)
 end)
+
+describe("a page of a list that is not newest first", function()
+  it("has what a page of the API has", function()
+    for _, order in ipairs { "oldest", "neither" } do
+      local stack = stack_of("awesome_app", { order = order })
+      for number, size in ipairs { 30, 30, 30, 30, 17 } do
+        local page = stack:page(number)
+        assert.same({ size, number, 137, 5 }, { #page, page.current, page.total, page.pages })
+        assert.equal(number < 5 and number + 1 or nil, page.next)
+        assert.equal(number > 1 and number - 1 or nil, page.previous)
+        assert.same({}, page.drift)
+        for i, id, outcome, is_live in page:rows("id", "outcome", "is_live") do
+          local d = known[(number - 1) * 30 + i]
+          assert.same({ d.id, d.outcome, d.is_live }, { id, outcome, is_live })
+        end
+      end
+      local page = stack:page()
+      assert.equal(known[1].id, page:each()().id)
+      assert.equal(in_data.live("awesome_app").id, page:where({ is_live = true }):first().id)
+      expect.raises("did you mean 'total'", function()
+        return page.totl
+      end)
+    end
+  end)
+end)

@@ -108,9 +108,15 @@ end
 ---@param memory? table  of this list, from one call to the next: empty at first; see reorder.lua
 function order.turner(what, fetch, options, memory)
   local self = {
-    what = what, fetch = fetch, first = options.first or 1, most = options.most or math.huge, memory = memory or {},
+    what = what, fetch = false, first = options.first or 1, most = options.most or math.huge, memory = memory or {},
     size = 0, -- items of a page, where pages are put together anew
   }
+  local last_read
+  function self.fetch(wanted)
+    local page, message, show_or_err = fetch(wanted)
+    last_read = page or last_read
+    return page, message, show_or_err
+  end
   local turn, count = nil, 0
   local function next_page()
     local message, err
@@ -127,6 +133,9 @@ function order.turner(what, fetch, options, memory)
       return nil
     end
     local page, message, show_or_err = next_page()
+    if page and type(page) == "table" then
+      require("cloud66.model.page_list").number(page, self.first + count, last_read)
+    end
     count = count + 1
     if page and options.enough and options.enough(page) then
       count = self.most

@@ -1,21 +1,40 @@
 -- page_list.lua: pages that are made here, of plain values or of what other pages hold: turned round, sorted, of another size.
--- Each is a list with .next, .drift, rows() and each(), as a page of deployments has them.
+-- Each is a list with the fields and methods of a page of deployments, which types/deployment.lua documents.
 
+local core = require "cloud66.core"
+local args = require "cloud66.base.args"
+local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local pages = require "cloud66.model.pages"
 
 local page_list = {}
 
-local methods = {}
-local list_mt = { __name = "cloud66.page_list", __index = methods }
+local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
 
-function methods:rows(first, second)
-  local i = 0
+local methods = {}
+local list_mt = { __name = "cloud66.page_list" }
+
+local FIELDS = { current = true, next = true, previous = true, pages = true, total = true, drift = true }
+
+-- A misspelt name must not read as "no such page".
+function list_mt.__index(_, name)
+  if type(name) ~= "number" and not FIELDS[name] and not methods[name] then
+    caller.blame("a page has no field or method '%s'%s", tostring(name), args.hint(name, FIELDS, methods))
+  end
+  return methods[name]
+end
+
+function methods:rows(...)
+  local names, count, i = { ... }, select("#", ...), 0
+  local values = {}
   return function()
     i = i + 1
     local item = self[i]
     if item ~= nil then
-      return i, item[first], second and item[second]
+      for k = 1, count do
+        values[k] = item[names[k]]
+      end
+      return i, unpack(values, 1, count)
     end
   end
 end
@@ -28,10 +47,21 @@ function methods:each()
   end
 end
 
+function methods:where(wanted)
+  return core.page_methods.where(self, wanted)
+end
+
 ---An empty page.
 ---@param following any  whether there is another page, or its number
 function page_list.new(following)
   return setmetatable({ next = following or nil, drift = {} }, list_mt)
+end
+
+---Says of a page that was made here which one it is.
+---@param read table|userdata  the page of the API that was read last
+function page_list.number(page, current, read)
+  page.current, page.previous, page.next = current, current > 1 and current - 1 or nil, page.next and current + 1 or nil
+  page.pages, page.total = page.next and read.pages or current, read.total
 end
 
 ---A page of a list that came as plain values: its items, and where it stands.
