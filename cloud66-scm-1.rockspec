@@ -41,6 +41,7 @@ build = {
         "src/deployment/model.c",
         "src/deployment/word.c",
         "src/deployment/record.c",
+        "src/deployment/trend.c",
         "src/deployment/memo.c",
         "src/deployment/deployment.c",
         "src/deployment/envelope.c",

@@ -45,9 +45,10 @@ local ORDER = { "id", "triggered_by", "triggered_via", "started_at", "finished_a
   "deploy_session", "deploy_type", "is_head", "is_live", "reverted", "reverted_by", "reverted_at", "is_deploying",
   "commit_url", "snapshot_uuid" }
 
-local function values(options)
+-- Of the deployment that has so many newer ones on its page.
+local function values(options, newer)
   local hash = text_of(HEX, 40)
-  local started = 1400000000 + random(300000000)
+  local started = 1700000000 + random(3600) - newer * 3600
   local url = "https://github.com/example/repository/commit/" .. hash
   local by = text_of("abcdefghijklmnop", 5 + random(6)) .. "@example.com"
   if options.escapes then
@@ -59,7 +60,7 @@ local function values(options)
     by, ref = "J\195\188rgen " .. by, ref .. "-\230\151\165\230\156\172"
   end
   return {
-    id = ("%d"):format(400000 + random(500000)),
+    id = ("%d"):format(900000 + random(100) - newer * 100),
     triggered_by = quoted(by),
     triggered_via = word(VIA),
     started_at = quoted(date(started)),
@@ -101,9 +102,9 @@ local function reversed(list)
   return copy
 end
 
-local function deployment(options)
+local function deployment(options, newer)
   local order = options.order == "random" and shuffled(ORDER) or options.order == "other" and reversed(ORDER) or ORDER
-  local of, parts = values(options), {}
+  local of, parts = values(options, newer), {}
   for i, name in ipairs(order) do
     parts[i] = quoted(name) .. ":" .. of[name]
   end
@@ -138,14 +139,14 @@ local function indented(json)
   return table.concat(out)
 end
 
----One list answer of the API.
+---One list answer of the API, newest first.
 ---@param count integer   deployments in it
 ---@param options? table  pretty, order = "other" | "random", unknown_key, escapes, unicode
 function pages.page(count, options)
   options = options or {}
   local list = {}
   for i = 1, count do
-    list[i] = deployment(options)
+    list[i] = deployment(options, i - 1)
   end
   local json = ('{"response":[%s],"count":%d,"pagination":{"previous":null,"next":2,"current":1,"per_page":30,'
     .. '"count":%d,"pages":2}}'):format(table.concat(list, ","), count, count * 2)

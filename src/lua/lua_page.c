@@ -1,5 +1,7 @@
 /* lua_page.c - the page userdata, and the registration of it and of deployments. */
 #include "lua/lua_page.h"
+
+#include "deployment/trend.h"
 #include "lua/lua_deployment.h"
 #include "lua/lua_json.h"
 #include "lua/lua_model.h"
@@ -218,6 +220,47 @@ static int page_rows(lua_State *L) {
   return 3;
 }
 
+/* --- in which order --- */
+
+/* A trend that begins after the value at `idx`, or with nothing where that is nil; 0 where it is another. */
+static int begin_trend(lua_State *L, int idx, c66_trend *trend) {
+  trend->rises = trend->falls = 0;
+  trend->any = lua_type(L, idx) == LUA_TNUMBER;
+#if C66_HAS_INTEGERS
+  trend->last = (int64_t)lua_tointeger(L, idx);
+#else
+  trend->last = (int64_t)lua_tonumber(L, idx);
+#endif
+  return trend->any || lua_isnil(L, idx);
+}
+
+/* [-0, +3] */
+static void push_trend(lua_State *L, const c66_trend *trend) {
+  lua_pushboolean(L, trend->rises);
+  lua_pushboolean(L, trend->falls);
+  if (trend->any)
+    c66_pushint(L, trend->last);
+  else
+    lua_pushnil(L);
+}
+
+/*
+ * trend(page, last start, last id) -> rises, falls, last of the starts (Unix seconds), then of the ids, counted from what came
+ * last before the page. Nothing where only rows() can tell.
+ */
+static int page_trend(lua_State *L) {
+  const c66_page *page = check_page(L, 1);
+  c66_trend starts, ids;
+  lua_settop(L, 3);
+  if (!begin_trend(L, 2, &starts) || !begin_trend(L, 3, &ids) ||
+      !c66_page_trend(page, &starts, &ids))
+    return 0;
+  luaL_checkstack(L, 6, NULL);
+  push_trend(L, &starts);
+  push_trend(L, &ids);
+  return 6;
+}
+
 /* --- decoding --- */
 
 static int shared_gc(lua_State *L) {
@@ -288,6 +331,7 @@ static int decode(lua_State *L) {
 static const luaL_Reg functions[] = {{"decode", decode},
                                      {"is_deployment", c66_lua_is_deployment},
                                      {"drifted", c66_lua_drifted},
+                                     {"trend", page_trend},
                                      {NULL, NULL}};
 
 static const luaL_Reg page_methods[] = {{"each", page_each}, {"rows", page_rows}, {NULL, NULL}};

@@ -78,18 +78,6 @@ function pages.each(next_page, visit)
   end
 end
 
----Adds pages and their redactors to a list until enough(page), or until there are no more.
----@param next_page function  of turner()
----@param list { page: table|userdata, show: function }[]
----@param enough fun(page): boolean|nil
----@return true|nil ok, string? message, table? err
-function pages.gather(next_page, list, enough)
-  return pages.each(next_page, function(page, show)
-    list[#list + 1] = { page = page, show = show }
-    return enough(page)
-  end)
-end
-
 ---The redactor of what comes from two responses.
 ---@param first function|nil, second function
 function pages.both(first, second)

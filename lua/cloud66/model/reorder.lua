@@ -11,7 +11,15 @@ local trend = require "cloud66.model.trend"
 
 local reorder = {}
 
-local MOST_PAGES = 100 -- of a list that has to be read whole
+local MOST_PAGES = 100 -- of a list that has to be read whole, or does not tell its order
+
+-- Adds pages and their redactors to a list until enough(page), or until there are no more: true; or nil, message, err.
+local function gather(next_page, list, enough)
+  return pages.each(next_page, function(page, show)
+    list[#list + 1] = { page = page, show = show }
+    return enough(page)
+  end)
+end
 
 local function has_more(page)
   return page.next or (page.pages and page.current and page.pages > page.current)
@@ -56,10 +64,8 @@ end
 
 -- --- oldest first ---
 
----How many items a page has.
----@param read table[]  of pages.gather()
----@return integer
-function reorder.size_of(read)
+-- How many items a page has.
+local function size_of(read)
   local size = 1
   for _, one in ipairs(read) do
     size = math.max(size, #one.page)
@@ -104,7 +110,7 @@ end
 -- The pages from a number to the end, and their trend; or nil, message, err.
 local function read_end(self, number)
   local read, seen = {}, trend.new()
-  local ok, message, err = pages.gather(pages.turner(self.fetch, { first = number, most = MOST_PAGES }), read, function(page)
+  local ok, message, err = gather(pages.turner(self.fetch, { first = number, most = MOST_PAGES }), read, function(page)
     trend.see(seen, page)
   end)
   if not ok then
@@ -130,7 +136,7 @@ function reorder.as_before(self)
   return remember(self, read, memory.last, memory.size, seen.last)
 end
 
--- By the number of its last page; results as for backward().
+-- The same by the number of the last page.
 local function jump(self, read, seen, last)
   local tail, tail_seen, err = read_end(self, last)
   if not tail then
@@ -142,16 +148,12 @@ local function jump(self, read, seen, last)
   for _, one in ipairs(tail) do
     trend.see(seen, one.page)
   end
-  return trend.direction(seen) == "oldest" and remember(self, tail, last, reorder.size_of(read), tail_seen.last)
+  return trend.direction(seen) == "oldest" and remember(self, tail, last, size_of(read), tail_seen.last)
 end
 
----A source of the pages from the last one down, of a list whose first pages are oldest first; false where the others are not;
----or nil, message, err.
----@param self table          of order.turner()
----@param read table[]        the first pages, of pages.gather(): pages that come next are added
----@param seen cloud66.Trend  theirs
----@param next_page function  for the page after them
-function reorder.backward(self, read, seen, next_page)
+-- A source of the pages from the last one down, of a list whose first pages are oldest first: those that were read, to which
+-- others are added. false where the others are not; or nil, message, err.
+local function backward(self, read, seen, next_page)
   local page = read[#read].page
   local last = page.pages
   if has_more(page) and not page.next then
@@ -160,7 +162,7 @@ function reorder.backward(self, read, seen, next_page)
   elseif page.next and last and last > #read and last <= pages.MOST_PAGES then
     return jump(self, read, seen, last)
   end
-  local ok, message, err = pages.gather(next_page, read, function(following)
+  local ok, message, err = gather(next_page, read, function(following)
     trend.see(seen, following)
     return #read == MOST_PAGES
   end)
@@ -169,7 +171,65 @@ function reorder.backward(self, read, seen, next_page)
   elseif read[#read].page.next then
     return no_order(self, #read)
   end
-  return trend.direction(seen) == "oldest" and remember(self, read, 1, reorder.size_of(read), seen.last)
+  return trend.direction(seen) == "oldest" and remember(self, read, 1, size_of(read), seen.last)
+end
+
+-- --- which of them ---
+
+-- Reads on until the pages tell their order: true; or nil, message, err.
+local function read_on(read, seen, next_page)
+  if trend.direction(seen) ~= "unknown" then
+    return true
+  end
+  return gather(next_page, read, function(page)
+    trend.see(seen, page)
+    return trend.direction(seen) ~= "unknown" or #read == MOST_PAGES
+  end)
+end
+
+-- The pages that were read, and then the others.
+local function replay(read, next_page)
+  local at = 0
+  return function()
+    at = at + 1
+    if read[at] then
+      return read[at].page, nil, read[at].show
+    end
+    return next_page()
+  end
+end
+
+---A source of the pages of a list that does not begin newest first, or does not tell by its first page; or nil, message, err.
+---Where it is in another order, self.size is set: its pages are to be cut.
+---@param self table          of order.turner()
+---@param read table[]        what was read, of gather(), from page self.first on; others are added
+---@param seen cloud66.Trend  of it
+---@param next_page function  for the page after it
+function reorder.source(self, read, seen, next_page)
+  local ok, message, err = read_on(read, seen, next_page)
+  if not ok then
+    return nil, message, err
+  end
+  local start, start_seen, start_next = read, seen, next_page
+  if self.first > 1 and trend.direction(seen) ~= "newest" and next(seen.last) ~= nil then
+    start, start_seen, start_next = {}, trend.new(), pages.turner(self.fetch, { first = 1 })
+    ok, message, err = read_on(start, start_seen, start_next)
+    if not ok then
+      return nil, message, err
+    end
+  end
+  local direction = trend.direction(start_seen)
+  if direction == "newest" or direction == "unknown" then
+    return replay(read, next_page)
+  elseif direction == "oldest" then
+    local source
+    source, message, err = backward(self, start, start_seen, start_next)
+    if source ~= false then
+      return source, message, err
+    end
+  end
+  self.size = size_of(start)
+  return replay(start, start_next)
 end
 
 return reorder
