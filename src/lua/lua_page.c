@@ -1,6 +1,5 @@
 /* lua_page.c - the page userdata, and the registration of it and of deployments. */
 #include "lua/lua_page.h"
-
 #include "deployment/trend.h"
 #include "lua/lua_deployment.h"
 #include "lua/lua_json.h"
