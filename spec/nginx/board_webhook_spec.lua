@@ -99,7 +99,12 @@ describe("the board's webhook", function()
       end
       return count
     end
-    start({ tag = tag })
+    start({ tag = tag }, nil, nil, function(text) -- the minute is over in two seconds
+      return (text:gsub("location / {", [[location /soon {
+        content_by_lua_block { ngx.shared.webhooks:set("list", ngx.now() + 2, 2); ngx.say "" }
+      }
+      location / {]]))
+    end)
     assert(board.stacks(server))
     core.sleep(1)
     local before = lists()
@@ -108,6 +113,9 @@ describe("the board's webhook", function()
     for i = 11, 20 do assert.equal(202, board.wake(server, "unknown-" .. i)) end
     core.sleep(2)
     assert.equal(before + 1, lists())
+    assert.equal(200, (server:get "/soon"))
+    assert.equal(202, board.wake(server, "unknown")) -- not lost, but late
+    eventually(function() return lists() == before + 2 end)
     assert.equal(0, asked_for(tag, "unknown"))
   end)
 
