@@ -167,8 +167,8 @@ describe("the board's webhook", function()
         location /fill { content_by_lua_block {
           for _, name in ipairs { "board", "webhooks" } do
             local n = 0
-            for size = 64, 1, -1 do
-              repeat n = n + 1 until not ngx.shared[name]:safe_set("junk" .. n, ("x"):rep(size * 64))
+            for size = 64, 0, -1 do
+              repeat n = n + 1 until not ngx.shared[name]:safe_set("junk" .. n, ("x"):rep(math.max(size * 64, 1)))
             end
           end
           ngx.say ""
