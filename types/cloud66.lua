@@ -52,26 +52,48 @@ function cloud66.reference() end
 ---@return cloud66.Error? err # what the sequence failed with; kind `too_large`: a series of more than 10,000 intervals
 function cloud66.stats(deployments, options) end
 
----Reads the body of a webhook. Webhooks are not signed: anybody can send one, so take it for a hint to ask the API, never
----for a proof.
+---Reads the body of a webhook, in each form that is documented. Webhooks are not signed: anybody can send one, so take it
+---for a hint to ask the API, never for a proof. Cloud 66 sends each of them once, and never again.
 ---
 ---API: https://developers.cloud66.com/v3/getting-started/webhooks
 ---@param body? string at most 1 MiB; nil, as nginx gives for an empty body, is a `decode` error
 ---@return cloud66.Webhook? webhook
 ---@return string? message
----@return cloud66.Error? err # kinds `decode`, `too_large`
+---@return cloud66.Error? err # kinds `decode`: not an object, no event_type, or a uid that no stack can have; `too_large`
 function cloud66.webhook(body) end
 
----What a webhook says. Reading any other name raises.
+---What a webhook says. What it does not say, or in a form nobody documented, is nil. Reading any other name raises.
 ---
 ---API: https://developers.cloud66.com/v3/getting-started/webhooks
 ---@class cloud66.Webhook
----Such as "stack.redeploy.ok".
+---Its event_type as sent, such as "stack.redeploy.ok".
 ---@field event string
----@field stack_uid string
+---Its timestamp: when it was made, in Unix seconds.
+---@field time? number
+---At most 100 letters, digits, "-" and "_". nil where the event is of no stack (an account's, a payment's, "test.webhook"), or
+---names only a server, a job or a container: their uid is not a stack's.
+---@field stack_uid? string
+---The next two: only where the stack itself was sent.
 ---@field stack_name? string
----A word, in lower case; this and the rest only where the event has a deploy_context.
----@field outcome? string
+---The stack's, such as "production".
+---@field environment? string
+---How the deployment ended, in lower case. By the event's name, for stack.provision.*, stack.redeploy.*, stack.deploy.* and
+---application.update.*: "success" for ok and succeeded, "failed" for fail and failed, "pending" for started and pending. Else
+---by its deploy_context, such as it is: no other event's name (service.build.fail, stack.redeploy.hook.fail) is a deployment's
+---outcome. nil where name and deploy_context contradict each other: ask the API.
+---@field outcome? cloud66.Outcome
+---The id of the action behind the deployment, for stack:action(). This and the rest are from the deploy_context, of which each
+---event that has one sends only a part.
+---@field async_action_id? integer|string
+---In lower case.
+---@field deploy_type? cloud66.DeployType
+---A user or a system.
+---@field triggered_by? string
+---How it was triggered, in lower case. Also "webhook".
+---@field triggered_via? cloud66.Trigger
+---@field git_hash? string
+---Opaque.
+---@field deploy_session? string
 ---Unix seconds.
 ---@field started_time? number
 ---Unix seconds.

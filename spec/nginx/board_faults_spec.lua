@@ -181,17 +181,3 @@ describe("the board, whose memory is full,", function()
     assert.is_truthy(server:log():find("make lua_shared_dict board larger", 1, true))
   end)
 end)
-
-describe("the board's webhooks", function()
-  it("leave enough of the hour's requests for the rest", function()
-    local tag = fake.fresh_tag()
-    start({ tag = tag }, { BOARD_REQUESTS = "60" })
-    assert(board.stacks(server))
-    for _ = 1, 15 do
-      for _, uid in pairs(fake.stacks) do assert.equal(202, board.wake(server, uid)) end
-      core.sleep(1.1)
-    end
-    for uid, stack in pairs(assert(board.stacks(server))) do assert.equal(cjson.null, stack.trouble, uid) end
-    assert.is_true(#fake.requests(tag) < 20)
-  end)
-end)

@@ -252,47 +252,6 @@ describe("the board's other answers", function()
   end)
 end)
 
-describe("the board's webhook", function()
-  local function post(secret, body)
-    return server:get { url = "/webhook/" .. secret, method = "POST", body = body }
-  end
-  local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(UID)
-
-  it("has the stack asked for at once", function()
-    local world, tag = fake.world(), fake.fresh_tag()
-    start({ world = world.name, tag = tag }, { BOARD_INTERVAL = "3600" })
-    assert(board.stacks(server))
-    local d = world:add_deployment("staging", { git_ref = "hooked" })
-    assert.equal(202, (post(board.SECRET, event)))
-    page_with "hooked"
-    world:change(d, { finished_time = world:now(), outcome = "failed" })
-    local asked, before = asked_for(tag, UID), core.monotonic()
-    for _ = 1, 20 do post(board.SECRET, event) end
-    page_with "Last one failed"
-    local times = asked_for(tag, UID) - asked
-    assert.is_true(times >= 1 and times <= core.monotonic() - before + 2, times) -- one a second at most
-    assert.equal(1, asked_for(tag, fake.stacks.api))
-  end)
-
-  it("knows nobody without the secret, and never writes it down", function()
-    local tag = fake.fresh_tag()
-    start({ tag = tag }, { BOARD_INTERVAL = "3600" })
-    assert(board.stacks(server))
-    for _, wrong in ipairs { "", "x", board.SECRET .. "x", board.SECRET:lower() } do
-      assert.equal(404, (post(wrong, event)), wrong)
-    end
-    assert.equal(404, (server:get("/webhook/" .. board.SECRET)))
-    assert.equal(400, (post(board.SECRET, "{}")))
-    assert.equal(413, (post(board.SECRET, (" "):rep(65537))))
-    assert.equal(202, (post(board.SECRET, '{"event_type":"stack.created","uid":"nobody"}')))
-    assert.equal(1, asked_for(tag, UID))
-    assert.equal("", server:holding(board.SECRET))
-    server:stop()
-    start({}, { CLOUD66_WEBHOOK_SECRET = false })
-    assert.equal(404, (post(board.SECRET, event)))
-  end)
-end)
-
 describe("the board without the API", function()
   it("shows what was known with its age, logs that once, and goes on when the API is back", function()
     local front = board.front()
@@ -417,6 +376,7 @@ describe("the board's settings", function()
   it("that make no sense keep it from starting", function()
     for name, cases in pairs {
       BOARD_INTERVAL = { "", "0" }, BOARD_STALE = { "1h" }, BOARD_STACKS = { " , ", "a/b" }, CLOUD66_WEBHOOK_SECRET = { "", "short" },
+      CLOUD66_WEBHOOK_MAX_AGE = { "", "0", "5m" },
       CLOUD66_TOKEN = { false },
     } do
       for _, value in ipairs(cases) do

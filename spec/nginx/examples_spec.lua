@@ -4,6 +4,7 @@ if not package.loaded.jit then
 end
 
 local core = require "cloud66.core"
+local documented = require "spec.support.documented_webhooks"
 local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
@@ -16,12 +17,12 @@ local live = fake.data.deployments "staging"[1].git_hash
 
 local server
 
-local function start(name, scenario, environment)
+local function start(name, scenario, environment, change)
   local all = merged({
     CLOUD66_URL = type(scenario) == "string" and scenario or fake.url(scenario),
-    CLOUD66_TOKEN = fake.token, CLOUD66_ACCESS_TOKEN = false, CLOUD66_WEBHOOK_SECRET = SECRET,
+    CLOUD66_TOKEN = fake.token, CLOUD66_ACCESS_TOKEN = false, CLOUD66_WEBHOOK_SECRET = SECRET, CLOUD66_WEBHOOK_MAX_AGE = false,
   }, environment)
-  server = nginx.start { file = "examples/nginx/" .. name .. ".conf", environment = all }
+  server = nginx.start { file = "examples/nginx/" .. name .. ".conf", environment = all, change = change }
 end
 
 -- Why it does not start.
@@ -142,8 +143,12 @@ end)
 describe("examples/nginx/webhook.conf", function()
   after_each(stop)
 
-  local function body_of(uid)
-    return ('{"event_type":"stack.redeploy.ok","uid":"%s","deploy_context":{"outcome":"success"}}'):format(uid)
+  local delivered = 0
+
+  -- Of a redeploy that ended, as it is documented. No two have the same time, which would make them one; age in seconds.
+  local function body_of(uid, age)
+    delivered = delivered + 1
+    return documented.changed("application/redeploy-ok", { uid = uid, timestamp = os.time() - (age or 100000 - delivered) })
   end
 
   local function post(secret, body)
@@ -157,6 +162,16 @@ describe("examples/nginx/webhook.conf", function()
 
   local function wait_for_requests(tag, count)
     assert.is_true(eventually(function() return #fake.requests(tag) >= count end))
+  end
+
+  -- Whatever came before has been asked for, once this has.
+  local function wait_for_all(tag)
+    assert.equal(202, (post(SECRET, body_of(fake.stacks.brand_new, 0))))
+    assert.is_truthy(eventually(function()
+      local requests = fake.requests(tag)
+      return #requests > 0 and requests[#requests].path:find(fake.stacks.brand_new, 1, true)
+    end))
+    return #fake.requests(tag) - 1
   end
 
   it("accepts an event at once, and asks then", function()
@@ -176,6 +191,75 @@ describe("examples/nginx/webhook.conf", function()
     assert.matches(UID .. "/deployments$", requests[1].path)
   end)
 
+  it("takes every documented webhook, and asks for no stack that is none", function()
+    local tag = fake.fresh_tag()
+    start("webhook", { tag = tag })
+    for i, page in ipairs(documented.pages) do
+      local status, answer = post(SECRET, documented.changed(page, { uid = UID, timestamp = 1757011079 + i }))
+      assert.equal(202, status, page .. ": " .. answer)
+    end
+    assert.is_true(wait_for_all(tag) >= 1)
+    for _, request in ipairs(fake.requests(tag)) do
+      assert.is_truthy(request.path:find(UID, 1, true) or request.path:find(fake.stacks.brand_new, 1, true), request.path)
+    end
+    assert.is_nil(server:log():find("[warn]", 1, true), server:log())
+  end)
+
+  it("asks for nothing where an event is of no stack", function()
+    local tag = fake.fresh_tag()
+    start("webhook", { tag = tag })
+    for _, page in ipairs { "server/stopped", "server/backon", "job/fail", "container/down", "guide/test", "ssl/install-ok", "disk/space-alert" } do
+      assert.equal(202, (post(SECRET, documented.body[page])), page)
+    end
+    for _, body in ipairs {
+      '{"event_type":"new.event","uid":"x"}', '{"event_type":"stack.created"}', '{"event_type":"stack.created","stack":{"uid":5}}',
+    } do
+      assert.equal(202, (post(SECRET, body)), body)
+    end
+    assert.equal(0, wait_for_all(tag))
+  end)
+
+  it("asks once for what comes twice", function()
+    local tag = fake.fresh_tag()
+    start("webhook", { tag = tag })
+    local first, second, untimed = body_of(UID), body_of(UID), ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(UID)
+    local other_stack = first:gsub(UID, fake.stacks.api)
+    local count = 0
+    for _, body in ipairs { first, second, untimed, other_stack, (first:gsub("redeploy%.ok", "redeploy.fail")) } do
+      for _ = 1, 3 do
+        assert.equal(202, (post(SECRET, body)))
+        if body == first then core.sleep(0.1) end
+      end
+      count = count + 1
+      wait_for_requests(tag, count)
+      assert.equal(202, (post(SECRET, body)))
+    end
+    core.sleep(1.2)
+    assert.equal(count, #fake.requests(tag))
+  end)
+
+  it("refuses what is too old, where that is set", function()
+    local tag = fake.fresh_tag()
+    start("webhook", { tag = tag }, { CLOUD66_WEBHOOK_MAX_AGE = "300" })
+    for _, case in ipairs {
+      { "older", body_of(UID, 302) }, { "future", body_of(UID, -70) }, { "timestamp", ('{"event_type":"stack.created","uid":"%s"}'):format(UID) },
+      { "older", documented.body["guide/test"] }, { "timestamp", ('{"event_type":"a\\n\\u001b","timestamp":"%d"}'):format(os.time()) },
+    } do
+      local status, text = post(SECRET, case[2])
+      assert.equal(403, status, text)
+      assert.matches(case[1], text)
+    end
+    assert.equal(202, (post(SECRET, documented.changed("guide/test", { timestamp = os.time() }))))
+    assert.equal(0, wait_for_all(tag))
+    for _, age in ipairs { 290, 0, -50 } do
+      assert.equal(202, (post(SECRET, body_of(UID, age))))
+    end
+    wait_for_requests(tag, 2)
+    wait_for_log(("webhook stack.redeploy.ok of stack %s: refused, older than CLOUD66_WEBHOOK_MAX_AGE"):format(UID))
+    wait_for_log "webhook a?? of stack (none): refused, without a timestamp"
+    assert.equal("", server:holding(SECRET))
+  end)
+
   it("knows no path without the secret, and never writes it down", function()
     local tag = fake.fresh_tag()
     start("webhook", { tag = tag })
@@ -191,13 +275,14 @@ describe("examples/nginx/webhook.conf", function()
     assert.equal(413, (post(SECRET, (" "):rep(65537))))
     assert.equal(413, (post("wrong", (" "):rep(65537))))
     server:get { url = "/webhook/" .. SECRET, method = "POST", body = "{}", headers = { "Odd_: 1", "Expect: nothing" } }
-    for _, none in ipairs { "", "x", "{}", "[]", '{"event_type":"stack.created"}', (" "):rep(65536) } do
+    for _, none in ipairs { "", "x", "{}", "[]", '{"uid":"x"}', '{"event_type":5,"uid":"x"}', (" "):rep(65536) } do
       local status, body = post(SECRET, none)
       assert.equal(400, status)
       assert.matches("webhook", body)
     end
     assert.same({}, fake.requests(tag))
-    assert.equal(202, (post(SECRET, body_of(UID) .. (" "):rep(65536 - #body_of(UID)))))
+    local body = body_of(UID)
+    assert.equal(202, (post(SECRET, body .. (" "):rep(65536 - #body))))
     wait_for_log(("stack %s: "):format(UID))
     assert.equal("", server:holding(SECRET:sub(1, 16)))
     assert.matches("http {\n  access_log off;", host.read "examples/nginx/webhook.conf") -- nginx's own is elsewhere, perhaps out of reach
@@ -206,28 +291,36 @@ describe("examples/nginx/webhook.conf", function()
 
   it("is not harmed by an event that is forged", function()
     start "webhook"
-    for _, uid in ipairs { "nobody", "../../accounts", "a\\nb", ("a"):rep(60000), "\\u001b[2J", " " } do
-      assert.equal(202, (post(SECRET, body_of(uid))))
+    for _, uid in ipairs { "../../accounts", "a\\nb", ("a"):rep(60000), "\\u001b[2J", " " } do
+      local status, text = post(SECRET, body_of(uid))
+      assert.equal(400, status)
+      assert.matches("no webhook of Cloud 66", text)
     end
+    assert.equal(202, (post(SECRET, body_of "nobody")))
     wait_for_log "stack nobody: not_found: "
-    wait_for_log "bad_request: "
     assert.equal(202, (post(SECRET)))
     wait_for_log(("stack %s: deployment"):format(UID))
     assert.is_nil(server:log():find("[\27]"))
     assert.is_nil(server:log():find("error]", 1, true), server:log())
   end)
 
-  it("refuses for now what it has no room for", function()
-    start("webhook", fake.closed_url())
-    local counts, transfers = {}, {}
-    for i = 1, 40 do
-      transfers[i] = server:start { url = "/webhook/" .. SECRET, method = "POST", body = body_of(i .. ("a"):rep(60000)) }
-    end
-    for _, transfer in ipairs(transfers) do
-      local status = server:finish(transfer)
+  it("says which one it has no room for", function()
+    start("webhook", fake.closed_url(), nil, function(text)
+      return (text:gsub("pending 1m", "pending 20k"):gsub("timer%.every%(1, work%)", "timer.every(3, work)"))
+    end)
+    local counts, lost = {}, nil
+    for i = 1, 100 do
+      local uid = ("uid-%d-%s"):format(i, ("a"):rep(80))
+      local body = body_of(uid)
+      local status = post(SECRET, body)
       counts[status] = (counts[status] or 0) + 1
+      if status == 503 then lost = lost or { uid = uid, body = body } end
     end
-    assert.is_true(counts[202] > 0 and counts[503] > 0 and counts[202] + counts[503] == 40)
+    assert.equal(100, (counts[202] or 0) + (counts[503] or 0))
+    assert.is_table(lost)
+    wait_for_log(("webhook stack.redeploy.ok of stack %s: lost, make lua_shared_dict pending larger"):format(lost.uid))
+    assert.is_truthy(eventually(function() return post(SECRET, lost.body) == 202 end)) -- by hand, once some were asked for
+    wait_for_log(("stack %s: connect: "):format(lost.uid))
   end)
 
   it("asks seldom in a burst, and again for what comes after", function()
@@ -251,6 +344,12 @@ describe("examples/nginx/webhook.conf", function()
       local problem = refusal("webhook", { CLOUD66_WEBHOOK_SECRET = secret })
       assert.matches("CLOUD66_WEBHOOK_SECRET must be 16 or more", problem)
       assert.is_true(not secret or secret == "" or not problem:find(secret, 1, true))
+    end
+  end)
+
+  it("does not start with an age that is none", function()
+    for _, age in ipairs { "", "0", "-5", "5m", "300.5", "100000", "0x10" } do
+      assert.matches("CLOUD66_WEBHOOK_MAX_AGE must be seconds", refusal("webhook", { CLOUD66_WEBHOOK_MAX_AGE = age }))
     end
   end)
 end)

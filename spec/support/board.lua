@@ -4,6 +4,7 @@ local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
 local merged = require "spec.support.merged"
 local nginx = require "spec.support.nginx"
+local webhooks = require "spec.support.documented_webhooks"
 
 local board = {
   SECRET = "0123456789abcdef-SECRET",
@@ -31,7 +32,7 @@ end
 function board.start(api, environment, workers, change)
   local all = merged({
     CLOUD66_URL = type(api) == "string" and api or url_of(api), CLOUD66_TOKEN = fake.token, CLOUD66_ACCESS_TOKEN = false,
-    CLOUD66_WEBHOOK_SECRET = board.SECRET, BOARD_INTERVAL = "1", BOARD_REQUESTS = "1000000",
+    CLOUD66_WEBHOOK_SECRET = board.SECRET, CLOUD66_WEBHOOK_MAX_AGE = false, BOARD_INTERVAL = "1", BOARD_REQUESTS = "1000000",
     BOARD_STACKS = false, BOARD_STALE = false, BOARD_TITLE = false,
   }, environment)
   return starts(nginx.start { file = "examples/nginx/board/board.conf", environment = all, workers = workers or 2, change = change })
@@ -79,9 +80,12 @@ function board.deployments(server, uid)
   return cjson.decode(body).deployments
 end
 
----Has a webhook of a stack come in; gives the status.
+local delivered = 0 -- no two have the same time, which would make them one
+
+---Has a webhook of a stack's redeploy come in, as it is documented; gives the status.
 function board.wake(server, uid)
-  local event = ('{"event_type":"stack.redeploy.ok","uid":"%s"}'):format(uid)
+  delivered = delivered + 1
+  local event = webhooks.changed("application/redeploy-ok", { uid = uid, timestamp = os.time() - 100000 + delivered })
   return (server:get { url = "/webhook/" .. board.SECRET, method = "POST", body = event })
 end
 

@@ -3,6 +3,7 @@ local cloud66 = require "cloud66"
 local refresh = require "board.refresh"
 local serve = require "board.serve"
 local settings = require "board.settings"
+local webhook = require "board.webhook"
 
 -- A question that fails is asked again at the next interval, not before. All workers count their requests together.
 local client = assert(cloud66.new {
@@ -10,7 +11,10 @@ local client = assert(cloud66.new {
 })
 
 return {
-  start = function() refresh.start(client) end,
+  start = function()
+    refresh.start(client)
+    webhook.start()
+  end,
   request = serve.request,
   webhook = serve.webhook,
 }

@@ -4,11 +4,20 @@
 --   stack:UID            what is known of it (summary.lua): as JSON
 --   trouble:UID          why it could not be asked the last time, as a kind; absent if it could
 --   older:UID            how often in a row its older deployments could not be asked for
---   due:UID, wake:UID    when to ask again (Unix seconds); ask at once
+--   due:UID              when to ask again (Unix seconds)
 --   body:NAME, etag:NAME what is given out; the etag's flags are the time (Unix seconds) at which it was true, 0 if nothing is known
+--
+-- Webhooks have a dict of their own, so that they find room where this one is full:
+--
+--   wake:UID             ask at once
+--   list                 a stack that nobody knows had an event: when the list may be asked for again (Unix seconds)
+--   seen:HASH            a webhook that has come
 local cjson = require "cjson".new()
 
-local memory = { dict = assert(ngx.shared.board, "nginx.conf must have: lua_shared_dict board 16m;") }
+local memory = {
+  dict = assert(ngx.shared.board, "nginx.conf must have: lua_shared_dict board 16m;"),
+  webhooks = assert(ngx.shared.webhooks, "nginx.conf must have: lua_shared_dict webhooks 1m;"),
+}
 
 local dict = memory.dict
 
@@ -61,10 +70,11 @@ end
 
 ---Takes away what is given out of a stack that is gone.
 function memory.forget(uid)
-  local keys = { "stack:", "trouble:", "older:", "due:", "wake:", "etag:badge:", "body:badge:", "etag:deployments:", "body:deployments:" }
+  local keys = { "stack:", "trouble:", "older:", "due:", "etag:badge:", "body:badge:", "etag:deployments:", "body:deployments:" }
   for _, key in ipairs(keys) do
     dict:delete(key .. uid)
   end
+  memory.webhooks:delete("wake:" .. uid)
 end
 
 ---The stacks of the board, {uid, name, environment}, and since when that is known; nil while nobody knows.

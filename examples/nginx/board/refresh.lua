@@ -16,6 +16,7 @@ local TICK = 0.25 -- seconds
 local LOCK = 3 -- seconds: a killed worker's
 local RENDER = 2 -- seconds between two makings of the page: times pass in it
 local LIST = 600 -- seconds between two looks at the list of stacks
+local WOKEN_LIST = 60 -- the same, where events of stacks that nobody knows come in
 local AT_ONCE = 8 -- requests begun in one tick, so that many stacks spread out
 local SHORTEST = 1 -- seconds between two questions about a stack, whatever wakes them
 
@@ -129,10 +130,10 @@ local function start_stacks(stacks)
   for _, stack in ipairs(stacks) do
     local uid = stack.uid
     local since = now - (asked[uid] or 0) -- this holds even where the shared memory is full
-    local woken = dict:get("wake:" .. uid) and since >= SHORTEST
+    local woken = memory.webhooks:get("wake:" .. uid) and since >= SHORTEST
     local due = since >= pause - TICK and now >= (dict:get("due:" .. uid) or 0)
     if begun < AT_ONCE and not asking[uid] and (woken or due) then
-      dict:delete("wake:" .. uid) -- first: what happens from now on is asked for again
+      memory.webhooks:delete("wake:" .. uid) -- first: what happens from now on is asked for again
       if due or may_be_woken(#stacks) then
         begun = begun + 1
         memory.keep("due:" .. uid, now + pause)
@@ -268,13 +269,17 @@ function refresh.start(made)
   assert(ngx.timer.every(TICK, guarded))
 end
 
----Has a stack asked for at once; one that nobody knows yet, the list.
+---Has a stack asked for at once; one that nobody knows yet, the list, once a minute. In a full dict it takes the place of what is
+---oldest.
+---@return boolean|nil ok, string|nil problem
 function refresh.wake(uid)
   for _, stack in ipairs(memory.stacks() or {}) do
-    if stack.uid == uid then return dict:safe_set("wake:" .. uid, true, 60) end -- where nothing is logged
+    if stack.uid == uid then return memory.webhooks:set("wake:" .. uid, true, 60) end
   end
-  if not settings.uids and dict:safe_add("log:list", true, 60) then return dict:safe_set("due:*", 0) end
-  return true
+  if settings.uids then return true end
+  local next_time = ngx.now() + WOKEN_LIST
+  local at = memory.webhooks:add("list", next_time, WOKEN_LIST) and 0 or memory.webhooks:get "list" or 0
+  return dict:safe_set("due:*", math.min(at, dict:get "due:*" or 0))
 end
 
 return refresh

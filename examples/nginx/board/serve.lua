@@ -1,11 +1,10 @@
 -- Answers, all from memory: none waits for the API.
-local cloud66 = require "cloud66"
 local json = require "board.json"
 local memory = require "board.memory"
-local refresh = require "board.refresh"
 local settings = require "board.settings"
 local summary = require "board.summary"
 local view = require "board.view"
+local webhook = require "board.webhook"
 local words = require "board.words"
 
 local serve = {}
@@ -138,27 +137,12 @@ local function gate(rest)
   answer(409, TEXT, ("%s is not live on %s\n"):format(hash, uid))
 end
 
--- --- webhooks: not signed, so a hint to ask the API and nothing more ---
-
-local bit = require "bit"
-
-local function is_secret(text) -- takes as long wherever they differ
-  local a, b, difference = ngx.sha1_bin(text), ngx.sha1_bin(settings.secret), 0
-  for i = 1, #b do difference = bit.bor(difference, bit.bxor(a:byte(i), b:byte(i))) end
-  return difference == 0
-end
+-- --- webhooks ---
 
 ---POST /webhook/SECRET
 function serve.webhook()
-  local given = ngx.var.uri:sub(#"/webhook/" + 1)
-  if not settings.secret or ngx.req.get_method() ~= "POST" or not is_secret(given) then
-    return answer(404, TEXT, "not found\n")
-  end
-  ngx.req.read_body()
-  local event, message = cloud66.webhook(ngx.req.get_body_data())
-  if not event then return answer(400, TEXT, message .. "\n") end
-  if not refresh.wake(event.stack_uid) then return answer(503, TEXT, "no room\n") end -- the sender may come again
-  answer(202, TEXT, "accepted\n")
+  local status, text = webhook.receive()
+  answer(status, TEXT, text .. "\n")
 end
 
 -- --- files, and which path is what ---

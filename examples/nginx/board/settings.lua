@@ -37,6 +37,7 @@ settings.stale = number("BOARD_STALE", 3600, 5, 604800) -- seconds: what is olde
 settings.requests = number("BOARD_REQUESTS", 1500, 60, 1000000) -- an hour, and never more: the API allows 3,000
 settings.title = os.getenv "BOARD_TITLE" or "Deployments"
 settings.secret = secret "CLOUD66_WEBHOOK_SECRET" -- nil: no webhooks
+settings.max_age = number("CLOUD66_WEBHOOK_MAX_AGE", nil, 1, 99999) -- seconds: older webhooks are refused; nil: none is
 
 settings.most_stacks = 200
 settings.most_deployments = 50 -- of each stack
