@@ -105,8 +105,10 @@ local function ask_again()
     headers[name] = value
   end
   headers["If-None-Match"], headers["Request-Id"] = tag, nil
-  local url, timeout, most = last_request.url, last_request.timeout, last_request.max_body
-  return { tag = tag, before = before, after = transport { method = "GET", url = url, headers = headers, timeout = timeout, max_body = most } }
+  local after = transport {
+    method = "GET", url = last_request.url, headers = headers, timeout = last_request.timeout, max_body = last_request.max_body,
+  }
+  return { tag = tag, before = before, after = after }
 end
 
 -- Calls examine(...). Where that fails, the question is answered with the reason.
@@ -150,7 +152,7 @@ end
 
 -- --- sections ---
 
-local seen = {} -- for the questions at the end: first (page 1), again (of ask_again), actions
+local gathered = {} -- for the questions at the end: first (page 1), again (of ask_again), actions
 
 local function about_stacks()
   local answer = ask "/stacks"
@@ -265,7 +267,7 @@ end
 
 local function about_history(path)
   local first = ask_page(path)
-  seen.first, seen.again = first, ask_again()
+  gathered.first, gathered.again = first, ask_again()
   say("looked at", "%d deployments", #first.page)
   try("deployments", about_deployments, first.list, first.page)
   report.section "Paging of those deployments"
@@ -275,7 +277,7 @@ end
 local function about_actions(path)
   local answer = ask(path)
   local list = answer.list
-  seen.actions = answer
+  gathered.actions = answer
   say_paging("list of actions", answer)
   report.say_keys(list, ACTION)
   for _, key in ipairs { "action", "resource_type", "started_via" } do
@@ -294,8 +296,8 @@ end
 local NO_DEPLOYMENTS = cloud66.decode "[]"
 
 local function about_order()
-  local listed = seen.actions and cloud66.decode(seen.actions.body) -- what has an id and dates is read alike
-  say("order of deployments", seen.first and "page 1: " .. order(seen.first.page, "started_time") or "not seen")
+  local listed = gathered.actions and cloud66.decode(gathered.actions.body) -- what has an id and dates is read alike
+  say("order of deployments", gathered.first and "page 1: " .. order(gathered.first.page, "started_time") or "not seen")
   say("order of actions", listed and "page 1: " .. order(listed, "started_time") or "not seen")
 end
 
@@ -315,7 +317,7 @@ local function cost_of(before, after)
 end
 
 local function about_revalidation()
-  local again = seen.again
+  local again = gathered.again
   if not again then
     return say("If-None-Match", "not asked: page 1 came without an ETag")
   elseif not again.after then
@@ -346,7 +348,7 @@ end
 local REFUSED = { not_found = "there are none", forbidden = "this token may not read them" }
 
 local function about_logs()
-  local session, whose = choose_session(seen.first and seen.first.page or NO_DEPLOYMENTS)
+  local session, whose = choose_session(gathered.first and gathered.first.page or NO_DEPLOYMENTS)
   if not session then
     return say("logs by deploy_session", "not asked: no deployment with a deploy_session has ended")
   end
@@ -373,10 +375,10 @@ end
 -- What an action that ended says of what it did, and whether that names a deployment.
 local function about_results()
   local sessions, keys, with_result, naming, named = {}, {}, 0, 0, 0
-  for _, session in (seen.first and seen.first.page or NO_DEPLOYMENTS):rows "deploy_session" do
+  for _, session in (gathered.first and gathered.first.page or NO_DEPLOYMENTS):rows "deploy_session" do
     sessions[session or ""] = session ~= ""
   end
-  for _, object in ipairs(seen.actions and seen.actions.list or {}) do
+  for _, object in ipairs(gathered.actions and gathered.actions.list or {}) do
     local result = type(object.finished_result) == "table" and object.finished_result or {}
     report.count_keys(keys, result)
     with_result = with_result + (next(result) ~= nil and 1 or 0)
@@ -385,7 +387,7 @@ local function about_results()
     end
   end
   say("finished_result of actions", "%d of %d have one; its keys: %s", with_result,
-    seen.actions and #seen.actions.list or 0, shown(keys))
+    gathered.actions and #gathered.actions.list or 0, shown(keys))
   say("  its deploy_session", naming == 0 and "none has one" or "%d of %d name a deployment of page 1", named, naming)
 end
 
