@@ -372,22 +372,34 @@ local function about_last_log(path)
   say("last_log by show_log=true", type(log) == "string" and "a text of " .. report.size(log) or kind_of(log or nil))
 end
 
--- What an action that ended says of what it did, and whether that names a deployment.
-local function about_results()
-  local sessions, keys, with_result, naming, named = {}, {}, 0, 0, 0
-  for _, session in (gathered.first and gathered.first.page or NO_DEPLOYMENTS):rows "deploy_session" do
-    sessions[session or ""] = session ~= ""
-  end
-  for _, object in ipairs(gathered.actions and gathered.actions.list or {}) do
+-- The results of deployments among the actions: of other actions, keys may be names of somebody's. How many actions these are.
+local function results_of(list)
+  local results, deploys = {}, 0
+  for _, object in ipairs(list) do
     local result = type(object.finished_result) == "table" and object.finished_result or {}
+    if result.deploy_session ~= nil or tostring(object.action):lower():find "deploy" then
+      deploys = deploys + 1
+      results[#results + 1] = next(result) ~= nil and result or nil
+    end
+  end
+  return results, deploys
+end
+
+local function about_results()
+  local sessions, keys, naming, named = {}, {}, 0, 0
+  for _, session in (gathered.first and gathered.first.page or NO_DEPLOYMENTS):rows "deploy_session" do
+    if session and session ~= "" then
+      sessions[session] = true
+    end
+  end
+  local results, deploys = results_of(gathered.actions and gathered.actions.list or {})
+  for _, result in ipairs(results) do
     report.count_keys(keys, result)
-    with_result = with_result + (next(result) ~= nil and 1 or 0)
     if type(result.deploy_session) == "string" then
       naming, named = naming + 1, named + (sessions[result.deploy_session] and 1 or 0)
     end
   end
-  say("finished_result of actions", "%d of %d have one; its keys: %s", with_result,
-    gathered.actions and #gathered.actions.list or 0, shown(keys))
+  say("results of deploy actions", "%d of %d have a finished_result; its keys: %s", #results, deploys, shown(keys))
   say("  its deploy_session", naming == 0 and "none has one" or "%d of %d name a deployment of page 1", named, naming)
 end
 
@@ -396,7 +408,7 @@ local function about_open_questions(path)
   try("If-None-Match", about_revalidation)
   try("logs by deploy_session", about_logs)
   try("last_log by show_log=true", about_last_log, path)
-  try("finished_result of actions", about_results)
+  try("results of deploy actions", about_results)
 end
 
 -- --- all of it ---

@@ -489,23 +489,25 @@ describe("the probe", function()
     local function results(actions)
       local report = run_with({
         ["/stacks"] = '[{"uid":"x","status":1}]',
-        ["/stacks/x/deployments"] = '[{"id":2,"deploy_session":"secret-a"},{"id":1,"deploy_session":""}]',
+        ["/stacks/x/deployments"] = '[{"id":3},{"id":2,"deploy_session":"secret-a"},{"id":1,"deploy_session":""}]',
         ["/stacks/x/actions"] = '{"response":[' .. actions .. "]}",
       }, "the-token")
       assert.is_nil(report:find("secret", 1, true), report)
       local got = answers_of(report)
-      return { got["finished_result of actions"], got["finished_result of actions/its deploy_session"] }
+      return { got["results of deploy actions"], got["results of deploy actions/its deploy_session"] }
     end
     local full = '{"id":%d,"finished_result":{"deploy_session":"%s","git_hash":"a1b2c3d4e5f6","servers_deployed":3}}'
-    assert.same({ "0 of 0 have one; its keys: none", "none has one" }, results "")
-    assert.same({ "0 of 2 have one; its keys: none", "none has one" }, results '{"id":1,"finished_result":{}},{"id":2,"finished_result":null}')
-    assert.same({ "1 of 1 have one; its keys: deploy_session (string) x1, git_hash (string) x1, servers_deployed (integer) x1",
+    assert.same({ "0 of 0 have a finished_result; its keys: none", "none has one" }, results "")
+    assert.same({ "0 of 2 have a finished_result; its keys: none", "none has one" },
+      results '{"id":1,"action":"deploy","finished_result":{}},{"id":2,"action":"Application_Deployment","finished_result":null}')
+    assert.same({ "1 of 1 have a finished_result; its keys: deploy_session (string) x1, git_hash (string) x1, servers_deployed (integer) x1",
       "1 of 1 name a deployment of page 1" }, results(full:format(1, "secret-a")))
-    assert.same({ "2 of 3 have one; its keys: deploy_session (string) x2, git_hash (string) x2, servers_deployed (integer) x2",
+    assert.same({ "2 of 2 have a finished_result; its keys: deploy_session (string) x2, git_hash (string) x2, servers_deployed (integer) x2",
       "1 of 2 name a deployment of page 1" }, results(full:format(1, "secret-a") .. "," .. full:format(2, "secret-b") .. ',{"id":3}'))
-    assert.same({ "1 of 1 have one; its keys: deploy_session (string) x1, git_hash (string) x1, servers_deployed (integer) x1",
+    assert.same({ "1 of 1 have a finished_result; its keys: deploy_session (string) x1, git_hash (string) x1, servers_deployed (integer) x1",
       "0 of 1 name a deployment of page 1" }, results(full:format(1, "")))
-    assert.same({ "0 of 1 have one; its keys: none", "none has one" }, results '{"id":1,"finished_result":"secret"}')
+    assert.same({ "0 of 1 have a finished_result; its keys: none", "none has one" }, results '{"id":1,"action":"deploy","finished_result":"secret"}')
+    assert.same({ "0 of 0 have a finished_result; its keys: none", "none has one" }, results '{"id":1,"action":"reboot","finished_result":{"secret-server":1}}')
   end)
 
   it("survives an answer that nobody thought of", function()
