@@ -22,12 +22,12 @@ local function run_probe(address, token, arguments)
 end
 
 -- The same with answers of the caller's own, path and query -> body, or a list of {status =, headers =, fails =} given in turn, for
--- what the fake API does not do. Whatever else is asked for is a 404 whose body and headers hold the token and more.
+-- what the fake API does not do. "*" is whatever else is asked for: by default a 404 whose body and headers hold the token and more.
 local ANSWERING = [[
   local answers, asked = {}, {}
   local function send(request)
     local whole, path = request.url:match "/api/3(.*)", request.url:match "/api/3([^?]*)"
-    local answer = answers[whole] or answers[path]
+    local answer = answers[whole] or answers[path] or answers["*"]
     if type(answer) == "table" then
       asked[path] = (asked[path] or 0) + 1
       answer = answer[math.min(asked[path], #answer)]
@@ -176,6 +176,16 @@ describe("the probe", function()
       assert.equal("GET", request.method)
       assert.equal("Bearer valid", request.headers.authorization)
     end
+  end)
+
+  it("stops asking after 20 requests, however many fail", function()
+    local report, status = run_with({
+      ["/stacks"] = '[{"uid":"x","status":1}]', ["/stacks/x/deployments"] = '[{"id":1,"deploy_session":"a","finished_at":"2024-01-01T00:00:00Z"}]',
+      ["*"] = { { status = 500, headers = { ["retry-after"] = "0" } } },
+    }, "secret-token")
+    assert.equal(0, status, report)
+    assert.matches("\n20 requests were made", report)
+    assert.equal("could not be asked: aborted", answers_of(report)["ping/auth"])
   end)
 
   it("tells the forms of a code", function()
