@@ -1,5 +1,5 @@
--- What the live service was recorded to send for stored responses: a 200, whatever the method, has a strong ETag of its
--- bytes, and a GET that names it gets a 304. Everything else is not to be stored.
+-- What goes with stored responses. As recorded of the live service: a 200, whatever the method, has a strong ETag of its bytes,
+-- and a 500 has none and is not to be stored. Taken for granted: so is everything else, and a GET that names a tag gets a 304.
 -- luacheck: globals ngx
 local revalidation = {}
 
