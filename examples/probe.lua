@@ -1,23 +1,23 @@
 -- Reports how the live service answers what its documents leave open, redacted, fit for a public bug report:
 --   CLOUD66_TOKEN=... lua5.4 examples/probe.lua [stack uid or name]
 --
--- It only reads, with about a dozen requests. It prints types, counts, statuses, names of keys and headers, and words
--- such as "success"; never the token, and no name, address, ref, hash, uid, id or hook.
+-- It only reads, with 16 requests at most; one that fails may be sent once more, and after 20 it sends none. It prints types,
+-- counts, statuses, names of keys and headers, and words such as "success"; never the token, and no name, address, ref,
+-- hash, uid, id, hook or line of a log.
+
+local FOLDER = arg[0]:match "^(.*)/[^/]*$" or "."
+package.path = FOLDER .. "/?.lua;" .. package.path -- probe/report.lua lies beside this file
 
 local cjson = require "cjson"
 local cloud66 = require "cloud66"
+local report = require "probe.report"
 
-local MOST_REQUESTS, MOST_SHOWN = 20, 40
-local ANSWER_COLUMN, LAST_COLUMN = 36, 100
+local MOST_REQUESTS = 20
 local UNKNOWN_UID, UNKNOWN_ID = ("0"):rep(32), 2147483647
 
-local function set(words)
-  local known = {}
-  for word in words:gmatch "%S+" do
-    known[word] = true
-  end
-  return known
-end
+local count, forms, kind_of, keys_of = report.count, report.forms, report.kind_of, report.keys_of
+local plain, say, shown = report.plain, report.say, report.shown
+local set = report.set
 
 -- What is documented.
 local DEPLOYMENT = set(table.concat(require("cloud66.core").fields, " "))
@@ -27,166 +27,31 @@ local STACK = set [[uid name git git_branch environment cloud fqdn language fram
   is_inside_cluster cluster_name application_address configstore_namespace namespaces considerations]]
 local ACTION = set [[id user resource_type action resource_id started_via started_at finished_at finished_success
   finished_message finished_result metadata]]
-local PAGING = set "previous prev next current per_page count pages total"
 local WORDS = {
   outcome = set "pending success failed",
   triggered_via = set "web api hook",
   deploy_type = set "build redeploy scale first_build revert",
 }
 
--- --- what may be shown of a value ---
-
-local function kind_of(value)
-  if value == nil or value == cjson.null then
-    return value == nil and "absent" or "null"
-  elseif type(value) == "number" then
-    return value % 1 == 0 and "integer" or "fraction"
-  elseif type(value) ~= "table" then
-    return type(value)
-  end
-  return next(value) == nil and "empty" or #value > 0 and "list" or "object"
-end
-
-local function shape(text)
-  text = text:gsub("[%a\128-\255]+", "a"):gsub("%d+", "9"):gsub("[^%w_.:/@+-]", "?")
-  return ('like "%s"'):format(text:sub(1, 30))
-end
-
--- Small numbers, booleans and words are shown as they are; what might be somebody's, or an id, by its type or shape.
-local function plain(value)
-  if type(value) == "number" and math.abs(value) < 100000 then
-    return ("%.14g"):format(value)
-  elseif type(value) ~= "string" then
-    return type(value) == "boolean" and tostring(value) or kind_of(value)
-  end
-  local _, digits = value:gsub("%d", "")
-  local hex = #value > 6 and not value:find "%X"
-  return #value <= 30 and digits < 4 and not hex and value:find "^[%w_ -]+$" and value or shape(value)
-end
-
--- A text "true" is not the boolean.
-local function flag(value)
-  return type(value) == "string" and ('"%s"'):format(plain(value)) or plain(value)
-end
-
-local ZONES = set "Z UTC +00:00"
-
-local function date(value)
-  local gap, rest = tostring(value):match "^%d%d%d%d%-%d%d%-%d%d([T ])%d%d:%d%d:%d%d(.*)$"
-  if not gap then
-    return type(value) == "string" and shape(value) or kind_of(value)
-  end
-  local fraction, space, zone = rest:match "^(%.?%d*)( ?)(.*)$"
-  zone = (ZONES[zone] or zone == "") and zone or zone:find "^[+-]%d%d:?%d%d$" and "+hh:mm" or "?"
-  return ("YYYY-MM-DD%shh:mm:ss%s%s%s"):format(gap, fraction:gsub("%d", "f"), space, zone)
-end
-
--- --- counting and reporting ---
-
-local token -- as it was sent: nothing that holds it is shown
-
-local function say_section(title)
-  print("\n" .. title)
-end
-
-local function say(question, answer, ...)
-  answer = select("#", ...) > 0 and answer:format(...) or answer
-  if token and answer:find(token, 1, true) then
-    answer = "not shown: it holds the token"
-  end
-  local line = "  " .. question .. " "
-  line = line .. ("."):rep(ANSWER_COLUMN - #line)
-  for part in answer:gsub("[%c\127-\255]", "?"):gmatch "%S+" do
-    if #line + 1 + #part > LAST_COLUMN then
-      print(line)
-      line = (" "):rep(ANSWER_COLUMN)
-    end
-    line = line .. " " .. part
-  end
-  print(line)
-end
-
-local function count(counts, name)
-  counts[name] = (counts[name] or 0) + 1
-end
-
--- "success x28, failed x2", the most frequent first; `plainly` without the numbers.
-local function shown(counts, plainly)
-  local names = {}
-  for name in pairs(counts) do
-    names[#names + 1] = name
-  end
-  table.sort(names, function(a, b)
-    return counts[a] > counts[b] or counts[a] == counts[b] and a < b
-  end)
-  for i, name in ipairs(names) do
-    names[i] = plainly and name or ("%s x%d"):format(name, counts[name])
-  end
-  if #names > MOST_SHOWN then
-    names[MOST_SHOWN] = ("and %d more"):format(#names - MOST_SHOWN + 1)
-  end
-  return #names > 0 and table.concat(names, ", ", 1, math.min(#names, MOST_SHOWN)) or "none"
-end
-
--- How often each form of that key's value occurs among objects; show(value) gives the form.
-local function forms(list, key, show)
-  local counts = {}
-  for _, object in ipairs(list) do
-    count(counts, show(object[key]))
-  end
-  return shown(counts)
-end
-
--- The names and types of an object's keys; numbers of paging by their value.
-local function keys_of(object)
-  local counts = {}
-  for name, value in pairs(type(object) == "table" and object or {}) do
-    local show = PAGING[name] and type(value) == "number" and plain or kind_of
-    count(counts, ("%s (%s)"):format(plain(name), show(value)))
-  end
-  return shown(counts, true)
-end
-
-local function say_keys(list, documented)
-  local absent, nulls, others = {}, {}, {}
-  for _, object in ipairs(list) do
-    for name in pairs(documented) do
-      local value = object[name]
-      if value == nil or value == cjson.null then
-        count(value == nil and absent or nulls, name)
-      end
-    end
-    for name, value in pairs(object) do
-      if not documented[name] then
-        count(others, ("%s (%s)"):format(plain(name), kind_of(value)))
-      end
-    end
-  end
-  say("documented keys absent", shown(absent))
-  say("documented keys null", shown(nulls))
-  say("undocumented keys", shown(others))
-end
-
 -- --- asking ---
 
-local responses, asked, last = {}, 0, nil
+local responses, asked, last, last_request = {}, 0, nil, nil
+local send = require("cloud66.transport.curl").new()
 
 -- A transport that remembers what came back, errors too, and sends few requests and nothing but GETs.
-local function remembering(send)
-  return function(request)
-    last = nil
-    if request.method ~= "GET" or asked == MOST_REQUESTS then
-      return nil, "aborted", "the probe sends GETs, and few"
-    end
-    asked, token = asked + 1, request.headers.Authorization:match "%S+$"
-    local response, kind, message = send(request)
-    responses[#responses + 1], last = response, response
-    return response, kind, message
+local function transport(request)
+  last = nil
+  if request.method ~= "GET" or asked == MOST_REQUESTS then
+    return nil, "aborted", "the probe sends GETs, and few"
   end
+  asked, last_request, report.token = asked + 1, request, request.headers.Authorization:match "%S+$"
+  local response, kind, message = send(request)
+  responses[#responses + 1], last = response, response
+  return response, kind, message
 end
 
 local client, problem = cloud66.new {
-  transport = remembering(require("cloud66.transport.curl").new()),
+  transport = transport,
   retries = { attempts = 2 }, -- each counts
 }
 
@@ -202,13 +67,13 @@ local function describe(response)
   return text .. code .. "keys: " .. keys_of(body)
 end
 
--- Returns {value = decoded JSON, inner = what its envelope holds, list = the objects in it, body =}; raises {why =}.
+-- Returns {value = decoded JSON, inner = what its envelope holds, list = the objects in it, body =}; raises {why =, kind =}.
 local function ask(path, query)
   local got, _, err = client:request("GET", path, { query = query })
   local ok, value = pcall(cjson.decode, last and last.body or "")
   if got == nil or not ok then
-    local seen = last and "; " .. describe(last) or ""
-    error { why = ("could not be asked: %s%s"):format(got == nil and err.kind or "decode", seen) }
+    local seen, kind = last and "; " .. describe(last) or "", got == nil and err.kind or "decode"
+    error { why = ("could not be asked: %s%s"):format(kind, seen), kind = kind }
   end
   local wrapped = type(value) == "table" and value.response ~= nil
   local answer = { value = value, wrapped = wrapped, inner = value, list = {}, body = last.body }
@@ -229,14 +94,31 @@ local function ask_page(path, query)
   return page and answer or error { why = ("could not be read: %s; %s"):format(err.kind, describe(last)) }
 end
 
+-- Asks at once again for what came last, naming its ETag, which the library itself never does: {tag =, before = the response
+-- that had it, after = what came now, if anything}; nil where there was none to name.
+local function ask_again()
+  local before, tag, headers = last, last.headers.etag, {}
+  if type(tag) ~= "string" or tag == "" then
+    return nil
+  end
+  for name, value in pairs(last_request.headers) do
+    headers[name] = value
+  end
+  headers["If-None-Match"], headers["Request-Id"] = tag, nil
+  local after = transport {
+    method = "GET", url = last_request.url, headers = headers, timeout = last_request.timeout, max_body = last_request.max_body,
+  }
+  return { tag = tag, before = before, after = after }
+end
+
 -- Calls examine(...). Where that fails, the question is answered with the reason.
 local function try(question, examine, ...)
   local ok, result = pcall(examine, ...)
   if ok then
     return result
   end
-  local line = tostring(result):match "probe%.lua:(%d+):"
-  say(question, type(result) == "table" and result.why or "the probe stumbled at its line " .. tostring(line))
+  local place = tostring(result):match "(%w+%.lua:%d+):"
+  say(question, type(result) == "table" and result.why or "the probe stumbled at " .. tostring(place))
 end
 
 local function say_paging(question, answer)
@@ -255,6 +137,13 @@ local function say_single(question, path)
   end)
 end
 
+-- A text as one segment of a path.
+local function escaped(text)
+  return (text:gsub("[^%w_.~-]", function(byte)
+    return ("%%%02X"):format(byte:byte())
+  end))
+end
+
 -- What is not there, asked for on purpose.
 local function say_refusal(question, path)
   local _, failure = pcall(ask, path)
@@ -263,13 +152,15 @@ end
 
 -- --- sections ---
 
+local gathered = {} -- for the questions at the end: first (page 1), again (of ask_again), actions
+
 local function about_stacks()
   local answer = ask "/stacks"
   local list = answer.list
   say_paging("list of stacks", answer)
-  say_keys(list, STACK)
+  report.say_keys(list, STACK)
   for _, key in ipairs { "created_at", "created_at_iso", "last_activity", "last_activity_iso" } do
-    say(key, forms(list, key, date))
+    say(key, forms(list, key, report.date))
   end
   say("status", forms(list, "status", plain))
   say("health", forms(list, "health", plain))
@@ -308,23 +199,23 @@ local function about_deployments(list, page)
   for _, field in ipairs { "outcome", "triggered_via", "deploy_type" } do
     about_words(field, list, page)
   end
-  say_keys(list, DEPLOYMENT)
+  report.say_keys(list, DEPLOYMENT)
   local drifts, flags = {}, {}
   for _, drift in ipairs(page.drift) do
     count(drifts, ("%s is %s"):format(plain(drift.field), drift.got))
   end
   for _, object in ipairs(list) do
-    count(flags, ("%s/%s/%s"):format(flag(object.is_head), flag(object.is_live), flag(object.is_deploying)))
+    count(flags, ("%s/%s/%s"):format(report.flag(object.is_head), report.flag(object.is_live), report.flag(object.is_deploying)))
   end
   say("fields of an unexpected type", shown(drifts))
   say("is_head/is_live/is_deploying", shown(flags))
-  say("reverted", forms(list, "reverted", flag))
+  say("reverted", forms(list, "reverted", report.flag))
   for _, key in ipairs { "started_at", "finished_at", "reverted_at" } do
-    say(key, forms(list, key, date))
+    say(key, forms(list, key, report.date))
   end
 end
 
--- Whether a column of deployments falls or rises.
+-- Whether a column of a page falls or rises.
 local function order(page, field)
   local falls, rises, before = 0, 0, nil
   for _, value in page:rows(field) do
@@ -334,7 +225,7 @@ local function order(page, field)
     before = value or before
   end
   return falls + rises == 0 and "cannot be told" or rises == 0 and "newest first" or falls == 0 and "oldest first"
-    or ("mixed: %d steps back, %d forth"):format(falls, rises)
+    or ("neither: %d steps back, %d forth"):format(falls, rises)
 end
 
 local function about_second_page(first, path)
@@ -376,27 +267,151 @@ end
 
 local function about_history(path)
   local first = ask_page(path)
+  gathered.first, gathered.again = first, ask_again()
   say("looked at", "%d deployments", #first.page)
   try("deployments", about_deployments, first.list, first.page)
-  say_section "Paging of those deployments"
+  report.section "Paging of those deployments"
   try("page 1", about_paging, first, path)
 end
 
 local function about_actions(path)
   local answer = ask(path)
   local list = answer.list
+  gathered.actions = answer
   say_paging("list of actions", answer)
-  say_keys(list, ACTION)
+  report.say_keys(list, ACTION)
   for _, key in ipairs { "action", "resource_type", "started_via" } do
     say(key, forms(list, key, plain))
   end
-  say("finished_success", forms(list, "finished_success", flag))
+  say("finished_success", forms(list, "finished_success", report.flag))
   say("resource_id", forms(list, "resource_id", kind_of))
   say("metadata", forms(list, "metadata", keys_of))
   if list[1] and type(list[1].id) == "number" then
     say_single("one action", ("%s/%.0f"):format(path, list[1].id))
   end
 end
+
+-- --- the open questions ---
+
+local NO_DEPLOYMENTS = cloud66.decode "[]"
+
+local function about_order()
+  local listed = gathered.actions and cloud66.decode(gathered.actions.body) -- what has an id and dates is read alike
+  say("order of deployments", gathered.first and "page 1: " .. order(gathered.first.page, "started_time") or "not seen")
+  say("order of actions", listed and "page 1: " .. order(listed, "started_time") or "not seen")
+end
+
+local function left_of(response)
+  return tonumber(response.headers["x-ratelimit-remaining"] or "")
+end
+
+-- What a request cost, by what was left before and after it.
+local function cost_of(before, after)
+  if not before or not after then
+    return "cannot be told: no X-RateLimit-Remaining"
+  end
+  local fallen = before - after
+  local verdict = fallen == 0 and "none" or fallen == 1 and "one request"
+    or "cannot be told: others use the same limit, or a new hour began"
+  return ("%s (%s left before, %s after)"):format(verdict, plain(before), plain(after))
+end
+
+local function about_revalidation()
+  local again = gathered.again
+  if not again then
+    return say("If-None-Match", "not asked: page 1 came without an ETag")
+  elseif not again.after then
+    return say("If-None-Match", "no answer came")
+  end
+  local status, tag = again.after.status, again.after.headers.etag
+  local meant = status == 304 and (again.after.body == "" and "without a body" or "with a body")
+    or status == 200 and (tag == again.tag and "the same ETag again: it is not looked at" or "another ETag: the list has changed")
+    or "neither yes nor no"
+  say("If-None-Match", "HTTP %d, %s; the ETag is %s", status, meant, again.tag:find "^W/" and "weak" or "strong")
+  say("  its cost", cost_of(left_of(again.before), left_of(again.after)))
+end
+
+-- The session whose logs are asked for, and whose it is: the first that failed, else the first that has ended.
+local function choose_session(page)
+  local ended
+  for _, session, is_failed, is_finished in page:rows("deploy_session", "is_failed", "is_finished") do
+    local is_usable = session and session:find "%w"
+    if is_usable and is_failed then
+      return session, "a failed deployment"
+    elseif is_usable and is_finished then
+      ended = ended or session
+    end
+  end
+  return ended, "a deployment that has ended"
+end
+
+local REFUSED = { not_found = "there are none", forbidden = "this token may not read them" }
+
+local function about_logs()
+  local session, whose = choose_session(gathered.first and gathered.first.page or NO_DEPLOYMENTS)
+  if not session then
+    return say("logs by deploy_session", "not asked: no deployment with a deploy_session has ended")
+  end
+  local ok, answer = pcall(ask, ("/operations/%s/logs"):format(escaped(session)), { min_severity = 4, include_children = true })
+  if not ok then
+    local refused = type(answer) == "table" and REFUSED[answer.kind]
+    if not refused then
+      error(answer, 0)
+    end
+    return say("logs by deploy_session", "of %s: %s; %s", whose, refused, describe(last))
+  elseif kind_of(answer.inner) ~= "list" and kind_of(answer.inner) ~= "empty" then
+    return say("logs by deploy_session", "of %s: the answer is no list (%s)", whose, kind_of(answer.inner))
+  end
+  say("logs by deploy_session", "of %s: they are there, %d lines on page 1", whose, #answer.list)
+  say("  keys of a line", keys_of(answer.list[1]))
+end
+
+local function about_last_log(path)
+  local answer = ask(path .. ".json", { show_log = true })
+  local log = type(answer.inner) == "table" and answer.inner.last_log
+  say("last_log by show_log=true", type(log) == "string" and "a text of " .. report.size(log) or kind_of(log or nil))
+end
+
+-- The results of deployments among the actions: of other actions, keys may be names of somebody's. How many actions these are.
+local function results_of(list)
+  local results, deploys = {}, 0
+  for _, object in ipairs(list) do
+    local result = type(object.finished_result) == "table" and object.finished_result or {}
+    if result.deploy_session ~= nil or tostring(object.action):lower():find "deploy" then
+      deploys = deploys + 1
+      results[#results + 1] = next(result) ~= nil and result or nil
+    end
+  end
+  return results, deploys
+end
+
+local function about_results()
+  local sessions, keys, naming, named = {}, {}, 0, 0
+  for _, session in (gathered.first and gathered.first.page or NO_DEPLOYMENTS):rows "deploy_session" do
+    if session and session ~= "" then
+      sessions[session] = true
+    end
+  end
+  local results, deploys = results_of(gathered.actions and gathered.actions.list or {})
+  for _, result in ipairs(results) do
+    report.count_keys(keys, result)
+    if type(result.deploy_session) == "string" then
+      naming, named = naming + 1, named + (sessions[result.deploy_session] and 1 or 0)
+    end
+  end
+  say("results of deploy actions", "%d of %d have a finished_result; its keys: %s", #results, deploys, shown(keys))
+  say("  its deploy_session", naming == 0 and "none has one" or "%d of %d name a deployment of page 1", named, naming)
+end
+
+local function about_open_questions(path)
+  try("order of deployments", about_order)
+  try("If-None-Match", about_revalidation)
+  try("logs by deploy_session", about_logs)
+  try("last_log by show_log=true", about_last_log, path)
+  try("results of deploy actions", about_results)
+end
+
+-- --- all of it ---
 
 local function about_headers()
   local names, versions, encodings, first, latest = {}, {}, {}, {}, {}
@@ -420,26 +435,26 @@ end
 
 -- Whether at least the stacks could be listed.
 local function probe(wanted)
-  say_section "Stacks"
+  report.section "Stacks"
   local list = try("list of stacks", about_stacks)
   local uid = list and choose(list, wanted)
-  local path = type(uid) == "string" and "/stacks/" .. uid:gsub("[^%w_.~-]", function(byte)
-    return ("%%%02X"):format(byte:byte())
-  end)
+  local path = type(uid) == "string" and "/stacks/" .. escaped(uid)
   if path then
     say_single("one stack", path)
-    say_section "Deployments of one stack"
+    report.section "Deployments of one stack"
     try("list of deployments", about_history, path .. "/deployments")
-    say_section "Actions of that stack"
+    report.section "Actions of that stack"
     try("list of actions", about_actions, path .. "/actions")
+    report.section "Open questions"
+    about_open_questions(path)
   end
-  say_section "The rest"
+  report.section "The rest"
   if path then
     say_refusal("an unknown deployment", ("%s/deployments/%d"):format(path, UNKNOWN_ID))
   end
   say_refusal("an unknown stack", "/stacks/" .. UNKNOWN_UID)
   say_single("ping/auth", "/ping/auth")
-  say_section "Headers of all answers"
+  report.section "Headers of all answers"
   try("headers", about_headers)
   return list ~= nil
 end

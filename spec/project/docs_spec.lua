@@ -8,6 +8,7 @@ local child = require "spec.support.child"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
 local markdown = require "spec.support.markdown"
+local scenario = require "spec.support.fake.scenario"
 
 local pages = {}
 for _, path in ipairs(markdown.pages()) do
@@ -224,6 +225,21 @@ it("the stacks of the fake API are as docs/testing.md has them", function()
     assert.is_truthy(text:find(row, 1, true), row)
   end
 end)
+
+do
+  local it = scenario.parse "~order=oldest~link=yes" and it or pending
+
+  it("the scenarios in docs/testing.md are the fake API's", function()
+    local count = 0
+    for _, cells in ipairs(markdown.rows "docs/testing.md") do
+      for text in cells[1]:gmatch "`([%w_]+=[^`]*)`" do
+        count = count + 1
+        assert(scenario.parse("~" .. text))
+      end
+    end
+    assert.is_true(count > 15)
+  end)
+end
 
 -- Where a reader looks for the names of a class.
 local TOLD_IN = {

@@ -21,31 +21,49 @@ local function run_probe(address, token, arguments)
   return run({ CLOUD66_URL = address, CLOUD66_TOKEN = token }, example.command("probe", arguments))
 end
 
--- The same with answers of the caller's own, path and query -> body, for what the fake API does not do. Whatever else is
--- asked for is a 404 whose body and headers hold the token and more.
-local function run_with(bodies, token)
-  local program = {
-    "local bodies = {}",
-    "local function send(request)",
-    "  local whole, path = request.url:match '/api/3(.*)', request.url:match '/api/3([^?]*)'",
-    "  local body = bodies[whole] or bodies[path]",
-    "  local token = request.headers.Authorization:match '%S+$'",
-    "  local headers = { ['content-type'] = 'application/json', [token] = token, server = token, ['x-ratelimit-limit'] = token }",
-    "  return { status = body and 200 or 404, headers = headers, body = body or ('{\"error\":\"' .. token .. '\"}'), http_version = '2' }",
-    "end",
-    "package.loaded['cloud66.transport.curl'] = { new = function() return send end }",
-    "arg = {}",
-  }
-  for path, body in pairs(bodies) do
-    program[#program + 1] = ("bodies[%q] = %q"):format(path, body)
+-- The same with answers of the caller's own, path and query -> body, or a list of {status =, headers =, fails =} given in turn, for
+-- what the fake API does not do. "*" is whatever else is asked for: by default a 404 whose body and headers hold the token and more.
+local ANSWERING = [[
+  local answers, asked = {}, {}
+  local function send(request)
+    local whole, path = request.url:match "/api/3(.*)", request.url:match "/api/3([^?]*)"
+    local answer = answers[whole] or answers[path] or answers["*"]
+    if type(answer) == "table" then
+      asked[path] = (asked[path] or 0) + 1
+      answer = answer[math.min(asked[path], #answer)]
+      if answer.fails then
+        return nil, "network", "cut"
+      end
+      return { status = answer.status or 200, headers = answer.headers, body = "[]", http_version = "2" }
+    end
+    local token = request.headers.Authorization:match "%S+$"
+    local headers = { ["content-type"] = "application/json", [token] = token, server = token, ["x-ratelimit-limit"] = token }
+    return { status = answer and 200 or 404, headers = headers, body = answer or '{"error":"' .. token .. '"}', http_version = "2" }
+  end
+  package.loaded["cloud66.transport.curl"] = { new = function() return send end }
+  arg = { [0] = "examples/probe.lua" }
+]]
+
+local function literal(value)
+  if type(value) ~= "table" then
+    return type(value) == "string" and ("%q"):format(value) or tostring(value)
+  end
+  local parts = {}
+  for key, inner in pairs(value) do
+    parts[#parts + 1] = ("[%s] = %s"):format(literal(key), literal(inner))
+  end
+  return "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+local function run_with(answers, token)
+  local program = { ANSWERING }
+  for path, answer in pairs(answers) do
+    program[#program + 1] = ("answers[%q] = %s"):format(path, literal(answer))
   end
   program[#program + 1] = "dofile 'examples/probe.lua'"
-  local name = os.tmpname()
-  local file = io.open(name, "w")
-  file:write(table.concat(program, "\n"))
-  file:close()
-  local output, status = run({ CLOUD66_URL = fake.closed_url(), CLOUD66_TOKEN = token }, host.quote(os.getenv "C66_LUA") .. " " .. name)
-  os.remove(name)
+  local path = host.file(table.concat(program, "\n"))
+  local output, status = run({ CLOUD66_URL = fake.closed_url(), CLOUD66_TOKEN = token }, host.quote(os.getenv "C66_LUA") .. " " .. path)
+  os.remove(path)
   return output, status
 end
 
@@ -67,7 +85,7 @@ end
 for _, token in pairs(fake.tokens) do
   private[token] = true
 end
-private[""], private.api = nil, nil
+private[""], private.api, private["secret-of-the-log"] = nil, nil, true
 
 local function words_of(text)
   return " " .. text:gsub("[^%w_/.@-]+", " ") .. " "
@@ -143,19 +161,31 @@ describe("the probe", function()
   end)
 
   it("asks little, and only reads", function()
-    local tag = fresh_tag()
-    local _, report = probe { tag = tag }
+    local tag, world = fresh_tag(), fake.world()
+    world:add_action("awesome_app", {})
+    local _, report = probe { tag = tag, world = world.name }
     local requests = fake.requests(tag)
-    assert.is_true(#requests <= 15)
+    assert.equal(16, #requests) -- as its head says
     assert.matches(("\n%d requests were made"):format(#requests), report)
     local seen = {}
     for _, request in ipairs(requests) do
       local asked = request.path .. " " .. tostring(request.query.page) .. " " .. tostring(request.query.per_page)
+        .. " " .. tostring(request.headers["if-none-match"] ~= nil)
       assert.is_nil(seen[asked], asked)
       seen[asked] = true
       assert.equal("GET", request.method)
       assert.equal("Bearer valid", request.headers.authorization)
     end
+  end)
+
+  it("stops asking after 20 requests, however many fail", function()
+    local report, status = run_with({
+      ["/stacks"] = '[{"uid":"x","status":1}]', ["/stacks/x/deployments"] = '[{"id":1,"deploy_session":"a","finished_at":"2024-01-01T00:00:00Z"}]',
+      ["*"] = { { status = 500, headers = { ["retry-after"] = "0" } } },
+    }, "secret-token")
+    assert.equal(0, status, report)
+    assert.matches("\n20 requests were made", report)
+    assert.equal("could not be asked: aborted", answers_of(report)["ping/auth"])
   end)
 
   it("tells the forms of a code", function()
@@ -259,13 +289,13 @@ describe("the probe", function()
     local got = probe { gzip = true, warning = "mind\tmaria@awesome.example" }
     assert.equal("3600 at first, 3600 at last", got["x-ratelimit-limit"])
     assert.matches("^%d+ at first, %d+ at last$", got["x-ratelimit-remaining"])
-    assert.matches("^on 12 of 12", got["x-cloud66-warning"])
+    assert.matches("^on 15 of 15", got["x-cloud66-warning"])
     assert.matches("^gzip x", got["content-encoding"])
-    assert.matches("x%-request%-id x12", got["all names"])
+    assert.matches("x%-request%-id x15", got["all names"])
     answers({ ratelimit = "no", retry_after = "120" }, {
       ["x-ratelimit-limit"] = "never",
       ["retry-after"] = "120 at first, 120 at last",
-      ["HTTP version"] = "1.1 x12",
+      ["HTTP version"] = "1.1 x15",
     })
   end)
 
@@ -347,7 +377,7 @@ describe("the probe", function()
     local got = answers_of(report)
     assert.equal("1 items in a bare list", got["list of stacks"])
     assert.equal("YYYY-MM-DDThh:mm:ss.ff+hh:mm x1", got.created_at)
-    assert.equal("mixed: 1 steps back, 1 forth", got["order by id"])
+    assert.equal("neither: 1 steps back, 1 forth", got["order by id"])
     assert.equal("2 items: honoured", got["?per_page=2"])
     assert.equal("deploy x1, like \"a@a.a\" x1", got.action)
     assert.equal('"true" x1, true x1', got.finished_success)
@@ -356,7 +386,138 @@ describe("the probe", function()
     assert.equal("bare; object", got["one action"])
     assert.equal("HTTP 200, application/json, keys: none", got["an unknown stack"])
     assert.equal("not shown: it holds the token", got["an unknown deployment"])
-    assert.equal("2 x13", got["HTTP version"])
+    assert.equal("2 x14", got["HTTP version"])
+  end)
+
+  it("tells in which order page 1 of deployments and of actions is", function()
+    local function body(days)
+      local items = {}
+      for i, day in ipairs(days) do
+        items[i] = ('{"id":%d,"started_at":"2024-01-%02dT00:00:00Z"}'):format(100 + i, day)
+      end
+      return '{"response":[' .. table.concat(items, ",") .. "]}"
+    end
+    local orders = {
+      [body { 3, 2, 1 }] = "page 1: newest first", [body { 1, 2, 3 }] = "page 1: oldest first",
+      [body { 1, 3, 2 }] = "page 1: neither: 1 steps back, 1 forth", [body { 1 }] = "page 1: cannot be told", ["[]"] = "page 1: cannot be told",
+      ['{"response":7}'] = "not seen",
+    }
+    for deployments, order in pairs(orders) do
+      for actions, other_order in pairs(orders) do
+        local got = answers_of((run_with({
+          ["/stacks"] = '[{"uid":"x","status":1}]', ["/stacks/x/deployments"] = deployments, ["/stacks/x/actions"] = actions,
+        }, "secret-token")))
+        assert.same({ order, other_order }, { got["order of deployments"], got["order of actions"] })
+      end
+    end
+  end)
+
+  it("tells whether If-None-Match is looked at, and what a 304 costs", function()
+    local function limited(scenario)
+      scenario.limit, scenario.tag = 100, fresh_tag()
+      return scenario
+    end
+    answers(limited {}, {
+      ["If-None-Match"] = "HTTP 304, without a body; the ETag is strong",
+      ["If-None-Match/its cost"] = "one request (97 left before, 96 after)",
+    })
+    answers(limited { not_modified = "free" }, {
+      ["If-None-Match"] = "HTTP 304, without a body; the ETag is strong",
+      ["If-None-Match/its cost"] = "none (97 left before, 97 after)",
+    })
+    answers(limited { etag = "ignored" }, {
+      ["If-None-Match"] = "HTTP 200, the same ETag again: it is not looked at; the ETag is strong",
+      ["If-None-Match/its cost"] = "one request (97 left before, 96 after)",
+    })
+    answers({ ratelimit = "no" }, { ["If-None-Match/its cost"] = "cannot be told: no X-RateLimit-Remaining" })
+    answers({ gzip = true }, { ["If-None-Match"] = "HTTP 304, without a body; the ETag is weak" })
+    local got = probe { etag = "none" }
+    assert.equal("not asked: page 1 came without an ETag", got["If-None-Match"])
+    assert.is_nil(got["If-None-Match/its cost"])
+  end)
+
+  it("tells what may have come between the two requests of a revalidation", function()
+    local function revalidated(first, second)
+      local got = answers_of((run_with({
+        ["/stacks"] = '[{"uid":"x","status":1}]', ["/stacks/x/deployments"] = { first, second },
+      }, "secret-token")))
+      return { got["If-None-Match"], got["If-None-Match/its cost"] }
+    end
+    local function left(n, tag)
+      return { headers = { etag = tag or '"a"', ["x-ratelimit-remaining"] = tostring(n) } }
+    end
+    assert.same({ "HTTP 200, another ETag: the list has changed; the ETag is strong", "one request (9 left before, 8 after)" },
+      revalidated(left(9), left(8, '"b"')))
+    for _, n in ipairs { 6, 3599 } do
+      assert.same({ "HTTP 200, the same ETag again: it is not looked at; the ETag is strong",
+        ("cannot be told: others use the same limit, or a new hour began (9 left before, %d after)"):format(n) }, revalidated(left(9), left(n)))
+    end
+    local failed = left(8)
+    failed.status = 500
+    assert.same({ "HTTP 500, neither yes nor no; the ETag is strong", "one request (9 left before, 8 after)" }, revalidated(left(9), failed))
+    assert.same({ "no answer came" }, revalidated(left(9), { fails = true }))
+  end)
+
+  it("tells whether a deployment's logs can be read, and no line of them", function()
+    answers(nil, { ["logs by deploy_session"] = "of a failed deployment: there are none; " .. PLAIN_ERROR })
+    answers({ logs = "forbidden" }, {
+      ["logs by deploy_session"] = "of a failed deployment: this token may not read them; " .. PLAIN_ERROR:gsub("404", "403"):gsub("not_found", "forbidden"),
+    })
+    local tag = fresh_tag()
+    answers({ logs = "lines", tag = tag }, {
+      ["logs by deploy_session"] = "of a failed deployment: they are there, 2 lines on page 1",
+      ["logs by deploy_session/keys of a line"] = "e (integer), m (string), operation_uid (string), s (null), t (string), v (integer)",
+    })
+    local asked
+    for _, request in ipairs(fake.requests(tag)) do
+      asked = request.path:find "/operations/" and request or asked
+    end
+    assert.equal("/api/3/operations/" .. fake.data.deployments("awesome_app")[2].deploy_session .. "/logs", asked.path)
+    assert.same({ min_severity = "4", include_children = "true" }, asked.query)
+    answers({ error = "server", on = "logs" }, {
+      ["logs by deploy_session"] = "could not be asked: server; " .. PLAIN_ERROR:gsub("404", "500"):gsub("not_found", "server"),
+    })
+    answers({ logs = "lines", body = "error_object", on = "logs" }, {
+      ["logs by deploy_session"] = "of a failed deployment: the answer is no list (object)",
+    })
+    answers({ nulls = true }, { ["logs by deploy_session"] = "not asked: no deployment with a deploy_session has ended" })
+    answers(nil, { ["logs by deploy_session"] = "not asked: no deployment with a deploy_session has ended" }, "brand_new")
+  end)
+
+  it("tells whether a stack's last log is there, and how long it is", function()
+    answers(nil, { ["last_log by show_log=true"] = "absent" })
+    answers({ last_log = true }, { ["last_log by show_log=true"] = "a text of 3 KiB" })
+    for log, said in pairs { ["null"] = "null", ['"x"'] = "a text of 1 bytes", ['""'] = "a text of 0 bytes", ["7"] = "integer" } do
+      local got = answers_of((run_with({
+        ["/stacks"] = '[{"uid":"x","status":1}]', ["/stacks/x.json?show_log=true"] = '{"response":{"uid":"x","last_log":' .. log .. "}}",
+      }, "secret-token")))
+      assert.equal(said, got["last_log by show_log=true"])
+    end
+  end)
+
+  it("tells whether an action's result names a deployment, and shows no session", function()
+    local function results(actions)
+      local report = run_with({
+        ["/stacks"] = '[{"uid":"x","status":1}]',
+        ["/stacks/x/deployments"] = '[{"id":3},{"id":2,"deploy_session":"secret-a"},{"id":1,"deploy_session":""}]',
+        ["/stacks/x/actions"] = '{"response":[' .. actions .. "]}",
+      }, "the-token")
+      assert.is_nil(report:find("secret", 1, true), report)
+      local got = answers_of(report)
+      return { got["results of deploy actions"], got["results of deploy actions/its deploy_session"] }
+    end
+    local full = '{"id":%d,"finished_result":{"deploy_session":"%s","git_hash":"a1b2c3d4e5f6","servers_deployed":3}}'
+    assert.same({ "0 of 0 have a finished_result; its keys: none", "none has one" }, results "")
+    assert.same({ "0 of 2 have a finished_result; its keys: none", "none has one" },
+      results '{"id":1,"action":"deploy","finished_result":{}},{"id":2,"action":"Application_Deployment","finished_result":null}')
+    assert.same({ "1 of 1 have a finished_result; its keys: deploy_session (string) x1, git_hash (string) x1, servers_deployed (integer) x1",
+      "1 of 1 name a deployment of page 1" }, results(full:format(1, "secret-a")))
+    assert.same({ "2 of 2 have a finished_result; its keys: deploy_session (string) x2, git_hash (string) x2, servers_deployed (integer) x2",
+      "1 of 2 name a deployment of page 1" }, results(full:format(1, "secret-a") .. "," .. full:format(2, "secret-b") .. ',{"id":3}'))
+    assert.same({ "1 of 1 have a finished_result; its keys: deploy_session (string) x1, git_hash (string) x1, servers_deployed (integer) x1",
+      "0 of 1 name a deployment of page 1" }, results(full:format(1, "")))
+    assert.same({ "0 of 1 have a finished_result; its keys: none", "none has one" }, results '{"id":1,"action":"deploy","finished_result":"secret"}')
+    assert.same({ "0 of 0 have a finished_result; its keys: none", "none has one" }, results '{"id":1,"action":"reboot","finished_result":{"secret-server":1}}')
   end)
 
   it("survives an answer that nobody thought of", function()
@@ -370,7 +531,7 @@ describe("the probe", function()
     assert_public(report)
     local got = answers_of(report)
     assert.equal("bare; integer", got["ping/auth"])
-    assert.matches("^the probe stumbled at its line %d+$", got["a page past the end"])
+    assert.matches("^the probe stumbled at probe%.lua:%d+$", got["a page past the end"])
     assert.equal("1 items: as without it", got["?per_page=2"])
   end)
 

@@ -70,8 +70,8 @@ return {
   { "tag", text, "name under which `fake.requests(tag)` finds the requests" },
   {
     "on",
-    one_of("stacks", "stack", "deployments", "deployment", "redeploy", "cancel", "actions", "action", "ping", "page2",
-      "page3"),
+    one_of("stacks", "stack", "deployments", "deployment", "redeploy", "cancel", "actions", "action", "logs", "ping",
+      "page2", "page3"),
     "faults (marked *) only for this kind of request; page2, page3: only where ?page=2, 3",
   },
   {

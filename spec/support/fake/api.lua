@@ -4,6 +4,7 @@ local calendar = require "spec.support.fake.calendar"
 local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
 local json = require "spec.support.fake.json"
+local operations = require "spec.support.fake.operations"
 local scenario = require "spec.support.fake.scenario"
 local shape = require "spec.support.fake.shape"
 local world = require "spec.support.fake.world"
@@ -244,6 +245,16 @@ local function one_action(x, uid, id)
   end
 end
 
+local function operation_logs(x, uid)
+  local found, problem = operations.logs(x, uid)
+  if not found then
+    return nil, problem
+  end
+  return list(x, #found, function(i)
+    return found[i]
+  end)
+end
+
 local function open_ping()
   return json.object { { "ok", true }, { "message", "all good." } }
 end
@@ -260,6 +271,7 @@ local routes = {
   { "DELETE", { "stacks", "*", "deployments", "*" }, cancel, kind = "cancel" },
   { "GET", { "stacks", "*", "actions" }, actions, kind = "actions", is_list = true },
   { "GET", { "stacks", "*", "actions", "*" }, one_action, kind = "action" },
+  { "GET", { "operations", "*", "logs" }, operation_logs, kind = "logs", is_list = true },
 }
 
 local function fits(pattern, segments)

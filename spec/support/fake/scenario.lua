@@ -1,11 +1,12 @@
--- Reads the scenario of a request ("~key=value~key=value") and applies the rows of scenarios.lua at a point.
-local rows = require "spec.support.scenarios"
-
+-- Reads the scenario of a request ("~key=value~key=value") and applies the rows of scenarios.lua, then those of
+-- probed_scenarios.lua, at a point.
 local scenario = {}
 
-local by_key, keys = {}, {}
-for i, row in ipairs(rows) do
-  by_key[row[1]], keys[i] = row, row[1]
+local rows, by_key, keys = {}, {}, {}
+for _, list in ipairs { require "spec.support.scenarios", require "spec.support.probed_scenarios" } do
+  for _, row in ipairs(list) do
+    rows[#rows + 1], keys[#keys + 1], by_key[row[1]] = row, row[1], row
+  end
 end
 
 local function unescape(text)

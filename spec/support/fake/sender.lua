@@ -4,6 +4,8 @@ local wire = require "spec.support.fake.wire"
 
 local sender = {}
 
+local BODILESS = { [204] = true, [304] = true } -- these say nothing of a body's type and length either
+
 local function flush(text)
   ngx.print(text)
   ngx.flush(true)
@@ -39,13 +41,13 @@ function sender.send(reply)
     return ngx.exit(444)
   end
   ngx.status = reply.status
-  ngx.header["Content-Type"] = reply.status ~= 204 and (reply.type or "application/json; charset=utf-8") or nil
+  ngx.header["Content-Type"] = not BODILESS[reply.status] and (reply.type or "application/json; charset=utf-8") or nil
   for name, value in pairs(reply.headers) do
     ngx.header[name] = value
   end
   local body = reply.body
   if body == "" or not reply.chunked then
-    ngx.header["Content-Length"] = reply.status ~= 204 and #body or nil
+    ngx.header["Content-Length"] = not BODILESS[reply.status] and #body or nil
   end
   if reply.cut == "body" or reply.cut == "reset" then
     flush(body:sub(1, math.floor(#body / 2)))

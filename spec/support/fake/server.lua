@@ -6,6 +6,7 @@ local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
 local exchange = require "spec.support.fake.exchange"
 local recorder = require "spec.support.fake.recorder"
+local revalidation = require "spec.support.fake.revalidation"
 local scenario = require "spec.support.fake.scenario"
 local sender = require "spec.support.fake.sender"
 local world = require "spec.support.fake.world"
@@ -18,8 +19,8 @@ function server.start(directory, http_port)
   ngx.shared.state:set("http_port", http_port)
 end
 
-local function count(name)
-  return ngx.shared.state:incr(name, 1, 0)
+local function count(name, step)
+  return ngx.shared.state:incr(name, step or 1, 0)
 end
 
 local function has_fault_now(x)
@@ -55,13 +56,25 @@ local function answer(x)
   return denied and errors.reply(denied, x) or api.reply(x, handler, refusal)
 end
 
-local function usual_headers(headers, x)
+-- How many requests the hour has left, this one counted.
+local function remaining(x, status)
+  local is_free = status == 304 and x.values.not_modified == "free"
+  if not x.limit then
+    return 3600 - count("requests", is_free and 0 or 1) % 3600
+  elseif is_free then
+    x.used = count("limit:" .. x.values.tag, -1)
+  end
+  return math.max(0, x.limit - x.used)
+end
+
+local function usual_headers(headers, x, status)
   if x.world.offset ~= 0 then
     headers["Date"] = ngx.http_time(x.world.now)
   end
   headers["X-RateLimit-Limit"] = x.limit or 3600
-  headers["X-RateLimit-Remaining"] = x.limit and math.max(0, x.limit - x.used) or 3600 - count "requests" % 3600
+  headers["X-RateLimit-Remaining"] = remaining(x, status)
   headers["X-Request-Id"] = ("fake-%08x"):format(count "request_id")
+  headers["X-Runtime"] = ("%.6f"):format(ngx.now() - ngx.req.start_time())
   return headers
 end
 
@@ -76,8 +89,8 @@ function server.handle()
   end
   recorder.write(x)
   world.enter(x)
-  local reply = answer(x)
-  reply.headers = usual_headers(reply.headers or {}, x)
+  local reply = revalidation.apply(answer(x), x)
+  reply.headers = usual_headers(reply.headers, x, reply.status)
   return sender.send(scenario.apply("send", x.values, reply, x))
 end
 
