@@ -25,7 +25,7 @@ describe("the documented response to a redeploy", function()
     redeploys(documented.redeploy, { message = "Stack queued for redeployment", async_action_id = 40, queued = true })
   end)
 
-  pending("of the page of 2025 has an id, and neither ok nor an action's id", function()
+  it("of the page of 2025 has an id, and neither ok nor an action's id", function()
     redeploys(documented.redeploy_with_id, { message = "Deployment scheduled", id = 108, queued = true })
   end)
 
