@@ -88,20 +88,23 @@ return {
   },
   {
     "error_body",
-    one_of("json", "description", "only_error", "html", "empty", "token"),
-    "what any error reply holds: all three keys (default); details empty; the id alone; a proxy's HTML; no bytes; "
-      .. "the sent token and control characters echoed in details",
+    one_of("json", "description", "only_error", "two_keys", "object", "list", "errors", "message", "other", "html", "text", "empty",
+      "token"),
+    "what any error reply holds: all three keys (default, but two for `system`); details empty; the id alone; id and description; "
+      .. "an object, or a list, under `error`; a list under `errors`; a text under `message`; none of these keys; a proxy's HTML; "
+      .. "plain text; no bytes; the sent token and control characters echoed in details",
     begin = function(value, x)
       x.error_body = value
     end,
   },
   {
     "status",
-    one_of("204"),
-    "204 without a body",
+    one_of("204", "520", "521", "522", "523", "524", "525", "526", "527", "528", "529", "530"),
+    "204 without a body; those from 520 on with a page of HTML, as Cloudflare sends it",
     fault = true,
-    answer = function()
-      return { status = 204, body = "" }
+    answer = function(value)
+      local status = tonumber(value)
+      return { status = status, body = status == 204 and "" or errors.html(status), type = status ~= 204 and "text/html" or nil }
     end,
   },
   {
