@@ -7,6 +7,7 @@ local credentials = require "cloud66.http.credentials"
 local errors = require "cloud66.base.error"
 local hooks = require "cloud66.http.hooks"
 local number = require "cloud66.base.number"
+local proxy = require "cloud66.base.proxy"
 
 local settings = {}
 
@@ -51,7 +52,7 @@ end
 ---below.
 settings.OPTIONS = {
   token = true, base_url = true, allow_http = args.boolean, account = account_of, timeout = timeout_parts,
-  max_body = args.count, ca_file = args.text, proxy = args.text, user_agent = args.text, transport = args.callable,
+  max_body = args.count, ca_file = args.bytes, proxy = proxy.check, user_agent = args.text, transport = args.callable,
   retries = retries_or_false, on_throttle = args.one_of("fail", "wait"), throttle_wait = args.positive,
   concurrency = args.count, on = true,
 }

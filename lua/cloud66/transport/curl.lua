@@ -2,6 +2,7 @@
 
 local core = require "cloud66.core"
 local host = require "cloud66.runtime.host"
+local proxies = require "cloud66.base.proxy"
 local wait = require "cloud66.runtime.wait"
 
 local transport = {}
@@ -34,9 +35,17 @@ local function header_lines(headers)
   return lines
 end
 
+-- nil, kind, message, and the status by which a proxy refused a tunnel.
+local function fail(proxy_name, kind, message, status)
+  if proxy_name then
+    message = ("%s; the proxy is %s"):format(message, proxy_name)
+  end
+  return nil, kind, message, status
+end
+
 function transport.new(options)
   local ca_file = options and options.ca_file
-  local proxy = options and options.proxy
+  local proxy = options and options.proxy -- it may hold a password
   local curl = load_curl()
 
   return function(request)
@@ -44,6 +53,9 @@ function transport.new(options)
     if problem then return nil, "phase", problem end
     local engine, kind, message = curl.engine()
     if not engine then return nil, kind, message end
+
+    local proxy_name, unreadable = proxies.of(request.url, proxy, os.getenv)
+    if unreadable then return nil, "connect", unreadable end
 
     local timeout = request.timeout or {}
     local transfer
@@ -59,12 +71,12 @@ function transport.new(options)
       proxy = proxy,
       fresh_connection = not repeatable[request.method or "GET"],
     }
-    if not transfer then return nil, kind, message end
+    if not transfer then return fail(proxy_name, kind, message) end
 
     wait.await(engine, transfer, request.is_closed)
     local status, headers, body, info = transfer:result()
-    if not status then return nil, headers, body end
-    return { status = status, headers = headers, body = body, http_version = info.http_version }
+    if not status then return fail(proxy_name, headers, body, info) end
+    return { status = status, headers = headers, body = body, http_version = info.http_version, proxy = proxy_name }
   end
 end
 
