@@ -36,9 +36,9 @@ local function added(before, after)
 end
 
 local AFTER_REQUIRE = {
-  "base.args", "base.caller", "base.date", "base.error", "base.number", "base.random", "base.url", "base.value",
+  "base.args", "base.caller", "base.date", "base.error", "base.number", "base.proxy", "base.random", "base.url", "base.value",
   "client", "core",
-  "http.api", "http.attempts", "http.backoff", "http.credentials", "http.exchange", "http.follow", "http.hooks",
+  "http.api", "http.attempts", "http.backoff", "http.credentials", "http.error_body", "http.exchange", "http.follow", "http.hooks",
   "http.rate_limit", "http.redactor", "http.response", "http.settings",
   "model.criteria", "model.pages", "model.sequence", "model.stack_fields",
   "resource.endpoint",

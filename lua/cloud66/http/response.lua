@@ -3,8 +3,8 @@
 local core = require "cloud66.core"
 local backoff = require "cloud66.http.backoff"
 local date = require "cloud66.base.date"
+local error_body = require "cloud66.http.error_body"
 local errors = require "cloud66.base.error"
-local values = require "cloud66.base.value"
 
 local responses = {}
 
@@ -32,8 +32,15 @@ end
 -- --- status -> error ---
 
 local KINDS = {
-  [401] = "auth", [402] = "trial_expired", [403] = "forbidden", [404] = "not_found", [408] = "timeout",
-  [409] = "conflict", [429] = "throttled",
+  [401] = "auth", [402] = "trial_expired", [403] = "forbidden", [404] = "not_found", [407] = "connect", [408] = "timeout",
+  [409] = "conflict", [410] = "not_found", [429] = "throttled",
+}
+
+-- What a status says that its kind does not.
+local STATUS_ADVICE = {
+  [410] = "it was there once, and is no longer",
+  [422] = "the API understands the request, and does not accept the values in it",
+  [426] = "the API no longer serves requests made this way (an old version of HTTP, TLS or the API): upgrade this library",
 }
 
 local ADVICE = {
@@ -64,13 +71,36 @@ local function kind_of(status, code)
   return "protocol"
 end
 
--- The API's own words in an error body: its id and its text, where it has them.
-local function error_body(body)
-  local value = core.json(body)
-  if type(value) ~= "table" then
-    return nil, nil
+-- Of a kind whose advice holds whoever has answered.
+local INTERMEDIARY_ADVICE = {
+  connect = "check its user and its password, with what is special in them percent-encoded, as %40 for @",
+  timeout = "try again", throttled = "wait before you try again", server = "try again later",
+}
+
+local NOT_FROM_API = "the response is HTML from something in between (a firewall, a proxy, a login page), not from the API"
+local PERHAPS_NOT = "the response is no JSON: perhaps something in between (a firewall, a proxy) has sent it, and not the API"
+
+-- Who sent the body of an error, in words; nil where it was the API, which sends JSON, or nothing. Redirects have HTML from it, too.
+local function intermediary_of(status, body, is_json)
+  if status < 400 or is_json or body:find "^%s*$" then
+    return nil
   end
-  return values.text(value.error), values.text(value.details) or values.text(value.error_description)
+  return error_body.is_html(body) and NOT_FROM_API or PERHAPS_NOT
+end
+
+local function advice_of(self, kind, intermediary)
+  local status = self.response.status
+  if status == 407 then
+    local proxy = self.response.proxy
+    return ("%s wants a user and a password, or others: %s"):format(
+      type(proxy) == "string" and "the proxy " .. proxy or "a proxy on the way to the API", INTERMEDIARY_ADVICE.connect)
+  elseif intermediary then
+    local more = INTERMEDIARY_ADVICE[kind]
+    return intermediary .. (more and ": " .. more or "")
+  elseif kind == "auth" then
+    return ("%s from %s"):format(ADVICE.auth, self.source)
+  end
+  return STATUS_ADVICE[status] or kind == "not_found" and self.hint or ADVICE[kind]
 end
 
 function methods:is_success()
@@ -79,23 +109,21 @@ end
 
 local function error_of(self)
   local status = self.response.status
-  local code, text = error_body(self.response.body)
+  local body = self.response.body
+  local code, text, is_json = error_body.read(body)
   code = code and self.show(code)
-  local kind = kind_of(status, code)
+  local kind, intermediary = kind_of(status, code), intermediary_of(status, body, is_json)
   local reported = ("HTTP %d"):format(status) .. (code and ", " .. code or "")
-  if text then
+  if text and text ~= "" then
     reported = reported .. ": " .. self.show(text)
-  end
-  local advice = kind == "not_found" and self.hint or ADVICE[kind]
-  if kind == "auth" then
-    advice = ("%s from %s"):format(advice, self.source)
   end
   local wait, estimated = backoff.after(self.response.headers, os.time()), nil
   if kind == "throttled" and not wait then
     wait, estimated = date.until_next_hour(date.http(self.response.headers.date) or os.time()), true
   end
-  return errors.new(kind, ("%s (%s)"):format(advice, reported), {
+  return errors.new(kind, ("%s (%s)"):format(advice_of(self, kind, intermediary), reported), {
     status = status,
+    intermediary = intermediary == NOT_FROM_API or status == 407 or nil,
     code = code,
     request_id = self.response.request_id,
     server_request_id = shown_header(self, "x-request-id"),
@@ -178,7 +206,7 @@ local function content_of(self, is_list)
   if type(value) ~= "table" then
     return self:undecodable("the response is neither an object nor a list")
   elseif value.error ~= nil and value.uid == nil and value.id == nil then
-    return self:undecodable("the response is an error body: " .. self.show(tostring(value.error)))
+    return self:undecodable("the response is an error body: " .. self.show(error_body.summary(value)))
   elseif is_list and not core.holds_list(self.response.body) then
     return self:undecodable("the response is an object, not a list")
   elseif pagination ~= nil and type(pagination) ~= "table" then
