@@ -81,6 +81,7 @@ end
 -- Before nginx has workers: they share modules that are loaded now, and none has to read one while it serves a request.
 if host.is_starting() then
   require "cloud66.base.json"
+  require "cloud66.base.proxy"
   require "cloud66.deploy.cancel"
   require "cloud66.deploy.ensure"
   require "cloud66.fleet.map"

@@ -102,7 +102,8 @@ function Client:close() end
 ---@field max_body? integer
 ---A file of CA certificates instead of libcurl's own.
 ---@field ca_file? string
----Of libcurl's form; "" for none. Default: the environment's.
+---Such as "http://me:p%40ssword@proxy.example:3128", with what is special in user and password percent-encoded. Default: the
+---environment's.
 ---@field proxy? string
 ---Default "lua-cloud66/" and the version.
 ---@field user_agent? string

@@ -11,8 +11,11 @@
 ---@field message string
 ---What a program may end with: 1 it failed, 2 a wait took too long, 3 cancelled, 4 the API or the way to it.
 ---@field exit_code integer
----Of HTTP.
+---Of HTTP. Of `connect`: that of a proxy which has refused the request, such as 407.
 ---@field status? integer
+---Of an error status: not the API has answered, but something in between, such as a firewall or a login page. The body was HTML, or
+---the status 407.
+---@field intermediary? boolean
 ---The API's error id, such as "not_found".
 ---@field code? string
 ---How often the request was sent.
@@ -56,14 +59,14 @@
 ---@alias cloud66.ErrorKind
 ---| "auth" # 401, or no usable token
 ---| "trial_expired" # 402
----| "forbidden" # 403: the token lacks a scope or a permission
----| "not_found" # 404
+---| "forbidden" # 403: the token lacks a scope or a permission, or `intermediary`
+---| "not_found" # 404, 410
 ---| "conflict" # 409; of ensure(): another commit is live by now
----| "bad_request" # other 4xx, or a uid that cannot be one
+---| "bad_request" # other 4xx, such as 422, or a uid that cannot be one
 ---| "throttled" # 429, 503 with that id, or a budget that is used up
 ---| "not_implemented" # 503 with that id
 ---| "server" # other 5xx
----| "connect" # no connection, or no such name
+---| "connect" # no connection, no such name, or a proxy that refuses (407)
 ---| "tls" # no trust
 ---| "timeout" # too slow; 408; a wait that took too long
 ---| "network" # cut or reset

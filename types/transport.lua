@@ -15,7 +15,7 @@
 ---Whether the client was closed meanwhile, so that the answer is no longer wanted.
 ---@field is_closed fun(): boolean
 
----What it gives for any status, redirects too; or nil, kind, message.
+---What it gives for any status, redirects too; or nil, kind, message, and of a proxy that refused a tunnel its status.
 ---@class cloud66.TransportResponse
 ---@field status integer
 ---Lower-case names.
@@ -23,13 +23,15 @@
 ---Decompressed.
 ---@field body string
 ---@field http_version? string
+---The proxy that it came through, and which setting names it: "127.0.0.1:3128 (https_proxy)". Without its user and password.
+---@field proxy? string
 
 ---The transport over libcurl, which is used where none is given: require "cloud66.transport.curl".
 ---@class cloud66.CurlTransport
 local curl = {}
 
 ---@param options? { ca_file?: string, proxy?: string } absent: libcurl's own; proxy "": none
----@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string? transport
+---@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string?, integer? transport
 function curl.new(options) end
 
 ---The transport over nginx's own sockets, by lua-resty-http: require "cloud66.transport.resty". The worker goes on while it
@@ -42,7 +44,7 @@ local resty = {}
 
 ---@param http table require "resty.http" (lua-resty-http 0.16 or later), or what has its new() and request_uri()
 ---@param options? cloud66.RestyOptions
----@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string? transport
+---@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string?, integer? transport
 function resty.new(http, options) end
 
 ---@class cloud66.RestyOptions

@@ -14,6 +14,7 @@ local rate_limit = require "cloud66.http.rate_limit"
 local sequence = require "cloud66.model.sequence"
 local settings = require "cloud66.http.settings"
 local stacks = require "cloud66.stack"
+local url = require "cloud66.base.url"
 
 local client = {}
 
@@ -61,6 +62,8 @@ local function check_query(query, name)
     if type(key) ~= "string" or not (finite or type(value) == "string" or type(value) == "boolean") then
       caller.blame("%s must hold names with a string, number or boolean each, not %s = %s", name, tostring(key), tostring(value))
     end
+    args.utf8(key, "a name in " .. name)
+    args.utf8(tostring(value), ("'%s' of %s"):format(key, name))
   end
   return query
 end
@@ -80,6 +83,7 @@ local function checked_path(path)
   if path:find "[^\33-\126]" or path:find "[?#\\]" or plain:find "/%.%.?/" then
     caller.blame "path must be encoded and without '..'; a query goes into option 'query'"
   end
+  args.utf8(url.decode(path), "path, decoded,")
   return path
 end
 
@@ -116,7 +120,7 @@ function methods:stack(uid)
   if type(uid) ~= "string" or uid == "" then
     caller.blame("a stack's uid must be a string that is not empty, got %s: an unset variable?", uid == "" and "''" or type(uid))
   end
-  return stacks.new(state_of(self).api, uid)
+  return stacks.new(state_of(self).api, args.utf8(uid, "a stack's uid"))
 end
 
 function methods:stacks(wanted)

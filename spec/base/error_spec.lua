@@ -44,6 +44,26 @@ local failures = {
   { "timeout", function()
     return stack({ error = "time_out" }):latest()
   end },
+  { "not_found", function()
+    return stack({ error = "gone" }):head()
+  end },
+  { "forbidden", function()
+    return stack({ error = "forbidden", error_body = "html" }):head()
+  end },
+  { "bad_request", function()
+    return stack({ error = "unprocessable", error_body = "errors" }):head()
+  end },
+  { "server", function()
+    return stack({ error = "system" }):head()
+  end },
+  { "server", function()
+    return stack({ status = "524" }):head()
+  end },
+  { "connect", function()
+    return connect(nil, { transport = function()
+      return { status = 407, headers = {}, body = "" }
+    end }):stack("a"):live()
+  end },
   { "conflict", function()
     return stack({ error = "conflict" }):head()
   end },

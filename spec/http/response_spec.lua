@@ -1,6 +1,7 @@
 -- What becomes of each response: replies that are errors, and those that say 200.
 local cloud66 = require "cloud66"
 local canned = require "spec.support.canned"
+local error_body = require "cloud66.http.error_body"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local harmless = require "spec.support.harmless"
@@ -18,8 +19,12 @@ describe("an error reply", function()
     method_not_allowed = { 405, "bad_request" },
     time_out = { 408, "timeout" },
     conflict = { 409, "conflict" },
+    gone = { 410, "not_found" },
+    unprocessable = { 422, "bad_request" },
+    upgrade_required = { 426, "bad_request" },
     too_many = { 429, "throttled" },
     server = { 500, "server" },
+    system = { 500, "server" },
     bad_gateway = { 502, "server" },
     not_implemented = { 503, "not_implemented" },
     throttled = { 503, "throttled" },
@@ -31,18 +36,23 @@ describe("an error reply", function()
     auth = "token", trial_expired = "trial", forbidden = "scope", not_found = "account", timeout = "again", throttled = "wait",
     server = "again",
   }
+  local status_advice = { [410] = "no longer", [422] = "does not accept the values", [426] = "upgrade this library" }
 
-  local function each_reply(form, fn)
+  local WITHOUT_ID = { html = true, text = true, empty = true, object = true, list = true, errors = true, message = true, other = true }
+
+  local function each_reply(form, fn, is_strange)
     for id, reply in pairs(replies) do
       local client = connect { error = id, error_body = form }
       local kind = reply[2]
-      if reply[1] == 503 and (form == "html" or form == "empty") then
+      if reply[1] == 503 and WITHOUT_ID[form] then
         kind = "server" -- nothing tells a throttled client from a broken server
       end
       local value, message, err = client:request("GET", "/ping/auth")
       failure(kind, value, message, err)
       assert.equal(reply[1], err.status)
-      assert.matches(advice[kind] or "", message)
+      if not is_strange then
+        assert.matches(status_advice[reply[1]] or advice[kind] or "", message)
+      end
       is_harmless(err, message)
       fn(err, message, id)
     end
@@ -71,13 +81,104 @@ describe("an error reply", function()
     end)
   end)
 
-  it("has its kind from the status where the body is HTML or empty", function()
-    for _, form in ipairs { "html", "empty" } do
-      each_reply(form, function(err, message)
-        assert.is_nil(err.code)
-        assert.not_matches("<", message, 1, true)
-      end)
+  it("has its kind from the status where the body is empty", function()
+    each_reply("empty", function(err, message)
+      assert.is_nil(err.code)
+      assert.is_nil(err.intermediary)
+      assert.matches("%(HTTP %d+%)$", message)
+    end)
+  end)
+
+  -- What may be said of a kind, whoever has answered.
+  local FOREIGN = { timeout = ": try again (", throttled = ": wait before you try again (", server = ": try again later (" }
+
+  it("whose body is HTML has its kind from the status, and no advice that rests on the API's word", function()
+    each_reply("html", function(err, message)
+      assert.is_nil(err.code)
+      assert.is_true(err.intermediary)
+      assert.equal(("%s: the response is HTML from something in between (a firewall, a proxy, a login page), not from the API%sHTTP %d)")
+        :format(err.kind, FOREIGN[err.kind] or " (", err.status), message)
+    end, true)
+    local before = "\239\187\191\r\n <!DOCTYPE html><html>"
+    assert.matches("is HTML from", select(2, answering({ status = 403, body = before }):request("GET", "/x")))
+  end)
+
+  it("whose body is other text may be from something in between, and says so with that text", function()
+    each_reply("text", function(err, message)
+      assert.is_nil(err.code)
+      assert.is_nil(err.intermediary)
+      assert.matches("the response is no JSON: perhaps something in between", message, 1, true)
+      assert.matches((FOREIGN[err.kind] or " (") .. "HTTP " .. err.status .. ": ", message, 1, true)
+      assert.not_matches("scope or|trial has|does not see", message)
+    end, true)
+    local _, message = connect({ error = "forbidden", error_body = "text" }):request("GET", "/ping")
+    assert.matches(": the access token does not have the scope this needs%)$", message)
+    _, message = answering({ status = 403, body = "\255" }):request("GET", "/x")
+    assert.matches("%(HTTP 403%)$", message)
+    _, message = answering({ status = 403, body = '{"error":"forb' }):request("GET", "/x")
+    assert.matches('%(HTTP 403: {"error":"forb%)$', message)
+  end)
+
+  it("that was recorded has its id and its text", function()
+    for _, form in ipairs { false, "two_keys" } do
+      local err = failure("server", connect({ error = "system", error_body = form or nil }):request("GET", "/ping"))
+      assert.equal("system", err.code)
+      assert.equal(500, err.status)
+      assert.matches("(HTTP 500, system: An unknown error has occurred.)", err.message, 1, true)
     end
+  end)
+
+  it("keeps its reason in whatever form it comes", function()
+    local reasons = {
+      object = "(HTTP 422: code: unprocessable, message: the settings are not valid)",
+      list = "(HTTP 422: the settings are not valid; and more)",
+      errors = "(HTTP 422: the settings are not valid; name: is taken)",
+      message = "(HTTP 422: the settings are not valid)",
+      other = "(HTTP 422: reason: the settings are not valid)",
+    }
+    for form, reason in pairs(reasons) do
+      each_reply(form, function(err)
+        assert.is_nil(err.code)
+      end)
+      local err = failure("bad_request", connect({ error = "unprocessable", error_body = form }):request("GET", "/ping"))
+      assert.equal("bad_request: the API understands the request, and does not accept the values in it " .. reason, err.message)
+    end
+    for body, reason in pairs {
+      ['{"error":"a","message":"b"}'] = ", a: b", ['{"error":"a","errors":["b","c"]}'] = ", a: b; c", ['{"error":"a","status":4}'] = ", a",
+      ['{"error":"a","details":{"x":["b"],"y":1}}'] = ", a: x: b, y: 1", ['{"error":"","details":"","error_description":"b"}'] = ": b",
+      ['{"details":[],"message":"b"}'] = ": b", ['"a text"'] = ": a text", ["[null,{}]"] = "", ["{}"] = "", ["null"] = "", ["7"] = ": 7",
+      ['{"a":{"a":{"a":{"a":{"a":{"a":{"a":1}}}}}}}'] = ": a: a: a: a: a: ...", ['{"error":false}'] = ": error: false",
+    } do
+      local _, message = answering({ status = 400, body = body }):request("GET", "/x")
+      assert.equal(("bad_request: the API does not understand the request (HTTP 400%s)"):format(reason), message, body)
+    end
+  end)
+
+  it("shows no token in its reason, wherever it stands, and not all of a long one", function()
+    local token, long = fake.token, ("x"):rep(990)
+    for _, body in ipairs {
+      '{"error":{"m":"%s"}}', '{"error":["%s"]}', '{"errors":{"%s":"x"}}', '{"message":"%s"}', '{"x":"%s"}', '"%s"', "%s",
+      '["' .. long .. '","%s"]', '{"a":"' .. long .. '","b":"%s"}',
+    } do
+      local _, message, err = answering({ status = 403, body = body:format(token) }):request("GET", "/x")
+      is_harmless(err, message)
+      assert.not_matches(token:sub(1, 10), message, 1, true)
+      assert.is_true(#message < 1200)
+    end
+    local many = {}
+    for i = 1, 100000 do
+      many[i] = '"word"'
+    end
+    local body = "[" .. table.concat(many, ",") .. "]"
+    local _, message = answering({ status = 403, body = body }):request("GET", "/x")
+    assert.is_true(#message < 1200)
+    assert.is_true(#select(2, error_body.read(body)) < 2000) -- it is not gathered to be thrown away
+  end)
+
+  it("of a redirect has its own advice, though its page is HTML", function()
+    local err = failure("protocol", answering({ status = 302, body = "<html>" }):request("POST", "/x"))
+    assert.matches("a redirect that is not followed", err.message, 1, true)
+    assert.is_nil(err.intermediary)
   end)
 
   it("shows neither the token nor control characters of its body", function()
@@ -164,6 +265,15 @@ describe("an answer with status 200", function()
       failure("decode", value, message, err)
       assert.equal(204, err.status)
     end)
+  end)
+
+  it("and an error body in any form is a decode error with its reason", function()
+    for body, reason in pairs {
+      ['{"error":"a"}'] = "a", ['{"error":"a","details":"b"}'] = "a: b", ['{"error":{"b":1}}'] = "b: 1", ['{"error":["b"]}'] = "b",
+    } do
+      local err = failure("decode", answering({ body = body }):stack("x"):load())
+      assert.equal("decode: the response is an error body: " .. reason, err.message)
+    end
   end)
 
   it("and a stack where a deployment is due is a decode error", function()

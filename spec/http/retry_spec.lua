@@ -1,9 +1,12 @@
 -- What is sent again, when, and what is told of it: a client with retries against the fake API.
 local child = require("spec.support.child").run
+local canned = require "spec.support.canned"
+local clock = require "spec.support.clock"
 local cloud66 = require "cloud66"
 local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local in_world = require "spec.support.in_world"
 local backoff = require "cloud66.http.backoff"
 local date = require "cloud66.base.date"
 
@@ -36,6 +39,20 @@ describe("a GET", function()
       local results, count = ask({ error = "bad_gateway", error_body = form, times = 1 }, { retries = QUICK })
       assert.is_true(results[1] and results[1].ok, form)
       assert.equal(2, count)
+    end
+  end)
+
+  it("is sent again after Cloudflare's statuses for an origin that does not answer", function()
+    for status = 520, 530 do
+      local results, count = ask({ status = tostring(status), times = 2 }, { retries = QUICK })
+      assert.is_true(results[1] and results[1].ok, status)
+      assert.equal(3, count, status)
+      local err = fails("server", (ask { status = tostring(status) }))
+      assert.equal(status, err.status)
+    end
+    for _, status in ipairs { 501, 505, 519, 531, 599 } do
+      local client = canned.client({ status = status }, { body = "{}" })
+      failure("server", client:with({ retries = QUICK }):request("GET", "/x"))
     end
   end)
 
@@ -116,6 +133,37 @@ describe("a GET", function()
       local err = fails("server", results)
       assert.equal(1, count)
       assert.is_true(after and err.retry_after == after or not after and err.retry_after > 1e6)
+    end
+  end)
+end)
+
+describe("Cloudflare's 520, 524 and 530", function()
+  it("are waited out in the middle of a list", function()
+    for _, status in ipairs { "520", "524", "530" } do
+      local tag = fake.fresh_tag()
+      local client = expect.connect({ status = status, on = "page2", times = 2, tag = tag }, { retries = QUICK })
+      assert.equal(137, (client:stack(fake.stacks.awesome_app):deployments():count()))
+      failure("server", expect.connect({ status = status, on = "page2" }):stack(fake.stacks.awesome_app):deployments():count())
+    end
+  end)
+
+  it("are waited out in the middle of a wait, within its deadline", function()
+    for _, status in ipairs { "520", "524", "530" } do
+      local stack, world = in_world.begin({ queue = 2, takes = 20 })
+      local result = assert(stack:redeploy { git_ref = "main" })
+      local failing = in_world.again(world, { status = status, times = 3, tag = fake.fresh_tag(), queue = 2, takes = 20 }, { retries = false })
+      local failed = 0
+      local deployment = clock.run(world, function()
+        return assert(failing:wait(result, { interval = 5, on_poll = function(info)
+          failed = failed + (info.err and info.err.status == tonumber(status) and 1 or 0)
+        end }))
+      end)
+      assert.is_true(deployment.is_success)
+      assert.equal(3, failed)
+      local err = failure("timeout", clock.run(world, function()
+        return in_world.again(world, { status = status }):wait(result, { interval = 5, timeout = 30 })
+      end))
+      assert.equal(tonumber(status), err.cause.status)
     end
   end)
 end)

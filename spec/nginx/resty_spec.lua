@@ -285,6 +285,50 @@ describe("cloud66.transport.resty", function()
     assert.same({ "connect", "connect", "connect", "connect", "tls", "tls", "tls", "network", "network", "network", "timeout", "network" }, got)
   end)
 
+  -- What a request comes to over a client with these proxies, which gives these words; or the response with this status.
+  local function through(proxies, words, status, url)
+    return run([[
+      local module = { new = function()
+        return { proxy_opts = arg.proxies, request_uri = function()
+          if arg.status then return { status = arg.status, headers = {}, body = "" } end
+          return nil, arg.words
+        end }
+      end }
+      local client = connect(arg.url, {}, module)
+      local value, message, err = client:request("GET", "/ping")
+      return { kind = err.kind, message = message, status = err.status }
+    ]], { proxies = proxies, words = words, status = status, url = url or "https://x.example" })
+  end
+
+  it("names a proxy of lua-resty-http's that refuses, and is not asked again where that is for good", function()
+    local both = { http_proxy = "http://127.0.0.1:1", https_proxy = "http://proxy.example:3128" }
+    local got = through(both, "failed to establish a tunnel through a proxy: 407")
+    check_failure("connect", "the proxy wants a user and a password", got)
+    assert.matches("; the proxy is proxy.example:3128 (https_proxy)", got.message, 1, true)
+    assert.equal(407, got.status)
+    got = through(both, "failed to establish a tunnel through a proxy: 403")
+    check_failure("connect", "the proxy refused the tunnel", got)
+    assert.equal(403, got.status)
+    for _, words in ipairs { "failed to issue CONNECT to proxy: timeout", "failed to connect to: proxy.example:3128: timeout" } do
+      check_failure("timeout", "; the proxy is proxy.example:3128", through(both, words))
+    end
+    check_failure("connect", "; the proxy is proxy.example:3128", through(both, "failed to connect to: proxy.example:3128: connection refused"))
+    got = through(both, nil, 407, "http://127.0.0.1:9/api/3")
+    check_failure("connect", "the proxy 127.0.0.1:1 %(http_proxy%) wants a user and a password", got)
+    assert.equal(407, got.status)
+    both.no_proxy = "x.example"
+    assert.not_matches("; the proxy", through(both, "connection refused").message)
+    assert.not_matches("; the proxy", through(nil, "connection refused").message)
+  end)
+
+  it("sends nothing to a proxy whose address holds a user, and does not show it", function()
+    for _, address in ipairs { "http://me:secret@proxy.example:3128", "http://me:se@cret/secret@proxy.example", "me:secret" } do
+      local got = through({ https_proxy = address }, "bad uri: " .. address)
+      check_failure("connect", "https_proxy", got)
+      assert.not_matches("cret", got.message)
+    end
+  end)
+
   describe("in time", function()
     local function timed(url, options)
       local start_time = core.monotonic()

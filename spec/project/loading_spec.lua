@@ -36,7 +36,7 @@ local function added(before, after)
 end
 
 local AFTER_REQUIRE = {
-  "base.args", "base.caller", "base.date", "base.error", "base.git", "base.number", "base.random", "base.url", "base.value",
+  "base.args", "base.caller", "base.date", "base.error", "base.git", "base.number", "base.random", "base.url",
   "client", "core",
   "http.api", "http.attempts", "http.backoff", "http.credentials", "http.exchange", "http.follow", "http.hooks",
   "http.rate_limit", "http.redactor", "http.response", "http.settings",
@@ -83,7 +83,7 @@ describe("the library", function()
 end)
 
 describe("an optional part is loaded on its first use:", function()
-  local DEPLOY = { "deploy.correlate", "deploy.options", "deploy.outcome", "deploy.tracker", "deploy.wait", "model.action",
+  local DEPLOY = { "base.value", "deploy.correlate", "deploy.options", "deploy.outcome", "deploy.tracker", "deploy.wait", "model.action",
     "model.page_list", "resource.actions", "resource.estimate", "resource.poll_loop" }
   local SHARING = { "sharing.budget", "sharing.cache", "sharing.entries", "sharing.failover", "sharing.keys",
     "sharing.layers", "sharing.options", "sharing.store.contract", "sharing.store.heap", "sharing.store.memory",
@@ -96,19 +96,20 @@ describe("an optional part is loaded on its first use:", function()
     ["stack:watch()"] = { "stack:watch()",
       { "resource.changes", "resource.estimate", "resource.poll_loop", "resource.watch" } },
     ["stack:eta()"] = { "stack:eta(assert(stack:page(1))[1])", { "resource.estimate" } },
-    ["stack:actions()"] = { "assert(stack:actions():collect())", { "model.action", "model.page_list", "resource.actions" } },
+    ["stack:actions()"] = { "assert(stack:actions():collect())", { "base.value", "model.action", "model.page_list", "resource.actions" } },
     ["a list that is oldest first"] = {
       ("stack = client:with({ base_url = %q }):stack(stack.uid); %s"):format(fake.url { order = "oldest" }, LISTING),
       { "model.page_list", "model.reorder" },
     },
     ["client:map()"] = { "assert(client:map({}, print))", { "fleet.map" } },
     ["client:deployments()"] = { "client:deployments()", { "fleet.merge", "model.page_list" } },
-    ["client:request() with a body"] = { "client:request('POST', '/nowhere', { body = {} })", { "base.json" } },
+    ["client:request() with a body"] = { "client:request('POST', '/nowhere', { body = {} })",
+      { "base.json", "base.value", "http.error_body", "http.failure" } },
     ["a budget"] = { "client:with { budget = 10 }", SHARING },
     ["cloud66.store"] = { "assert(cloud66.store.check)", { "sharing.stores" } },
     ["cloud66.stats()"] = { "assert(cloud66.stats({}))",
       { "history.calendar", "history.recovery", "history.stats" } },
-    ["cloud66.webhook()"] = { "cloud66.webhook('{}')", { "model.webhook" } },
+    ["cloud66.webhook()"] = { "cloud66.webhook('{}')", { "base.value", "model.webhook" } },
   }
   for name, use in pairs(uses) do
     it(name, function()

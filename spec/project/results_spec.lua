@@ -4,6 +4,7 @@ local cloud66 = require "cloud66"
 local errors = require "cloud66.base.error"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local proxies = require "spec.support.proxy"
 local types = require "spec.support.types"
 
 local fields_of, compare_fields = types.fields_of, types.compare_fields
@@ -175,6 +176,9 @@ describe("the annotated results are those", function()
       return response, kind, message
     end })
     assert(asking:stack(fake.stacks.staging):redeploy { current = true })
+    proxies.with("407", function(peer)
+      got(assert(require "cloud66.transport.curl".new { proxy = peer } { url = fake.url() }))
+    end)
     given_done()
     got_done()
   end)

@@ -181,6 +181,16 @@ describe("the budget", function()
       assert(deploy(second))
     end)
 
+    it("is not used up by a 429 that something in between has sent", function()
+      scenario.error, scenario.times, scenario.on, scenario.limit = "too_many", 1, "ping", 1000
+      scenario.error_body = "html"
+      local client = connect(scenario, { store = cloud66.store.memory() })
+      local err = failure("throttled", ping(client)())
+      assert.is_true(err.intermediary)
+      assert(ping(client)())
+      assert.equal(2, requests())
+    end)
+
     it("is asked again when Retry-After is over", function()
       scenario.error, scenario.times, scenario.on, scenario.limit = "too_many", 1, "ping", 1000
       scenario.retry_after = "1"

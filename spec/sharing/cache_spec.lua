@@ -144,16 +144,56 @@ describe("the cache", function()
     assert.is_nil((staging(client):live()))
   end)
 
-  it("gives what is stale while the API fails", function()
-    scenario.error, scenario.on = "server", "deployments"
-    local original, failing = fake.url { tag = tag, ratelimit = "no", world = tag }, fake.url(scenario)
-    local is_failing = false
-    local client = cached({ fresh = 0.02 }, { base_url = original, transport = function(request)
-      request.url = (is_failing and failing or original) .. request.url:sub(#original + 1)
+  -- A client whose way leads to a scenario of failures once `is_failing` is true.
+  local function failing_client(faults)
+    local original, failing = fake.url(scenario), fake.url(merged(scenario, faults))
+    local way = { is_failing = false }
+    way.client = cached({ fresh = 0.02 }, { base_url = original, transport = function(request)
+      request.url = (way.is_failing and failing or original) .. request.url:sub(#original + 1)
       return real(request)
     end })
+    return way
+  end
+
+  it("gives what is stale while a firewall answers in the API's place", function()
+    for _, id in ipairs { "forbidden", "not_found", "unauthenticated", "gone", "too_many" } do
+      store = cloud66.store.memory()
+      local way = failing_client { error = id, error_body = "html" }
+      local live = assert(staging(way.client):live())
+      way.is_failing = true
+      pause(0.05)
+      for _ = 1, 3 do
+        assert.equal(live, assert(staging(way.client):live()), id)
+        pause(0.05)
+      end
+    end
+  end)
+
+  it("does not tell others of a proxy that refuses this process", function()
+    store = table_store.new()
+    local status
+    local client = cached(nil, { transport = function()
+      return { status = status, headers = {}, body = "" }
+    end })
+    local function stored_after(answer, kind, uid)
+      status = answer
+      failure(kind, client:stack(uid):live())
+      for _, value in pairs(store.values) do
+        if tostring(value):find(" " .. answer .. " ", 1, true) then
+          return true
+        end
+      end
+      return false
+    end
+    assert.is_true(stored_after(404, "not_found", "one"))
+    assert.is_false(stored_after(407, "connect", "other"))
+  end)
+
+  it("gives what is stale while the API fails", function()
+    local way = failing_client { error = "server", on = "deployments" }
+    local client = way.client
     local live = assert(staging(client):live())
-    is_failing = true
+    way.is_failing = true
     pause(0.05)
     for _ = 1, 3 do
       assert.equal(live, assert(staging(client):live()))

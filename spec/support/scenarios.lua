@@ -100,20 +100,23 @@ return {
   },
   {
     "error_body",
-    one_of("json", "description", "only_error", "html", "empty", "token"),
-    "what any error reply holds: all three keys (default); details empty; the id alone; a proxy's HTML; no bytes; "
-      .. "the sent token and control characters echoed in details",
+    one_of("json", "description", "only_error", "two_keys", "object", "list", "errors", "message", "other", "html", "text", "empty",
+      "token"),
+    "what any error reply holds: all three keys (default, but two for `system`); details empty; the id alone; id and description; "
+      .. "an object, or a list, under `error`; a list under `errors`; a text under `message`; none of these keys; a proxy's HTML; "
+      .. "plain text; no bytes; the sent token and control characters echoed in details",
     begin = function(value, x)
       x.error_body = value
     end,
   },
   {
     "status",
-    one_of("204"),
-    "204 without a body",
+    one_of("204", "520", "521", "522", "523", "524", "525", "526", "527", "528", "529", "530"),
+    "204 without a body; those from 520 on with a page of HTML, as Cloudflare sends it",
     fault = true,
-    answer = function()
-      return { status = 204, body = "" }
+    answer = function(value)
+      local status = tonumber(value)
+      return { status = status, body = status == 204 and "" or errors.html(status), type = status ~= 204 and "text/html" or nil }
     end,
   },
   {
@@ -146,81 +149,6 @@ return {
         }
       end
     end,
-  },
-
-  -- Writing: fake/world.lua looks at most of these itself, when something is asked for
-  { "world", text, "name of the world that writing changes; without it, one that all share" },
-  {
-    "accepted",
-    yes,
-    "a POST that `error` or `status` answers is carried out all the same",
-  },
-  {
-    "redeploy",
-    one_of("new", "old", "queued", "refused", "approval", "bare", "text_ok", "starting", "scheduled", "scheduled_action",
-      "scheduled_other", "only_queued"),
-    "the answer to a POST: ok, message, async_action_id, queued (default); ok and message alone; queued in any case; "
-      .. "ok false, nothing done; sent for approval, nothing done; without the envelope; ok a text; as recorded in 2016: "
-      .. "ok, message, queued false; id, message, queued without ok, where the id is the deployment's, the action's or that "
-      .. "of another deployment; queued alone",
-  },
-  {
-    "link",
-    yes,
-    "the finished_result of an action that a POST made names its deployment: deploy_session, git_hash, servers_deployed",
-  },
-  { "queue", seconds, "seconds until the deployment of a POST starts (default 5)" },
-  { "takes", seconds, "seconds from its start to its end (default 60)" },
-  {
-    "ends",
-    one_of("success", "failed", "cancelled", "never", "none"),
-    "how it ends: an outcome, the third one unknown to the documents; never; none: the action ends, and there is no "
-      .. "deployment",
-  },
-  {
-    "action_ends",
-    one_of("as_deployment", "success", "failed", "missing", "never", "early"),
-    "how its action ends, a second later; missing: with finished_success null; early: when the deployment starts",
-  },
-  { "action_message", text, "finished_message of its action; null: it has none" },
-  { "late", seconds, "a POST is accepted only so many seconds after it came" },
-  {
-    "success_as",
-    one_of("boolean", "text"),
-    'finished_success is true or false (default), or "true" or "false"',
-    action = function(value, object)
-      local success = object:get "finished_success"
-      if value == "text" and type(success) == "boolean" then
-        object:set("finished_success", tostring(success))
-      end
-    end,
-  },
-  {
-    "metadata",
-    one_of("yes", "no"),
-    "no: actions have no metadata, and ?user_reference= is not looked at",
-    action = function(value, object)
-      return value == "no" and object:remove "metadata" or nil
-    end,
-  },
-  { "unfiltered", yes, "?user_reference= is not looked at" },
-  {
-    "stale",
-    yes,
-    "is_deploying of a deployment that has ended is still true, where a POST made it",
-    deployment = function(_, object, d)
-      return d.world and object:set("is_deploying", true) or nil
-    end,
-  },
-  {
-    "cancel_as",
-    one_of("failed", "cancelled"),
-    "the outcome of a deployment that is cancelled, two seconds later (default failed)",
-  },
-  {
-    "cancel_finished",
-    one_of("ok", "refused", "conflict", "not_found"),
-    "the answer to cancelling what has ended (default ok)",
   },
 
   -- Which deployments there are

@@ -13,7 +13,7 @@ static const struct {
 } rows[] = {
     {CURLE_COULDNT_RESOLVE_HOST, "connect",
      "the host name cannot be resolved: check it, and the DNS"},
-    {CURLE_COULDNT_RESOLVE_PROXY, "connect", "the proxy cannot be resolved: check option 'proxy'"},
+    {CURLE_COULDNT_RESOLVE_PROXY, "connect", "the host name of the proxy cannot be resolved"},
     {CURLE_COULDNT_CONNECT, "connect", "no connection"},
     {CURLE_URL_MALFORMAT, "connect", "libcurl does not accept this URL or proxy"},
     {CURLE_INTERFACE_FAILED, "connect", "no connection"},
@@ -66,9 +66,11 @@ void c66_failure_set(c66_transfer *t, const char *kind, const char *what, const 
       *c = '?';
 }
 
-/* libcurl's words, unless an "@" in them suggests a quoted URL or proxy with its password. */
+/* libcurl's words, unless they may quote a URL or a proxy with its password: of one that it cannot
+ * read, it quotes all, or takes a part of the password for the host. */
 static const char *detail_of(const c66_transfer *t, CURLcode result) {
-  if (t->detail[0] == '\0' || strchr(t->detail, '@') != NULL)
+  if (t->detail[0] == '\0' || strchr(t->detail, '@') != NULL ||
+      result == CURLE_COULDNT_RESOLVE_PROXY || strstr(t->detail, "Unsupported proxy") != NULL)
     return curl_easy_strerror(result);
   return t->detail;
 }
@@ -142,6 +144,16 @@ static long tunnel_refusal(const c66_transfer *t) {
   return code >= 300 ? code : 0;
 }
 
+static void fail_by_refusal(c66_transfer *t, long status) {
+  char detail[32];
+  t->refusal = status;
+  (void)snprintf(detail, sizeof detail, "HTTP status %ld", status);
+  c66_failure_set(t, "connect",
+                  status == 407 ? "the proxy wants a user and a password, or others"
+                                : "the proxy refused the tunnel",
+                  detail);
+}
+
 static bool fail_by_abort_reason(c66_transfer *t) {
   char what[128];
   switch (t->abort_reason) {
@@ -194,9 +206,7 @@ void c66_failure_from_curl(c66_transfer *t, CURLcode result) {
     c66_failure_set(t, "protocol", "the body is not in chunks as its header says",
                     detail_of(t, result));
   } else if (refusal != 0) {
-    char detail[32];
-    (void)snprintf(detail, sizeof detail, "HTTP status %ld", refusal);
-    c66_failure_set(t, "connect", "the proxy refused the tunnel: check option 'proxy'", detail);
+    fail_by_refusal(t, refusal);
   } else {
     fail_by_code(t, result);
   }

@@ -98,6 +98,7 @@ struct c66_transfer {
   long connect_timeout, timeout, stall_timeout; /* as in the request */
   long waited;       /* milliseconds of `timeout` before libcurl had it */
   long status;       /* of the final response */
+  long refusal;      /* the status by which a proxy refused a tunnel, or 0 */
   long http_version; /* CURL_HTTP_VERSION_... */
   long connects;     /* new connections made: 0 if one was reused */
   c66_phase phase;

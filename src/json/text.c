@@ -30,6 +30,17 @@ static size_t utf8_length(const char *p) {
   return is_tail(p[3]) ? 4 : 0;
 }
 
+size_t c66_utf8_run(const char *text, size_t length) {
+  size_t at = 0;
+  while (at < length) {
+    size_t n = (unsigned char)text[at] < 0x80 ? 1 : utf8_length(text + at);
+    if (n == 0)
+      break;
+    at += n;
+  }
+  return at;
+}
+
 /* The value of four hex digits, or -1. */
 static int hex4(const char *p) {
   int value = 0;

@@ -13,6 +13,9 @@ typedef struct c66_span {
   int escaped; /* holds at least one backslash: unescape before use */
 } c66_span;
 
+/* How many bytes of the text, from its start, are well-formed UTF-8: `length` where all are. */
+size_t c66_utf8_run(const char *text, size_t length);
+
 /* Reads a string; `p` is behind the opening quote. `out` may be NULL. */
 const char *c66_json_string(const c66_json *j, const char *p, c66_span *out);
 

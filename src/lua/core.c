@@ -1,5 +1,6 @@
 /* core.c - luaopen_cloud66_core: what of the core Lua sees. Needs no libcurl. */
 #include "base/hmac.h"
+#include "json/text.h"
 #include "json/timestamp.h"
 #include "lua/lua_json.h"
 #include "lua/lua_nearest.h"
@@ -33,6 +34,20 @@ static int hmac(lua_State *L) {
   return 1;
 }
 
+/* utf8_problem(text) -> the place of the first byte that is no UTF-8, from 1; nil where all of it is */
+static int utf8_problem(lua_State *L) {
+  size_t length, run;
+  const char *text;
+  luaL_checktype(L, 1, LUA_TSTRING);
+  text = lua_tolstring(L, 1, &length);
+  run = c66_utf8_run(text, length);
+  if (run == length)
+    lua_pushnil(L);
+  else
+    c66_pushint(L, (int64_t)run + 1);
+  return 1;
+}
+
 /* object(metatable) -> a userdata of that metatable: one that no list operation takes for a table
  */
 static int object(lua_State *L) {
@@ -46,6 +61,7 @@ static int object(lua_State *L) {
 static const luaL_Reg functions[] = {{"json", c66_lua_json},
                                      {"timestamp", timestamp},
                                      {"hmac", hmac},
+                                     {"utf8_problem", utf8_problem},
                                      {"object", object},
                                      {"holds_list", c66_lua_holds_list},
                                      {"nearest", c66_lua_nearest},

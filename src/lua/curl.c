@@ -97,8 +97,8 @@ static void push_info(lua_State *L, const c66_transfer *t) {
 }
 
 /*
- * transfer:result() -> status, headers, body, {http_version, connects}; or nil, kind, message. An
- * response is handed over once: the copy in C, which Lua's collector cannot see, is freed at once.
+ * transfer:result() -> status, headers, body, {http_version, connects}; or nil, kind, message, and
+ * the status of a proxy that refused a tunnel. A response is handed over once: the copy in C, which Lua's collector cannot see, is freed at once.
  */
 static int transfer_result(lua_State *L) {
   c66_transfer *t = check_transfer(L);
@@ -108,8 +108,14 @@ static int transfer_result(lua_State *L) {
     lua_pushliteral(L, "the transfer is not done");
     return 3;
   }
-  if (t->phase == C66_PHASE_FAILED)
-    return push_failure(L, &t->failure);
+  if (t->phase == C66_PHASE_FAILED) {
+    (void)push_failure(L, &t->failure);
+    if (t->refusal != 0)
+      lua_pushinteger(L, (lua_Integer)t->refusal);
+    else
+      lua_pushnil(L);
+    return 4;
+  }
   if (t->phase != C66_PHASE_COMPLETE)
     return luaL_error(L, "result was taken");
   lua_pushinteger(L, (lua_Integer)t->status);

@@ -123,16 +123,35 @@ end
 
 -- --- checks ---
 
+---A check of a text that goes into JSON or a URL. The API would store what is not UTF-8, and send lists from then on that
+---nobody can decode.
+---@return string
+function args.utf8(value, name)
+  local at = core.utf8_problem(value)
+  if at then
+    blame("%s is not UTF-8: byte %d of %d", name, at, #value)
+  end
+  return value
+end
+
+---For what stays on this machine, such as a file's name, which may be in any encoding.
 ---@return string  not empty, free of control characters
-function args.text(value, name)
+function args.bytes(value, name)
   if type(value) ~= "string" then
     blame("%s must be a string, got %s%s", name, type(value), unset(value))
   elseif value == "" then
     blame("%s is empty%s", name, unset(value))
-  elseif value:find "%c" then
-    blame("%s holds a control character, such as a line break", name)
+  end
+  local at = value:find "%c"
+  if at then
+    blame("%s holds a control character, such as a line break or a NUL: byte %d of %d", name, at, #value)
   end
   return value
+end
+
+---@return string  UTF-8, not empty, free of control characters
+function args.text(value, name)
+  return args.utf8(args.bytes(value, name), name)
 end
 
 ---@return boolean

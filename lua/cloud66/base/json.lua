@@ -1,5 +1,6 @@
 -- json.lua: a request body to JSON, by lua-cjson, which must be kept from rounding.
 
+local args = require "cloud66.base.args"
 local caller = require "cloud66.base.caller"
 local cjson = require "cjson"
 
@@ -18,6 +19,8 @@ end
 local function check_value(value, depth)
   if type(value) == "number" and not is_written_exactly(value) then
     caller.blame "the body holds a number that JSON would round or cannot hold: give it as a string"
+  elseif type(value) == "string" then
+    args.utf8(value, "a text in the body")
   elseif type(value) == "table" then
     if depth > DEEPEST then
       caller.blame "the body is nested too deeply, or within itself"

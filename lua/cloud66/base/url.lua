@@ -15,6 +15,14 @@ function url.encode(text)
   return (text:gsub("[^%w%-%._~]", percent))
 end
 
+---@param text string  percent-encoded
+---@return string
+function url.decode(text)
+  return (text:gsub("%%(%x%x)", function(digits)
+    return string.char(tonumber(digits, 16))
+  end))
+end
+
 ---@param query table  name -> text or number
 ---@return string      "?name=value&...", in the order of the names, or ""
 function url.query(query)

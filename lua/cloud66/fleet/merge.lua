@@ -4,6 +4,7 @@
 -- Pages are fetched when a stream has nothing left, for all such streams at once; and, since there is a wait then anyway,
 -- ahead for those that will soon have nothing left. So a stack has one page in memory, and for a while half of another.
 
+local args = require "cloud66.base.args"
 local criteria = require "cloud66.model.criteria"
 local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
@@ -35,7 +36,7 @@ local function checked_list(api, list)
   for place = 1, count do
     local item = list[place]
     if type(item) == "string" and item ~= "" then
-      found[place] = stacks.new(api, item)
+      found[place] = stacks.new(api, args.utf8(item, ("number %d of the list"):format(place)))
     elseif stacks.is(item) then
       found[place] = item
     else

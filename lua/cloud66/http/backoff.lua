@@ -8,14 +8,18 @@ local backoff = {}
 -- a 503 is "not_implemented" where its body has that id.
 local PASSING = { connect = true, timeout = true, network = true, throttled = true }
 local PASSING_STATUS = { [500] = true, [502] = true, [503] = true, [504] = true }
+-- Cloudflare's own, for an origin that does not answer it as it should.
+for status = 520, 530 do
+  PASSING_STATUS[status] = true
+end
 
 ---Whether a failed request may succeed when it is sent again.
 ---@param method string
 ---@param err cloud66.Error
 ---@return boolean
 function backoff.is_passing(method, err)
-  if method ~= "GET" then
-    return false
+  if method ~= "GET" or (err.kind == "connect" and err.status and not PASSING_STATUS[err.status]) then
+    return false -- a proxy refused it, and would again
   end
   return PASSING[err.kind] or (err.kind == "server" and PASSING_STATUS[err.status]) or false
 end

@@ -30,13 +30,13 @@ local function facts(call, sent, more)
   return info
 end
 
--- The error of a transport that gave no response. Its text may hold anything.
-local function transport_failure(on, call, sent, kind, text)
+-- The error of a transport that gave no response. Its text may hold anything; a status is that of a proxy.
+local function transport_failure(on, call, sent, kind, text, status)
   if not errors.KINDS[kind] then
     kind, text = "network", text or kind
   end
   local _, message, err = errors.fail(kind, sent.show(tostring(text or "no reason given")),
-    { request_id = sent.id, unsent = kind == "phase" or nil })
+    { status = type(status) == "number" and status or nil, request_id = sent.id, unsent = kind == "phase" or nil })
   hooks.call(on, "response", facts(call, sent, { kind = kind, message = message, elapsed = host.now() - sent.at }))
   return nil, message, err
 end
@@ -76,7 +76,7 @@ function exchange.transmit(api, transport)
     -- In whole centiseconds: exactly the option, while nothing of it is gone; and never 0, which would be no limit.
     local left = math.max(1, math.ceil((call.deadline - sent.at) * 100)) / 100
     api.limits:count(os.time())
-    local response, kind, text = transport {
+    local response, kind, text, status = transport {
       method = call.method,
       url = sent.url,
       headers = headers_of(settings, sent, call.body),
@@ -86,7 +86,7 @@ function exchange.transmit(api, transport)
       is_closed = api.is_closed,
     }
     if not response then
-      return transport_failure(on, call, sent, kind, text)
+      return transport_failure(on, call, sent, kind, text, status)
     end
     check_response(response)
     response.request_id = sent.id

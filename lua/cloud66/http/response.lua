@@ -1,10 +1,8 @@
--- response.lua: what came back for a request: its status as an error, its body as a page or plain values.
+-- response.lua: what came back for a request: its body as a page or plain values; failure.lua makes an error of its status.
 
 local core = require "cloud66.core"
-local backoff = require "cloud66.http.backoff"
-local date = require "cloud66.base.date"
 local errors = require "cloud66.base.error"
-local values = require "cloud66.base.value"
+local host = require "cloud66.runtime.host"
 
 local responses = {}
 
@@ -23,91 +21,31 @@ function responses.new(response, show, source, hint)
   }, response_mt)
 end
 
--- The value of a header, if it was sent, fit to be shown.
-local function shown_header(self, name)
+---The value of a header, if it was sent, fit to be shown.
+---@return string|nil
+function methods:header(name)
   local value = self.response.headers[name]
   return type(value) == "string" and self.show(value) or nil
 end
 
--- --- status -> error ---
+-- --- status ---
 
-local KINDS = {
-  [401] = "auth", [402] = "trial_expired", [403] = "forbidden", [404] = "not_found", [408] = "timeout",
-  [409] = "conflict", [429] = "throttled",
-}
-
-local ADVICE = {
-  auth = "the API does not accept the token",
-  trial_expired = "the account's trial has expired",
-  forbidden = "the token lacks the scope or the permission for this",
-  not_found = "there is no such thing, or this account does not see it",
-  timeout = "the API gave up: try again",
-  conflict = "the API is busy with something that excludes this",
-  throttled = "too many requests (3,000 an hour for each user): wait for the next hour",
-  not_implemented = "the API does not offer this",
-  bad_request = "the API does not understand the request",
-  server = "the API or something in front of it failed: try again later",
-  protocol = "the response is a redirect that is not followed: check base_url",
-}
-
--- The kind of error a status stands for. Throttling and not_implemented share 503: the id tells them apart.
-local function kind_of(status, code)
-  if KINDS[status] then
-    return KINDS[status]
-  elseif status == 503 and (code == "throttled" or code == "not_implemented") then
-    return code
-  elseif status >= 500 then
-    return "server"
-  elseif status >= 400 then
-    return "bad_request"
-  end
-  return "protocol"
+-- The parts for what is no success: a script whose calls succeed does without.
+local function failure_part()
+  return require "cloud66.http.failure"
 end
-
--- The API's own words in an error body: its id and its text, where it has them.
-local function error_body(body)
-  local value = core.json(body)
-  if type(value) ~= "table" then
-    return nil, nil
-  end
-  return values.text(value.error), values.text(value.details) or values.text(value.error_description)
+if host.is_starting() then
+  failure_part()
 end
 
 function methods:is_success()
   return self.response.status >= 200 and self.response.status <= 299
 end
 
-local function error_of(self)
-  local status = self.response.status
-  local code, text = error_body(self.response.body)
-  code = code and self.show(code)
-  local kind = kind_of(status, code)
-  local reported = ("HTTP %d"):format(status) .. (code and ", " .. code or "")
-  if text then
-    reported = reported .. ": " .. self.show(text)
-  end
-  local advice = kind == "not_found" and self.hint or ADVICE[kind]
-  if kind == "auth" then
-    advice = ("%s from %s"):format(advice, self.source)
-  end
-  local wait, estimated = backoff.after(self.response.headers, os.time()), nil
-  if kind == "throttled" and not wait then
-    wait, estimated = date.until_next_hour(date.http(self.response.headers.date) or os.time()), true
-  end
-  return errors.new(kind, ("%s (%s)"):format(advice, reported), {
-    status = status,
-    code = code,
-    request_id = self.response.request_id,
-    server_request_id = shown_header(self, "x-request-id"),
-    retry_after = wait,
-    retry_after_estimated = estimated,
-  })
-end
-
 ---The error that a status outside of 200 to 299 stands for: one for each response.
 ---@return nil, string message, cloud66.Error err
 function methods:failure()
-  self.err = self.err or error_of(self)
+  self.err = self.err or failure_part().of(self)
   return nil, self.err.message, self.err
 end
 
@@ -130,7 +68,7 @@ function methods:undecodable(text, offset)
     status = self.response.status,
     offset = offset,
     request_id = self.response.request_id,
-    server_request_id = shown_header(self, "x-request-id"),
+    server_request_id = self:header "x-request-id",
   })
 end
 
@@ -178,7 +116,7 @@ local function content_of(self, is_list)
   if type(value) ~= "table" then
     return self:undecodable("the response is neither an object nor a list")
   elseif value.error ~= nil and value.uid == nil and value.id == nil then
-    return self:undecodable("the response is an error body: " .. self.show(tostring(value.error)))
+    return self:undecodable("the response is an error body: " .. self.show(failure_part().summary(value)))
   elseif is_list and not core.holds_list(self.response.body) then
     return self:undecodable("the response is an object, not a list")
   elseif pagination ~= nil and type(pagination) ~= "table" then

@@ -41,6 +41,11 @@ local function account_of(value, name)
   return args.text(value, name)
 end
 
+-- The address of a proxy may hold a password: a part of its own knows how to read it.
+local function proxy_of(value, name)
+  return require("cloud66.base.proxy").check(value, name)
+end
+
 local retries_of = args.settings({ attempts = args.count, base = args.positive, cap = args.positive }, DEFAULTS.retries, "false")
 
 local function retries_or_false(value, name)
@@ -51,7 +56,7 @@ end
 ---below.
 settings.OPTIONS = {
   token = true, base_url = true, allow_http = args.boolean, account = account_of, timeout = timeout_parts,
-  max_body = args.count, ca_file = args.text, proxy = args.text, user_agent = args.text, transport = args.callable,
+  max_body = args.count, ca_file = args.bytes, proxy = proxy_of, user_agent = args.text, transport = args.callable,
   retries = retries_or_false, on_throttle = args.one_of("fail", "wait"), throttle_wait = args.positive,
   concurrency = args.count, on = true,
 }

@@ -74,9 +74,9 @@ end
 -- --- sending the request ---
 
 -- Whether others may get this response. Not what was sent to another token than the one of the key; no token is
--- stored; and throttling is the budget's to share.
+-- stored; throttling is the budget's to share; and a 407 is about the way of this process.
 local function is_storable(want, response, err, is_same_token)
-  return is_same_token and response.status ~= 401 and not (err and err.kind == "throttled")
+  return is_same_token and response.status ~= 401 and response.status ~= 407 and not (err and err.kind == "throttled")
     and not want.api.holds_token(response.body)
 end
 
@@ -264,12 +264,16 @@ end
 -- What the API sends about the thing itself ends what was known of it; what hinders the request does not.
 local LASTING = { auth = true, trial_expired = true, forbidden = true, not_found = true }
 
+local function is_lasting(err)
+  return LASTING[err.kind] and not err.intermediary
+end
+
 -- Sends the request anew, holding the lock.
 local function refresh(self, want, fetch, lock)
   local got, message, err, stored = send(self, want, fetch)
-  if stored and (got or LASTING[err.kind]) then
+  if stored and (got or is_lasting(err)) then
     self.entries:put(want.key, stored, self.settings)
-  elseif err and LASTING[err.kind] then
+  elseif err and is_lasting(err) then
     self.entries:drop(want.key)
   end
   self.entries:unlock(lock, not got and AGAIN or nil)
@@ -295,7 +299,7 @@ local function serve_stale(self, want, stored, fetch)
   end
   notify(want, "miss")
   local got, message, err = refresh(self, want, fetch, lock)
-  if got or LASTING[err.kind] or err.kind == "aborted" then
+  if got or is_lasting(err) or err.kind == "aborted" then
     return got, message, err
   elseif may_reuse(self, want, stored) then
     return reuse(want, stored, "stale")

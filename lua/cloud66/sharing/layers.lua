@@ -62,7 +62,7 @@ local function learn(self, user, got)
     return
   end
   local _, _, err = got:failure()
-  if err.kind == "throttled" then
+  if err.kind == "throttled" and not err.intermediary then
     self.budget:refused(user, err, os.time())
   end
 end

@@ -34,9 +34,30 @@ local function header_lines(headers)
   return lines
 end
 
+local VARIABLES = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" } -- that libcurl reads
+
+-- The proxy of a request, as proxy.of() gives it.
+local function proxy_of(address, option)
+  local is_set = option ~= nil
+  for _, name in ipairs(VARIABLES) do
+    is_set = is_set or os.getenv(name) ~= nil
+  end
+  if is_set then
+    return require("cloud66.base.proxy").of(address, option, os.getenv)
+  end
+end
+
+-- nil, kind, message, and the status by which a proxy refused a tunnel.
+local function fail(proxy_name, kind, message, status)
+  if proxy_name then
+    message = ("%s; the proxy is %s"):format(message, proxy_name)
+  end
+  return nil, kind, message, status
+end
+
 function transport.new(options)
   local ca_file = options and options.ca_file
-  local proxy = options and options.proxy
+  local proxy = options and options.proxy -- it may hold a password
   local curl = load_curl()
 
   return function(request)
@@ -44,6 +65,9 @@ function transport.new(options)
     if problem then return nil, "phase", problem end
     local engine, kind, message = curl.engine()
     if not engine then return nil, kind, message end
+
+    local proxy_name, unreadable = proxy_of(request.url, proxy)
+    if unreadable then return nil, "connect", unreadable end
 
     local timeout = request.timeout or {}
     local transfer
@@ -59,12 +83,12 @@ function transport.new(options)
       proxy = proxy,
       fresh_connection = not repeatable[request.method or "GET"],
     }
-    if not transfer then return nil, kind, message end
+    if not transfer then return fail(proxy_name, kind, message) end
 
     wait.await(engine, transfer, request.is_closed)
     local status, headers, body, info = transfer:result()
-    if not status then return nil, headers, body end
-    return { status = status, headers = headers, body = body, http_version = info.http_version }
+    if not status then return fail(proxy_name, headers, body, info) end
+    return { status = status, headers = headers, body = body, http_version = info.http_version, proxy = proxy_name }
   end
 end
 

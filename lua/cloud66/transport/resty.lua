@@ -5,6 +5,7 @@ local args = require "cloud66.base.args"
 local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
+local proxies = require "cloud66.base.proxy"
 local wait = require "cloud66.runtime.wait"
 local url = require "cloud66.base.url"
 
@@ -93,6 +94,10 @@ local UNVERIFIED = "the certificate could not be verified: nginx needs the file 
 -- nginx's words for failures of its sockets, as patterns in lower case; the first one counts. After connect and tls nothing was sent,
 -- so these are for connections that never stood.
 local FAILURES = {
+  { "tunnel through a proxy: 407", "connect", "the proxy wants a user and a password, or others" },
+  { "tunnel through a proxy", "connect", "the proxy refused the tunnel" },
+  { "^failed to connect to: .*: timeout$", "timeout", "the proxy did not answer in time" },
+  { "connect to proxy: timeout$", "timeout", "the proxy did not answer in time" },
   { "no resolver defined", "connect", "the host name cannot be resolved: nginx needs its directive 'resolver'" },
   { "could not be resolved", "connect", "the host name cannot be resolved: check it, and nginx's directive 'resolver'" },
   { "host not found", "connect", "the host name cannot be resolved: check it, and nginx's directive 'resolver'" },
@@ -123,7 +128,8 @@ local function fail_by_words(request, words)
   local text = tostring(words):lower()
   for _, row in ipairs(FAILURES) do
     if text:find(row[1]) then
-      return fail(request, row[2], row[3], words)
+      local _, kind, message = fail(request, row[2], row[3], words)
+      return nil, kind, message, tonumber(text:match "tunnel through a proxy: (%d%d%d)$")
     end
   end
   return fail(request, "network", "the exchange failed", words)
@@ -285,11 +291,31 @@ local function read(request, res)
   return { status = res.status, headers = headers, body = body, http_version = "1.1" }
 end
 
-local function send(http, options, request)
-  local client, reason = new_client(http)
-  if not client then
-    return fail(request, "network", "no socket", reason)
+local AUTHORIZATION = "lua-resty-http takes the user and the password of a proxy in http_proxy_authorization or "
+  .. "https_proxy_authorization, and not in %s"
+
+-- How messages name the proxy of lua-resty-http's set_proxy_options(), as proxy.of() does. A user in its address would be taken
+-- for the host.
+local function proxy_of(client, address)
+  local given = client.proxy_opts
+  if type(given) ~= "table" then
+    return nil
   end
+  local source
+  local name, problem = proxies.of(address, nil, function(variable)
+    local text = given[variable]
+    if type(text) == "string" then
+      source = source or variable
+      return text
+    end
+  end)
+  if name and given[source]:find("@", 1, true) then
+    return false, AUTHORIZATION:format(source)
+  end
+  return name, problem
+end
+
+local function exchange_by(client, options, request)
   local timeout = request.timeout or {}
   local total = timeout.total or LONGEST
   local connect = math.min(timeout.connect or total, total)
@@ -308,6 +334,24 @@ local function send(http, options, request)
     return fail_by_time(request, elapsed, connect, total)
   end
   return fail_by_words(request, outcome[3])
+end
+
+local function send(http, options, request)
+  local client, reason = new_client(http)
+  if not client then
+    return fail(request, "network", "no socket", reason)
+  end
+  local proxy_name, unreadable = proxy_of(client, request.url)
+  if unreadable then
+    return fail(request, "connect", unreadable)
+  end
+  local response, kind, message, status = exchange_by(client, options, request)
+  if response then
+    response.proxy = proxy_name
+  elseif proxy_name then
+    message = ("%s; the proxy is %s"):format(message, proxy_name)
+  end
+  return response, kind, message, status
 end
 
 function transport.new(http, options)

@@ -1,10 +1,10 @@
 -- Reads the scenario of a request ("~key=value~key=value") and applies the rows of scenarios.lua, then those of
--- probed_scenarios.lua, at a point.
+-- written_scenarios.lua and probed_scenarios.lua, at a point.
 local scenario = {}
 
 local rows, by_key, keys = {}, {}, {}
-for _, list in ipairs { require "spec.support.scenarios", require "spec.support.probed_scenarios" } do
-  for _, row in ipairs(list) do
+for _, name in ipairs { "scenarios", "written_scenarios", "probed_scenarios" } do
+  for _, row in ipairs(require("spec.support." .. name)) do
     rows[#rows + 1], keys[#keys + 1], by_key[row[1]] = row, row[1], row
   end
 end

@@ -26,8 +26,8 @@ local function check_prefix(value, name)
 end
 
 local OPTIONS = {
-  host = args.text, port = args.whole(1, 65535), path = args.text,
-  username = args.text, password = args.text, database = args.whole(0, 2 ^ 31 - 1), prefix = check_prefix,
+  host = args.text, port = args.whole(1, 65535), path = args.bytes,
+  username = args.bytes, password = args.bytes, database = args.whole(0, 2 ^ 31 - 1), prefix = check_prefix,
   timeout = args.seconds(LONGEST_TIMEOUT), pool = args.whole(1, 10000),
 }
 

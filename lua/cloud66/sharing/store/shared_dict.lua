@@ -111,7 +111,7 @@ end
 -- --- a new one ---
 
 local function find(name)
-  args.text(name, "the name of a lua_shared_dict")
+  args.bytes(name, "the name of a lua_shared_dict")
   if not host.is_nginx then
     caller.blame "a store in a shared dict is for code inside nginx: elsewhere take store.memory or store.redis"
   end
