@@ -108,6 +108,19 @@ describe("poll", function()
     end
   end)
 
+  it("does not take a proxy's page for the word that a deployment is gone", function()
+    local stack, world = begin { page_size = 3 }
+    local slow = world:add_deployment("staging")
+    local _, cursor = stack:poll()
+    add_failures(world, 8)
+    local behind = in_world.again(world, { page_size = 3, error = "not_found", error_body = "html", on = "deployment" })
+    local events, message, err = behind:poll(cursor)
+    failure("not_found", events, message, err)
+    world:change(slow, { finished_time = world:now(), outcome = "success" })
+    local list = shown((stack:poll(cursor)))
+    assert.matches("finished " .. slow.id, table.concat(list, "\n"), 1, true)
+  end)
+
   it("follows one that runs, and the live one, off the first page", function()
     local stack, world = begin { page_size = 3 }
     local slow = world:add_deployment("staging")

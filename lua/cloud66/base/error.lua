@@ -92,6 +92,13 @@ function err.is(value)
   return type(value) == "table" and getmetatable(value) == error_mt
 end
 
+---Whether the API says that there is no such thing, not something in between.
+---@param self cloud66.Error
+---@return boolean
+function err.is_absent(self)
+  return self.kind == "not_found" and not self.intermediary
+end
+
 ---Adds to the message of an err object.
 ---@param self cloud66.Error
 ---@param text string  cleaned here

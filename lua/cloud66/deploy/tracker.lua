@@ -5,6 +5,7 @@ local action_model = require "cloud66.model.action"
 local actions = require "cloud66.resource.actions"
 local args = require "cloud66.base.args"
 local correlate = require "cloud66.deploy.correlate"
+local errors = require "cloud66.base.error"
 local estimate = require "cloud66.resource.estimate"
 local outcome = require "cloud66.deploy.outcome"
 
@@ -53,7 +54,7 @@ local function read_named_action(self)
     return false
   end
   local action, message, err = actions.get(self.endpoint, self.named, self.deadline)
-  if not action and err.kind ~= "not_found" then
+  if not action and not errors.is_absent(err) then
     return nil, message, err
   end
   return action and correlate.is_named_action(action, query_of(self), self.user_reference) and action or false
@@ -150,7 +151,7 @@ local function take_named(self, query)
   end
   local found, message, show_or_err = self.endpoint:deployment(self.named, self.deadline)
   if not found then
-    if show_or_err.kind == "not_found" then
+    if errors.is_absent(show_or_err) then
       return false
     end
     return nil, message, show_or_err

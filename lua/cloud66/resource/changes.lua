@@ -8,6 +8,7 @@
 local core = require "cloud66.core"
 local args = require "cloud66.base.args"
 local caller = require "cloud66.base.caller"
+local errors = require "cloud66.base.error"
 local random = require "cloud66.base.random"
 local estimate = require "cloud66.resource.estimate"
 
@@ -146,7 +147,7 @@ local function read_missing(endpoint, list, cursor, deadline)
     local deployment, message, err = endpoint:deployment(id, deadline)
     if deployment then
       list[#list + 1] = deployment
-    elseif err.kind ~= "not_found" then
+    elseif not errors.is_absent(err) then
       return nil, message, err
     else
       gone[id] = true
