@@ -24,7 +24,7 @@
 ---@field outcome_meaning? cloud66.WantedText
 ---A prefix of 7 or more digits will do.
 ---@field git_hash? cloud66.WantedText
----A branch or tag with or without its "refs/heads/": "main" finds "refs/heads/main", and the other way round.
+---A branch or tag with or without its "refs/heads/" or "refs/tags/": "main" finds "refs/heads/main", and the other way round.
 ---@field git_ref? cloud66.WantedText
 ---@field deploy_session? cloud66.WantedText
 ---@field deploy_type? cloud66.WantedText

@@ -95,9 +95,9 @@ end
 
 describe("a text that goes to the API", function()
   it("is refused where it is not UTF-8, with the byte, and nothing is sent", function()
-    each_refuses(CALLS, BAD, "is not UTF-8: byte 4 of 4")
-    each_refuses(FREE_CALLS, BAD, "is not UTF-8: byte 4 of 4")
-    each_refuses(CALLS, "\195\169\237\160\128x", "is not UTF-8: byte 3 of 6")
+    each_refuses(CALLS, BAD, "is not UTF-8: byte 4 of 4; convert it first")
+    each_refuses(FREE_CALLS, BAD, "is not UTF-8: byte 4 of 4; convert it first")
+    each_refuses(CALLS, "\195\169\237\160\128x", "is not UTF-8: byte 3 of 6; convert it first")
   end)
 
   it("is refused where it holds a NUL, with the byte", function()

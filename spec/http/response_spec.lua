@@ -91,13 +91,14 @@ describe("an error reply", function()
 
   -- What may be said of a kind, whoever has answered.
   local FOREIGN = { timeout = ": try again (", throttled = ": wait before you try again (", server = ": try again later (" }
+  local WAY = ": check base_url, and what filters requests on the way to it ("
 
   it("whose body is HTML has its kind from the status, and no advice that rests on the API's word", function()
     each_reply("html", function(err, message)
       assert.is_nil(err.code)
       assert.is_true(err.intermediary)
       assert.equal(("%s: the response is HTML from something in between (a firewall, a proxy, a login page), not from the API%sHTTP %d)")
-        :format(err.kind, FOREIGN[err.kind] or " (", err.status), message)
+        :format(err.kind, FOREIGN[err.kind] or WAY, err.status), message)
     end, true)
     local before = "\239\187\191\r\n <!DOCTYPE html><html>"
     assert.matches("is HTML from", select(2, answering({ status = 403, body = before }):request("GET", "/x")))
@@ -108,7 +109,7 @@ describe("an error reply", function()
       assert.is_nil(err.code)
       assert.is_nil(err.intermediary)
       assert.matches("the response is no JSON: perhaps something in between", message, 1, true)
-      assert.matches((FOREIGN[err.kind] or " (") .. "HTTP " .. err.status .. ": ", message, 1, true)
+      assert.matches((FOREIGN[err.kind] or WAY) .. "HTTP " .. err.status .. ": ", message, 1, true)
       assert.not_matches("scope or|trial has|does not see", message)
     end, true)
     local _, message = connect({ error = "forbidden", error_body = "text" }):request("GET", "/ping")

@@ -50,7 +50,7 @@ describe("a proxy that wants a user and a password", function()
     proxies.with("407", function(peer)
       for _, user in ipairs { "", "me:secret@" } do
         local message, err, told = fails("connect", TLS, "http://" .. user .. peer .. "/")
-        assert.matches("the proxy wants a user and a password, or others (HTTP status 407)", message, 1, true)
+        assert.matches("the proxy wants a user and a password, or other ones (HTTP status 407)", message, 1, true)
         assert.matches(("; the proxy is %s (option 'proxy')"):format(peer), message, 1, true)
         assert.same({ 407, 1 }, { err.status, err.attempts })
         assert.is_false(harmless.holds({ told, err }, "secret"))

@@ -149,7 +149,7 @@ static void fail_by_refusal(c66_transfer *t, long status) {
   t->refusal = status;
   (void)snprintf(detail, sizeof detail, "HTTP status %ld", status);
   c66_failure_set(t, "connect",
-                  status == 407 ? "the proxy wants a user and a password, or others"
+                  status == 407 ? "the proxy wants a user and a password, or other ones"
                                 : "the proxy refused the tunnel",
                   detail);
 }

@@ -98,7 +98,8 @@ static void push_info(lua_State *L, const c66_transfer *t) {
 
 /*
  * transfer:result() -> status, headers, body, {http_version, connects}; or nil, kind, message, and
- * the status of a proxy that refused a tunnel. A response is handed over once: the copy in C, which Lua's collector cannot see, is freed at once.
+ * the status of a proxy that refused a tunnel. A response is handed over once: the copy in C, which
+ * Lua's collector cannot see, is freed at once.
  */
 static int transfer_result(lua_State *L) {
   c66_transfer *t = check_transfer(L);

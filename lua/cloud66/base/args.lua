@@ -129,7 +129,7 @@ end
 function args.utf8(value, name)
   local at = core.utf8_problem(value)
   if at then
-    blame("%s is not UTF-8: byte %d of %d", name, at, #value)
+    blame("%s is not UTF-8: byte %d of %d; convert it first", name, at, #value)
   end
   return value
 end

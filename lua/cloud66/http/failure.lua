@@ -47,11 +47,12 @@ local function kind_of(status, code)
   return "protocol"
 end
 
--- Of a kind whose advice holds whoever has answered.
+-- What to do, whoever has answered: of these kinds, and of all others.
 local INTERMEDIARY_ADVICE = {
   connect = "check its user and its password, with what is special in them percent-encoded, as %40 for @",
   timeout = "try again", throttled = "wait before you try again", server = "try again later",
 }
+local CHECK_WAY = "check base_url, and what filters requests on the way to it"
 
 local NOT_FROM_API = "the response is HTML from something in between (a firewall, a proxy, a login page), not from the API"
 local PERHAPS_NOT = "the response is no JSON: perhaps something in between (a firewall, a proxy) has sent it, and not the API"
@@ -68,11 +69,10 @@ local function advice_of(self, kind, intermediary)
   local status = self.response.status
   if status == 407 then
     local proxy = self.response.proxy
-    return ("%s wants a user and a password, or others: %s"):format(
+    return ("%s wants a user and a password, or other ones: %s"):format(
       type(proxy) == "string" and "the proxy " .. proxy or "a proxy on the way to the API", INTERMEDIARY_ADVICE.connect)
   elseif intermediary then
-    local more = INTERMEDIARY_ADVICE[kind]
-    return intermediary .. (more and ": " .. more or "")
+    return intermediary .. ": " .. (INTERMEDIARY_ADVICE[kind] or CHECK_WAY)
   elseif kind == "auth" then
     return ("%s from %s"):format(ADVICE.auth, self.source)
   end

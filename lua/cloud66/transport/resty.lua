@@ -94,7 +94,7 @@ local UNVERIFIED = "the certificate could not be verified: nginx needs the file 
 -- nginx's words for failures of its sockets, as patterns in lower case; the first one counts. After connect and tls nothing was sent,
 -- so these are for connections that never stood.
 local FAILURES = {
-  { "tunnel through a proxy: 407", "connect", "the proxy wants a user and a password, or others" },
+  { "tunnel through a proxy: 407", "connect", "the proxy wants a user and a password, or other ones" },
   { "tunnel through a proxy", "connect", "the proxy refused the tunnel" },
   { "^failed to connect to: .*: timeout$", "timeout", "the proxy did not answer in time" },
   { "connect to proxy: timeout$", "timeout", "the proxy did not answer in time" },
