@@ -27,13 +27,19 @@ end
 
 -- A stack whose API has these deployments, in this order, so many on a page; and the numbers of the pages that were read.
 -- counts = false: without the number of pages.
-local function stack_with(list, size, counts)
+-- answer(number, pages) may give another response.
+local function stack_with(list, size, counts, answer)
   local numbers = {}
   local client = expect.connect(nil, {
     transport = function(request)
       local number = tonumber(request.url:match "page=(%d+)")
       local pages, items = math.max(1, math.ceil(#list / size)), {}
       numbers[#numbers + 1] = number
+      local other = answer and answer(number, pages)
+      if type(other) == "table" then
+        return other
+      end
+      pages = other or pages
       for i = (number - 1) * size + 1, math.min(number * size, #list) do
         items[#items + 1] = list[i]
       end
@@ -123,6 +129,53 @@ describe("a list that is oldest first", function()
     assert.same(lists.column(reversed(list), "id"), walk(stack:deployments()))
   end)
 
+  it("has pages of the API's size also after it was short", function()
+    local list = { deployment(1, 10, { is_live = true }), deployment(2, 20) }
+    local stack = stack_with(list, 10)
+    assert.equal(2, stack:latest().id)
+    for i = 3, 25 do
+      list[i] = deployment(i, i * 10)
+      if i == 7 or i == 25 then
+        assert.equal(i, stack:latest().id)
+      end
+    end
+    assert.equal(10, #stack:page())
+    assert.equal(1, stack:live().id)
+    assert.equal(20, stack:deployments({ max_pages = 2 }):count())
+  end)
+
+  it("is read anew where it has become shorter, whatever the API says of a page that is no more", function()
+    for _, status in ipairs { 404, 400, 422, 500 } do
+      local list = reversed(deployments(35))
+      local stack = stack_with(list, 10, true, function(number, pages)
+        return number > pages and { status = status, headers = {}, body = "{}" }
+      end)
+      assert.equal(35, stack:latest().id)
+      for _ = 1, 10 do
+        table.remove(list, 1)
+      end
+      if status == 500 then
+        failure("server", stack:latest()) -- once
+      end
+      assert.equal(35, stack:latest().id)
+      assert.equal(25, stack:deployments():count())
+    end
+  end)
+
+  it("ends before a last page that is empty, or is none", function()
+    for _, answer in ipairs {
+      function(_, pages) return pages + 1 end,
+      function(number, pages) return number > pages and { status = 404, headers = {}, body = "{}" } or nil end,
+    } do
+      local list = reversed(deployments(30))
+      local stack, numbers = stack_with(list, 10, true, answer)
+      for _ = 1, 2 do
+        assert.same(lists.column(reversed(list), "id"), walk(stack:deployments()))
+      end
+      assert.is_true(#numbers <= 12)
+    end
+  end)
+
   it("is seen to be newest first from one call to the next", function()
     local list = reversed(deployments(31))
     local stack = stack_with(list, 10)
@@ -166,6 +219,32 @@ describe("a list that is oldest first", function()
         end,
       })
       failure("protocol", client:stack("a-uid"):latest())
+    end
+  end)
+
+  it("fails where its end is not to be found", function()
+    local function endless(fields)
+      return expect.connect(nil, {
+        transport = function(request)
+          local number = tonumber(request.url:match "page=(%d+)")
+          return { status = 200, headers = {}, body = ('{"response":%s,"pagination":{"current":%d,%s}}'):format(
+            cjson.encode { deployment(number * 2, number * 2), deployment(number * 2 + 1, number * 2 + 1) }, number, fields(number)) }
+        end,
+      }):stack "a-uid"
+    end
+    local ways = {
+      function(number) return ('"next":%d'):format(number + 1) end,
+      function(number) return ('"next":%d,"pages":3'):format(number + 1) end,
+      function(number) return ('"next":%s,"pages":%d'):format(number < 5 and number + 1 or "null", number < 5 and 5 or 6) end,
+      function() return '"next":null,"pages":6' end,
+    }
+    for _, fields in ipairs(ways) do
+      local stack = endless(fields)
+      for _ = 1, 2 do
+        local value, message, err = stack:latest()
+        failure("protocol", value, message, err)
+        assert.matches("oldest first, and .*the newest cannot be read", message)
+      end
     end
   end)
 
@@ -257,6 +336,17 @@ describe("a list in neither order", function()
     assert.equal(40, stack:latest().id)
     assert.equal("1 4 2 3 4", table.concat(numbers, " "))
     assert.same(lists.column(list, "id"), walk(stack:deployments()))
+  end)
+
+  it("is in neither order by a later page, too, once that is known", function()
+    local list = { 3, 9, 5, 2, 8, 7, 1, 6, 4 }
+    for i, id in ipairs(list) do
+      list[i] = deployment(id, id * 10)
+    end
+    local stack = stack_with(list, 3)
+    assert.same({ 9, 8, 7, 6, 5, 4, 3, 2, 1 }, walk(stack:deployments()))
+    assert.same({ 6, 5, 4, 3, 2, 1 }, walk(stack:deployments { page = 2 }))
+    assert.same({ 3, 2, 1 }, lists.column(stack:page(3), "id"))
   end)
 
   it("is an error where it cannot be read whole", function()
