@@ -175,6 +175,20 @@ describe("an id in the response to a redeploy", function()
     assert.equal("exact", info.match)
   end)
 
+  it("is not waited for where it is in the queue of other means, or over without a start", function()
+    for _, fields in ipairs { { triggered_via = "web" }, { finished_time = 1 } } do
+      local stack, world = begin { metadata = "no" }
+      fields.triggered_via = fields.triggered_via or "api"
+      fields.started_time = world:now()
+      local other = world:add_deployment("staging", fields)
+      other.started_at = nil
+      local theirs = ended(world, {})
+      local deployment, info = wait_for_named(stack, world, other.id)
+      assert.is_userdata(deployment, info)
+      assert.same({ theirs.id, "likely" }, { deployment.id, info.match })
+    end
+  end)
+
   it("goes before a deployment that was there before it", function()
     local stack, world = begin { metadata = "no" }
     local theirs = world:add_deployment("staging", { triggered_via = "api", started_time = world:now() + 1 })

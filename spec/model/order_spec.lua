@@ -27,7 +27,7 @@ end
 
 -- A stack whose API has these deployments, in this order, so many on a page; and the numbers of the pages that were read.
 -- counts = false: without the number of pages.
--- answer(number, pages) may give another response.
+-- answer(number, pages) may give another response, or another number of pages and whether `next` goes by it, too.
 local function stack_with(list, size, counts, answer)
   local numbers = {}
   local client = expect.connect(nil, {
@@ -35,16 +35,19 @@ local function stack_with(list, size, counts, answer)
       local number = tonumber(request.url:match "page=(%d+)")
       local pages, items = math.max(1, math.ceil(#list / size)), {}
       numbers[#numbers + 1] = number
-      local other = answer and answer(number, pages)
+      local count, other, next_too = pages, nil, nil
+      if answer then
+        other, next_too = answer(number, pages)
+      end
       if type(other) == "table" then
         return other
       end
-      pages = other or pages
+      count, pages = other or count, next_too and other or pages
       for i = (number - 1) * size + 1, math.min(number * size, #list) do
         items[#items + 1] = list[i]
       end
       local body = ('{"response":%s,"pagination":{"current":%d,"next":%s%s}}'):format(#items > 0 and cjson.encode(items) or "[]",
-        number, number < pages and ("%d"):format(number + 1) or "null", counts ~= false and (',"pages":%d'):format(pages) or "")
+        number, number < pages and ("%d"):format(number + 1) or "null", counts ~= false and (',"pages":%d'):format(count) or "")
       return { status = 200, headers = {}, body = body }
     end,
   })
@@ -163,17 +166,63 @@ describe("a list that is oldest first", function()
   end)
 
   it("ends before a last page that is empty, or is none", function()
-    for _, answer in ipairs {
-      function(_, pages) return pages + 1 end,
-      function(number, pages) return number > pages and { status = 404, headers = {}, body = "{}" } or nil end,
-    } do
+    local GONE = { status = 404, headers = {}, body = "{}" }
+    local cases = {
+      { "1 4 1 2 3 3 1 4 1 2 3", function(_, pages) return pages + 1 end }, -- a count that stays wrong costs a search each time
+      { "1 4 1 2 3 3 1 4 1 2 3", function(number, pages) return number > pages and GONE or pages + 1 end },
+      { "1 4 1 2 3 4 3 4", function(_, pages) return pages + 1, true end },
+    }
+    for _, case in ipairs(cases) do
+      local want, answer = case[1], case[2]
       local list = reversed(deployments(30))
       local stack, numbers = stack_with(list, 10, true, answer)
       for _ = 1, 2 do
-        assert.same(lists.column(reversed(list), "id"), walk(stack:deployments()))
+        assert.equal(30, stack:latest().id)
       end
-      assert.is_true(#numbers <= 12)
+      assert.equal(want, table.concat(numbers, " "))
+      assert.same(lists.column(reversed(list), "id"), walk(stack:deployments()))
     end
+  end)
+
+  it("loses nothing where it becomes shorter between its first page and its last", function()
+    local list = reversed(deployments(30))
+    local stack, numbers
+    stack, numbers = stack_with(list, 10, true, function(number)
+      for _ = 1, number == 3 and #numbers == 2 and 10 or 0 do
+        table.remove(list, 1)
+      end
+    end)
+    assert.same(lists.column(deployments(30), "id"), (function()
+      local found = walk(stack:deployments())
+      for i = 10, 1, -1 do
+        found[#found + 1] = i -- gone
+      end
+      return found
+    end)())
+  end)
+
+  it("is found again where it has grown by more pages than are read at once", function()
+    local list = reversed(deployments(20))
+    local stack = stack_with(list, 2)
+    assert.equal(20, stack:latest().id)
+    for i = 21, 240 do
+      list[i] = deployment(i, i * 10)
+    end
+    assert.equal(240, stack:latest().id)
+  end)
+
+  it("has its oldest on its last page, also where that is asked for first, and holds one alone in the API", function()
+    local list = reversed(deployments(11))
+    assert.same({ 1 }, lists.column(stack_with(list, 10):page(2), "id"))
+  end)
+
+  it("goes by the starts, where the ids go the other way", function()
+    local list = {}
+    for i = 1, 25 do
+      list[i] = deployment(i, 1000 - i * 10)
+    end
+    assert.same(lists.column(list, "id"), walk(stack_with(list, 10):deployments()))
+    assert.same(lists.column(list, "id"), walk(stack_with(reversed(list), 10):deployments()))
   end)
 
   it("is seen to be newest first from one call to the next", function()
@@ -278,6 +327,19 @@ describe("a list that is oldest first", function()
 end)
 
 describe("actions that are oldest first", function()
+  it("are told by ids that are text, the longer one being the later", function()
+    local ids = { "8", "9", "10", "11", "9223372036854775809", "10223372036854775809" }
+    local stack = expect.connect(nil, {
+      transport = function(request)
+        local number = tonumber(request.url:match "page=(%d+)")
+        local items = cjson.encode { { id = ids[number * 2 - 1] }, { id = ids[number * 2] } }
+        return { status = 200, headers = {}, body = ('{"response":%s,"pagination":{"current":%d,"next":%s,"pages":3}}'):format(items, number,
+          number < 3 and ("%d"):format(number + 1) or "null") }
+      end,
+    }):stack "a-uid"
+    assert.same({ ids[6], ids[5], ids[4], ids[3], ids[2], ids[1] }, walk(stack:actions()))
+  end)
+
   it("are given newest first, and so many pages of them", function()
     local stack, world = in_world.begin { page_size = 5, order = "oldest" }
     local want = {}
@@ -338,8 +400,26 @@ describe("a list in neither order", function()
     assert.same(lists.column(list, "id"), walk(stack:deployments()))
   end)
 
+  it("is an error where a page that must be read names no next one, or may not be read", function()
+    local list = deployments(40)
+    for i = 1, 10 do -- from the second page on
+      list[10 + i], list[31 - i] = list[31 - i], list[10 + i]
+    end
+    failure("protocol", stack_with(list, 10):deployments({ max_pages = 3 }):count())
+    assert.equal(40, stack_with(list, 10):deployments({ max_pages = 4 }):count())
+    failure("protocol", stack_with({ list[3], list[1], list[2] }, 3, true, function() return 2 end):latest())
+  end)
+
+  it("is in neither order where only the end tells, without a number of pages", function()
+    local list = { 1, 2, 3, 7, 8, 9, 4, 5, 6 }
+    for i, id in ipairs(list) do
+      list[i] = deployment(id, id * 10)
+    end
+    assert.equal(9, stack_with(list, 3, false):latest().id)
+  end)
+
   it("is in neither order by a later page, too, once that is known", function()
-    local list = { 3, 9, 5, 2, 8, 7, 1, 6, 4 }
+    local list = { 3, 9, 5, 8, 7, 2, 6, 4, 1 } -- the last two pages look newest first
     for i, id in ipairs(list) do
       list[i] = deployment(id, id * 10)
     end
