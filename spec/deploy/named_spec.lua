@@ -124,6 +124,84 @@ describe("an id in the response to a redeploy", function()
     end
   end)
 
+  -- A world without references, in which the response to a redeploy has named a number; wait for it, at some moments.
+  local function wait_for_named(stack, world, number, reference, moments)
+    return clock.run(world, function()
+      return stack:wait({ id = number, user_reference = reference or "nobody", accepted_time = world:now(), git_ref = "main",
+        stack_uid = stack.uid }, { interval = 5, timeout = 300 })
+    end, moments and at(moments))
+  end
+
+  local function ended(world, fields)
+    for name, value in pairs { triggered_via = "api", started_time = world:now() + 1, finished_time = world:now() + 5, outcome = "success" } do
+      fields[name] = fields[name] or value
+    end
+    return world:add_deployment("staging", fields)
+  end
+
+  it("is not believed where the deployment is of another user than the action", function()
+    local stack, world = begin { metadata = "yes" }
+    local other = ended(world, { triggered_by = "other@awesome.example" })
+    local action = world:add_action("staging", { user_reference = "job-1", finished_time = world:now() + 6, finished_success = true })
+    local deployment, message, err = wait_for_named(stack, world, other.id, "job-1")
+    failure("unmatched", deployment, message, err)
+    assert.equal(action.id, err.action.id)
+    assert.is_nil(err.last)
+  end)
+
+  it("is the deployment's, or nobody's, where another's action has the same number", function()
+    local stack, world = begin { metadata = "no" }
+    local ours = ended(world, { triggered_by = "ci@awesome.example" })
+    world:add_action("staging", { id = ours.id, user = "other@awesome.example", started_time = world:now() + 1 })
+    local theirs = ended(world, { triggered_by = "other@awesome.example", started_time = world:now() + 2 })
+    world:add_action("staging", { user = "other@awesome.example", finished_time = world:now() + 300, finished_success = true })
+    local deployment, message, err = wait_for_named(stack, world, ours.id)
+    failure("timeout", deployment, message, err)
+    assert.are_not.equal(theirs.id, err.last and err.last.id)
+    assert.is_nil(err.action)
+  end)
+
+  it("is waited for while it is in the queue, and another's deployment is not taken meanwhile", function()
+    local stack, world = begin { metadata = "no" }
+    local ours = world:add_deployment("staging", { triggered_via = "api", started_time = world:now() })
+    ours.started_at = nil
+    local theirs = ended(world, {})
+    local deployment, info = wait_for_named(stack, world, ours.id, nil, {
+      [60] = function() world:change(ours, { started_time = world:now() }) end,
+      [90] = function() world:change(ours, { finished_time = world:now(), outcome = "success" }) end,
+    })
+    assert.is_userdata(deployment, info)
+    assert.are_not.equal(theirs.id, deployment.id)
+    assert.equal("exact", info.match)
+  end)
+
+  it("is not waited for where it is in the queue of other means, or over without a start", function()
+    for _, fields in ipairs { { triggered_via = "web" }, { finished_time = 1 } } do
+      local stack, world = begin { metadata = "no" }
+      fields.triggered_via = fields.triggered_via or "api"
+      fields.started_time = world:now()
+      local other = world:add_deployment("staging", fields)
+      other.started_at = nil
+      local theirs = ended(world, {})
+      local deployment, info = wait_for_named(stack, world, other.id)
+      assert.is_userdata(deployment, info)
+      assert.same({ theirs.id, "likely" }, { deployment.id, info.match })
+    end
+  end)
+
+  it("goes before a deployment that was there before it", function()
+    local stack, world = begin { metadata = "no" }
+    local theirs = world:add_deployment("staging", { triggered_via = "api", started_time = world:now() + 1 })
+    local number, ours = 700001, nil
+    local deployment, info = wait_for_named(stack, world, number, nil, { [30] = function()
+      ours = ended(world, { id = number, finished_time = world:now() })
+      world:change(theirs, { finished_time = world:now(), outcome = "success" })
+    end })
+    assert.is_userdata(deployment, info)
+    assert.equal(ours.id, deployment.id)
+    assert.equal("exact", info.match)
+  end)
+
   it("must be one", function()
     local stack = begin()
     raises("id", function()
@@ -215,6 +293,47 @@ describe("the session in an action's result", function()
       return stack:wait({ async_action_id = action.id, accepted_time = now, git_ref = "main", stack_uid = stack.uid }, { interval = 5 })
     end)
     failure("unmatched", deployment, message, err)
+  end)
+
+  it("decides nothing where it is empty", function()
+    local stack, world = begin()
+    local now = world:now()
+    local d = world:add_deployment("staging", { triggered_by = "ci@awesome.example", triggered_via = "api", deploy_session = "",
+      started_time = now + 1, finished_time = now + 20, outcome = "success", git_ref = "main" })
+    local action = world:add_action("staging", { started_time = now, finished_time = now + 21, finished_success = true,
+      finished_result = { deploy_session = "ours" } })
+    local deployment, info = clock.run(world, function()
+      return stack:wait({ async_action_id = action.id, accepted_time = now, git_ref = "main", stack_uid = stack.uid }, { interval = 5 })
+    end)
+    assert.is_userdata(deployment, info)
+    assert.equal(d.id, deployment.id)
+  end)
+
+  it("decides nothing where two deployments have it, also without their starts and the action's", function()
+    local DATE = '"2026-11-28T10:00:30Z"'
+    local function action(id, start)
+      return ('{"id":%d,"user":"ci@awesome.example","started_at":%s,"finished_at":%s,"finished_success":true,'
+        .. '"finished_result":{"deploy_session":%s}}'):format(id, start, DATE, id == 1 and '"twice"' or "null")
+    end
+    local function twice(id)
+      return ('{"id":%d,"triggered_by":"ci@awesome.example","triggered_via":"api","started_at":null,"finished_at":%s,'
+        .. '"outcome":"success","is_deploying":false,"deploy_session":"twice"}'):format(id, DATE)
+    end
+    for _, start in ipairs { '"2026-11-28T10:00:00Z"', "null" } do
+      local stack = expect.connect(nil, {
+        transport = function(request)
+          local body = request.url:find "/actions/1" and action(1, start)
+            or ("[%s,%s]"):format(request.url:find "/actions" and action(2, DATE) or twice(7), request.url:find "/actions"
+            and action(1, start) or twice(6))
+          return { status = 200, headers = {}, body = ('{"response":%s}'):format(body) }
+        end,
+      }):stack "a-uid"
+      local deployment, message, err = clock.run(nil, function()
+        return stack:wait({ async_action_id = 1 }, { interval = 5, timeout = 60 })
+      end)
+      failure("unmatched", deployment, message, err)
+      assert.matches("2 deployments", message)
+    end
   end)
 
   it("is passed over where it is none, and the commit goes with it", function()

@@ -27,18 +27,27 @@ end
 
 -- A stack whose API has these deployments, in this order, so many on a page; and the numbers of the pages that were read.
 -- counts = false: without the number of pages.
-local function stack_with(list, size, counts)
+-- answer(number, pages) may give another response, or another number of pages and whether `next` goes by it, too.
+local function stack_with(list, size, counts, answer)
   local numbers = {}
   local client = expect.connect(nil, {
     transport = function(request)
       local number = tonumber(request.url:match "page=(%d+)")
       local pages, items = math.max(1, math.ceil(#list / size)), {}
       numbers[#numbers + 1] = number
+      local count, other, next_too = pages, nil, nil
+      if answer then
+        other, next_too = answer(number, pages)
+      end
+      if type(other) == "table" then
+        return other
+      end
+      count, pages = other or count, next_too and other or pages
       for i = (number - 1) * size + 1, math.min(number * size, #list) do
         items[#items + 1] = list[i]
       end
       local body = ('{"response":%s,"pagination":{"current":%d,"next":%s%s}}'):format(#items > 0 and cjson.encode(items) or "[]",
-        number, number < pages and ("%d"):format(number + 1) or "null", counts ~= false and (',"pages":%d'):format(pages) or "")
+        number, number < pages and ("%d"):format(number + 1) or "null", counts ~= false and (',"pages":%d'):format(count) or "")
       return { status = 200, headers = {}, body = body }
     end,
   })
@@ -123,6 +132,99 @@ describe("a list that is oldest first", function()
     assert.same(lists.column(reversed(list), "id"), walk(stack:deployments()))
   end)
 
+  it("has pages of the API's size also after it was short", function()
+    local list = { deployment(1, 10, { is_live = true }), deployment(2, 20) }
+    local stack = stack_with(list, 10)
+    assert.equal(2, stack:latest().id)
+    for i = 3, 25 do
+      list[i] = deployment(i, i * 10)
+      if i == 7 or i == 25 then
+        assert.equal(i, stack:latest().id)
+      end
+    end
+    assert.equal(10, #stack:page())
+    assert.equal(1, stack:live().id)
+    assert.equal(20, stack:deployments({ max_pages = 2 }):count())
+  end)
+
+  it("is read anew where it has become shorter, whatever the API says of a page that is no more", function()
+    for _, status in ipairs { 404, 400, 422, 500 } do
+      local list = reversed(deployments(35))
+      local stack = stack_with(list, 10, true, function(number, pages)
+        return number > pages and { status = status, headers = {}, body = "{}" }
+      end)
+      assert.equal(35, stack:latest().id)
+      for _ = 1, 10 do
+        table.remove(list, 1)
+      end
+      if status == 500 then
+        failure("server", stack:latest()) -- once
+      end
+      assert.equal(35, stack:latest().id)
+      assert.equal(25, stack:deployments():count())
+    end
+  end)
+
+  it("ends before a last page that is empty, or is none", function()
+    local GONE = { status = 404, headers = {}, body = "{}" }
+    local cases = {
+      { "1 4 1 2 3 3 1 4 1 2 3", function(_, pages) return pages + 1 end }, -- a count that stays wrong costs a search each time
+      { "1 4 1 2 3 3 1 4 1 2 3", function(number, pages) return number > pages and GONE or pages + 1 end },
+      { "1 4 1 2 3 4 3 4", function(_, pages) return pages + 1, true end },
+    }
+    for _, case in ipairs(cases) do
+      local want, answer = case[1], case[2]
+      local list = reversed(deployments(30))
+      local stack, numbers = stack_with(list, 10, true, answer)
+      for _ = 1, 2 do
+        assert.equal(30, stack:latest().id)
+      end
+      assert.equal(want, table.concat(numbers, " "))
+      assert.same(lists.column(reversed(list), "id"), walk(stack:deployments()))
+    end
+  end)
+
+  it("loses nothing where it becomes shorter between its first page and its last", function()
+    local list = reversed(deployments(30))
+    local stack, numbers
+    stack, numbers = stack_with(list, 10, true, function(number)
+      for _ = 1, number == 3 and #numbers == 2 and 10 or 0 do
+        table.remove(list, 1)
+      end
+    end)
+    assert.same(lists.column(deployments(30), "id"), (function()
+      local found = walk(stack:deployments())
+      for i = 10, 1, -1 do
+        found[#found + 1] = i -- gone
+      end
+      return found
+    end)())
+  end)
+
+  it("is found again where it has grown by more pages than are read at once", function()
+    local list = reversed(deployments(20))
+    local stack = stack_with(list, 2)
+    assert.equal(20, stack:latest().id)
+    for i = 21, 240 do
+      list[i] = deployment(i, i * 10)
+    end
+    assert.equal(240, stack:latest().id)
+  end)
+
+  it("has its oldest on its last page, also where that is asked for first, and holds one alone in the API", function()
+    local list = reversed(deployments(11))
+    assert.same({ 1 }, lists.column(stack_with(list, 10):page(2), "id"))
+  end)
+
+  it("goes by the starts, where the ids go the other way", function()
+    local list = {}
+    for i = 1, 25 do
+      list[i] = deployment(i, 1000 - i * 10)
+    end
+    assert.same(lists.column(list, "id"), walk(stack_with(list, 10):deployments()))
+    assert.same(lists.column(list, "id"), walk(stack_with(reversed(list), 10):deployments()))
+  end)
+
   it("is seen to be newest first from one call to the next", function()
     local list = reversed(deployments(31))
     local stack = stack_with(list, 10)
@@ -169,6 +271,32 @@ describe("a list that is oldest first", function()
     end
   end)
 
+  it("fails where its end is not to be found", function()
+    local function endless(fields)
+      return expect.connect(nil, {
+        transport = function(request)
+          local number = tonumber(request.url:match "page=(%d+)")
+          return { status = 200, headers = {}, body = ('{"response":%s,"pagination":{"current":%d,%s}}'):format(
+            cjson.encode { deployment(number * 2, number * 2), deployment(number * 2 + 1, number * 2 + 1) }, number, fields(number)) }
+        end,
+      }):stack "a-uid"
+    end
+    local ways = {
+      function(number) return ('"next":%d'):format(number + 1) end,
+      function(number) return ('"next":%d,"pages":3'):format(number + 1) end,
+      function(number) return ('"next":%s,"pages":%d'):format(number < 5 and number + 1 or "null", number < 5 and 5 or 6) end,
+      function() return '"next":null,"pages":6' end,
+    }
+    for _, fields in ipairs(ways) do
+      local stack = endless(fields)
+      for _ = 1, 2 do
+        local value, message, err = stack:latest()
+        failure("protocol", value, message, err)
+        assert.matches("oldest first, and .*the newest cannot be read", message)
+      end
+    end
+  end)
+
   it("has ids near 2^62", function()
     local stack = stack_of("awesome_app", { ids = "big", order = "oldest" })
     local list = stack:deployments():collect()
@@ -199,6 +327,19 @@ describe("a list that is oldest first", function()
 end)
 
 describe("actions that are oldest first", function()
+  it("are told by ids that are text, the longer one being the later", function()
+    local ids = { "8", "9", "10", "11", "9223372036854775809", "10223372036854775809" }
+    local stack = expect.connect(nil, {
+      transport = function(request)
+        local number = tonumber(request.url:match "page=(%d+)")
+        local items = cjson.encode { { id = ids[number * 2 - 1] }, { id = ids[number * 2] } }
+        return { status = 200, headers = {}, body = ('{"response":%s,"pagination":{"current":%d,"next":%s,"pages":3}}'):format(items, number,
+          number < 3 and ("%d"):format(number + 1) or "null") }
+      end,
+    }):stack "a-uid"
+    assert.same({ ids[6], ids[5], ids[4], ids[3], ids[2], ids[1] }, walk(stack:actions()))
+  end)
+
   it("are given newest first, and so many pages of them", function()
     local stack, world = in_world.begin { page_size = 5, order = "oldest" }
     local want = {}
@@ -257,6 +398,35 @@ describe("a list in neither order", function()
     assert.equal(40, stack:latest().id)
     assert.equal("1 4 2 3 4", table.concat(numbers, " "))
     assert.same(lists.column(list, "id"), walk(stack:deployments()))
+  end)
+
+  it("is an error where a page that must be read names no next one, or may not be read", function()
+    local list = deployments(40)
+    for i = 1, 10 do -- from the second page on
+      list[10 + i], list[31 - i] = list[31 - i], list[10 + i]
+    end
+    failure("protocol", stack_with(list, 10):deployments({ max_pages = 3 }):count())
+    assert.equal(40, stack_with(list, 10):deployments({ max_pages = 4 }):count())
+    failure("protocol", stack_with({ list[3], list[1], list[2] }, 3, true, function() return 2 end):latest())
+  end)
+
+  it("is in neither order where only the end tells, without a number of pages", function()
+    local list = { 1, 2, 3, 7, 8, 9, 4, 5, 6 }
+    for i, id in ipairs(list) do
+      list[i] = deployment(id, id * 10)
+    end
+    assert.equal(9, stack_with(list, 3, false):latest().id)
+  end)
+
+  it("is in neither order by a later page, too, once that is known", function()
+    local list = { 3, 9, 5, 8, 7, 2, 6, 4, 1 } -- the last two pages look newest first
+    for i, id in ipairs(list) do
+      list[i] = deployment(id, id * 10)
+    end
+    local stack = stack_with(list, 3)
+    assert.same({ 9, 8, 7, 6, 5, 4, 3, 2, 1 }, walk(stack:deployments()))
+    assert.same({ 6, 5, 4, 3, 2, 1 }, walk(stack:deployments { page = 2 }))
+    assert.same({ 3, 2, 1 }, lists.column(stack:page(3), "id"))
   end)
 
   it("is an error where it cannot be read whole", function()

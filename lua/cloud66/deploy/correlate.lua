@@ -7,6 +7,7 @@
 
 local action_model = require "cloud66.model.action"
 local git = require "cloud66.base.git"
+local value = require "cloud66.base.value"
 
 local correlate = {}
 
@@ -48,10 +49,11 @@ end
 
 -- Whether a deployment is of a session; nil where either is not known.
 local function is_of_session(deployment, session)
-  if session == nil or deployment.deploy_session == nil then
+  local own = value.text(deployment.deploy_session)
+  if session == nil or own == nil then
     return nil
   end
-  return deployment.deploy_session == session
+  return own == session
 end
 
 -- An e-mail address is nobody else's; other names may be written in two ways.
@@ -115,12 +117,20 @@ function correlate.still_fits(deployment, query)
     or (is_possible(deployment, query) and ref_fits(deployment, query.git_ref) ~= false)
 end
 
----Whether a deployment that may be named by the response to the redeploy is of it, by its time and trigger.
+---Whether a deployment that may be named by the response to the redeploy is of it, by its time, trigger and user.
 ---@param deployment cloud66.Deployment
 ---@param query cloud66.Query
 ---@return boolean
 function correlate.is_named(deployment, query)
-  return deployment.triggered_via == "api" and correlate.still_fits(deployment, query)
+  return deployment.triggered_via == "api" and not is_another_person(deployment.triggered_by, query.user)
+    and correlate.still_fits(deployment, query)
+end
+
+---Whether a deployment that may be named by the response to the redeploy waits in the queue, so that it is too early to tell.
+---@param deployment cloud66.Deployment
+---@return boolean
+function correlate.may_be_named(deployment)
+  return deployment.triggered_via == "api" and deployment.started_time == nil and not deployment.is_finished
 end
 
 ---Whether an action that may be named by the response to the redeploy is of it, by its time and trigger.
@@ -159,7 +169,7 @@ local function may_be_of(other, deployment, query)
     return linked
   elseif type(other.user) == "string" and type(query.user) == "string" and not same_person(other.user, query.user) then
     return false
-  elseif other.started_time and other.started_time > deployment.started_time + SLACK then
+  elseif other.started_time and deployment.started_time and other.started_time > deployment.started_time + SLACK then
     return false
   end
   local ended = other.is_finished and other.finished_time

@@ -48,7 +48,22 @@ end
 
 -- --- the action ---
 
--- The action that the response may have named, if it is: false where it is not (yet); or nil, message, err.
+-- The deployment that the response may have named, if it is, nil, and the redactor of its response: false where it is not (yet);
+-- or nil, message, err.
+local function read_named_deployment(self)
+  if not self.named then
+    return false
+  end
+  local found, message, show_or_err = self.endpoint:deployment(self.named, self.deadline)
+  if not found and not errors.is_absent(show_or_err) then
+    return nil, message, show_or_err
+  end
+  self.is_early = found ~= nil and correlate.may_be_named(found)
+  return found and correlate.is_named(found, query_of(self)) and found or false, nil, show_or_err
+end
+
+-- The same of the action. Where a deployment of that number may be it as well, and the action does not carry our reference,
+-- the number tells nothing from then on.
 local function read_named_action(self)
   if not self.named then
     return false
@@ -56,8 +71,18 @@ local function read_named_action(self)
   local action, message, err = actions.get(self.endpoint, self.named, self.deadline)
   if not action and not errors.is_absent(err) then
     return nil, message, err
+  elseif not action or not correlate.is_named_action(action, query_of(self), self.user_reference) then
+    return false
+  elseif action.user_reference then
+    return action
   end
-  return action and correlate.is_named_action(action, query_of(self), self.user_reference) and action or false
+  local deployment, deployment_message, deployment_err = read_named_deployment(self)
+  if deployment == nil then
+    return nil, deployment_message, deployment_err
+  elseif deployment then
+    self.named = nil
+  end
+  return not deployment and action
 end
 
 -- The action by its id; by its reference: the newest that carries it, and none that began before our request was
@@ -124,8 +149,8 @@ local function choose(self, query, possible)
   if linked then
     return linked, "exact"
   elseif not self.action then
-    return correlate.unattributed(possible, query), "likely"
-  elseif #possible == 0 then
+    return not self.is_early and correlate.unattributed(possible, query) or nil, "likely"
+  elseif #possible == 0 or not query.started then
     return nil
   end
   local others, complete, err = actions.since(self.endpoint, query.started - SLACK, self.deadline)
@@ -144,30 +169,23 @@ local function take(self, deployment, show, match)
   self.deployment, self.show, self.match, self.digits = deployment, show, match, args.id(deployment.id)
 end
 
--- Takes the deployment that the response may have named, if it is: whether it did; or nil, message, err.
-local function take_named(self, query)
-  if not self.named then
-    return false
-  end
-  local found, message, show_or_err = self.endpoint:deployment(self.named, self.deadline)
-  if not found then
-    if errors.is_absent(show_or_err) then
-      return false
-    end
+-- Takes the deployment that the response named, if it is; also instead of one that was there before it, and has ended.
+local function check_named(self)
+  local named, message, show_or_err = read_named_deployment(self)
+  if named == nil then
     return nil, message, show_or_err
-  elseif not correlate.is_named(found, query) then
-    return false
+  elseif named then
+    take(self, named, show_or_err, "exact")
   end
-  take(self, found, show_or_err, "exact")
   return true
 end
 
 local function find_deployment(self)
-  local query = query_of(self)
-  local is_taken, taken_message, taken_err = take_named(self, query)
-  if is_taken ~= false then
-    return is_taken, taken_message, taken_err
+  local ok, named_message, named_err = check_named(self)
+  if not ok or self.digits then
+    return ok, named_message, named_err
   end
+  local query = query_of(self)
   local list, first, show = self.endpoint:deployments_since(query.started or math.huge, self.deadline)
   if not list then
     return nil, first, show
@@ -222,6 +240,9 @@ function methods:poll()
   if ok and action_is_due(self) then
     ok, message, err = poll_action(self)
   end
+  if ok and self.named and self.digits and self.digits ~= self.named and has_ended(self) then
+    ok, message, err = check_named(self)
+  end
   if ok and not self.digits then
     ok, message, err = find_deployment(self)
   elseif ok and self.action and self.action.is_finished and not has_ended(self) then
@@ -253,6 +274,7 @@ function tracker.new(endpoint, target, deadline, require_live)
     of_action = target.digits == nil, require_live = require_live or false,
     user_reference = target.user_reference, accepted_time = target.accepted_time,
     named = target.id ~= nil and args.id(target.id) or nil, -- the deployment or the action, by the response to the redeploy
+    is_early = false, -- the former is in the queue, perhaps
     git_ref = target.git_ref, git_hash = target.git_hash,
     -- what was read: the action; the deployment, the redactor of its response, and whether it is the action's
     action_id = target.action_id, action = nil,

@@ -66,7 +66,8 @@ local function begin(self)
   end
   trend.see(seen, page)
   local direction = trend.direction(seen)
-  if direction == "newest" or (direction == "unknown" and self.first == 1 and not page.next) then
+  local is_doubtful = self.first > 1 and self.memory.is_mixed
+  if (direction == "newest" and not is_doubtful) or (direction == "unknown" and self.first == 1 and not page.next) then
     return in_order(self, next_page, seen, page, show_or_err)
   end
   return put_in_order(self, reorder().source(self, { { page = page, show = show_or_err } }, seen, next_page))

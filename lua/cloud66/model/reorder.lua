@@ -2,7 +2,8 @@
 -- order is read whole, and sorted; where it cannot be read whole, nothing tells which item is the newest.
 --
 -- What is remembered of a list that is oldest first, so that it is found again by one request: last = the number of its last
--- page; newest = the start and the id of the last item; size = items of a page.
+-- page; newest = the start and the id of the last item; size = items of a page. Of one that was in neither order: is_mixed, so
+-- that a later page of it, which may look newest first by itself, is not taken for one.
 
 local errors = require "cloud66.base.error"
 local page_list = require "cloud66.model.page_list"
@@ -42,6 +43,7 @@ end
 function reorder.rest(self, source, first, newest_left, most)
   local page, show = first.page, first.show
   local list, shown, count = page_list.new(), nil, 0
+  self.memory.is_mixed = true
   while page do
     page_list.append(list, page, 1, #page)
     shown, count = pages.both(shown, show), count + 1
@@ -99,12 +101,27 @@ local function from_last(self, read, number)
   end
 end
 
--- The same, and remembers where the list ends.
+-- The same, and remembers where the list ends. An empty page at the end is no part of it.
 local function remember(self, read, number, size, last)
   local memory = self.memory
+  while #read > 1 and #read[#read].page == 0 do
+    table.remove(read)
+  end
   memory.last, memory.newest, memory.size = number + #read - 1, last, size
   self.size = size
   return from_last(self, read, number)
+end
+
+-- The list goes on after a page, and there is no way on.
+local function no_end(self, page)
+  local why = page.next and ("it goes on after %d pages"):format(MOST_PAGES)
+    or ("page %d of %d names no next one"):format(page.current, page.pages)
+  return errors.fail("protocol", ("the API's list of %s is oldest first, and %s: the newest cannot be read"):format(self.what, why))
+end
+
+-- Whether an error may say that there is no page of that number.
+local function is_beyond(err)
+  return err.kind == "not_found" or err.kind == "bad_request"
 end
 
 -- The pages from a number to the end, and their trend; or nil, message, err.
@@ -124,26 +141,30 @@ end
 ---@param self table  of order.turner()
 function reorder.as_before(self)
   local memory = self.memory
-  local read, seen, err = read_end(self, memory.last)
-  if not read then
+  local last = memory.last
+  memory.last = nil -- a page that is no more may fail in any way: the next call is to begin at the first one
+  local read, seen, err = read_end(self, last)
+  if not read and is_beyond(err) then
+    return false
+  elseif not read then
     return nil, seen, err
   end
   local direction = trend.direction(seen)
-  if (direction ~= "oldest" and direction ~= "unknown") or not trend.reaches(seen, memory.newest) then
-    memory.last = nil
+  if (direction ~= "oldest" and direction ~= "unknown") or has_more(read[#read].page) or not trend.reaches(seen, memory.newest) then
     return false
   end
-  return remember(self, read, memory.last, memory.size, seen.last)
+  return remember(self, read, last, math.max(memory.size, size_of(read)), seen.last)
 end
 
--- The same by the number of the last page.
+-- The same by the number of the last page; "none" where there is nothing on it: the list is shorter than it said.
 local function jump(self, read, seen, last)
   local tail, tail_seen, err = read_end(self, last)
   if not tail then
-    return nil, tail_seen, err
+    return is_beyond(err) and "none" or nil, tail_seen, err
   elseif next(tail_seen.last) == nil then
-    return errors.fail("protocol", ("the API's list of %s is oldest first, and its last page, number %d, is empty"):format(
-      self.what, last))
+    return "none"
+  elseif has_more(tail[#tail].page) then
+    return no_end(self, tail[#tail].page)
   end
   for _, one in ipairs(tail) do
     trend.see(seen, one.page)
@@ -157,10 +178,13 @@ local function backward(self, read, seen, next_page)
   local page = read[#read].page
   local last = page.pages
   if has_more(page) and not page.next then
-    return errors.fail("protocol", ("the API's list of %s is oldest first, and page %d of %d names no next one: the newest "
-      .. "cannot be read"):format(self.what, page.current, last))
+    return no_end(self, page)
   elseif page.next and last and last > #read and last <= pages.MOST_PAGES then
-    return jump(self, read, seen, last)
+    local source, jump_message, jump_err = jump(self, read, seen, last)
+    if source ~= "none" then
+      return source, jump_message, jump_err
+    end
+    read, seen, next_page = {}, trend.new(), pages.turner(self.fetch, { first = 1 }) -- anew: it has moved up, perhaps
   end
   local ok, message, err = gather(next_page, read, function(following)
     trend.see(seen, following)
@@ -169,7 +193,7 @@ local function backward(self, read, seen, next_page)
   if not ok then
     return nil, message, err
   elseif read[#read].page.next then
-    return no_order(self, #read)
+    return no_end(self, read[#read].page)
   end
   return trend.direction(seen) == "oldest" and remember(self, read, 1, size_of(read), seen.last)
 end
@@ -211,7 +235,7 @@ function reorder.source(self, read, seen, next_page)
     return nil, message, err
   end
   local start, start_seen, start_next = read, seen, next_page
-  if self.first > 1 and trend.direction(seen) ~= "newest" and next(seen.last) ~= nil then
+  if self.first > 1 and (self.memory.is_mixed or trend.direction(seen) ~= "newest") and next(seen.last) ~= nil then
     start, start_seen, start_next = {}, trend.new(), pages.turner(self.fetch, { first = 1 })
     ok, message, err = read_on(start, start_seen, start_next)
     if not ok then
