@@ -202,8 +202,11 @@ describe("an id in the response to a redeploy", function()
     assert.equal("exact", info.match)
   end)
 
-  it("must be one", function()
+  it("must be one, and not alone", function()
     local stack = begin()
+    raises("table without user_reference and async_action_id", function()
+      stack:wait { id = 108 }
+    end)
     raises("id", function()
       stack:wait { user_reference = "x", id = "12x" }
     end)

@@ -434,7 +434,7 @@ describe("a list in neither order", function()
     for _, method in ipairs { "live", "head", "latest", "previous_live" } do
       local value, message, err = stack[method](stack)
       failure("protocol", value, message, err)
-      assert.matches("neither newest nor oldest first", message)
+      assert.matches("neither newest nor oldest first.*stack:deployments%(%) without max_pages", message)
     end
     failure("protocol", stack:is_live(known[3].git_hash))
     failure("protocol", stack:deployments({ max_pages = 6 }):count())
@@ -496,6 +496,7 @@ describe("a page of a list that is not newest first", function()
         end
       end
       local page = stack:page()
+      assert.equal("page of 30 deployments", tostring(page))
       assert.equal(known[1].id, page:each()().id)
       assert.equal(in_data.live("awesome_app").id, page:where({ is_live = true }):first().id)
       expect.raises("did you mean 'total'", function()

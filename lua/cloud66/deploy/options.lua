@@ -200,8 +200,9 @@ function options.target(what, uid)
   elseif type(what) == "table" and (what.async_action_id ~= nil or what.user_reference ~= nil) then
     return target_of_result(what, uid)
   end
-  return blame("wait() needs a deployment, its id, or what redeploy() returned, got %s%s", type(what),
-    what == nil and ": see what the call that should have made it returned beside nil" or "")
+  local advice = what == nil and ": see what the call that should have made it returned beside nil"
+    or type(what) == "table" and " without user_reference and async_action_id" or ""
+  return blame("wait() needs a deployment, its id, or what redeploy() returned, got %s%s", type(what), advice)
 end
 
 return options

@@ -24,6 +24,10 @@ function list_mt.__index(_, name)
   return methods[name]
 end
 
+function list_mt.__tostring(self)
+  return ("page of %d deployments"):format(#self)
+end
+
 function methods:rows(...)
   local names, count, i = { ... }, select("#", ...), 0
   local values = {}

@@ -30,7 +30,8 @@ end
 
 local function no_order(self, count)
   return errors.fail("protocol", ("the API lists the %s neither newest nor oldest first, and has more of them than the %d "
-    .. "pages that may be read: which is the newest is not known"):format(self.what, count))
+    .. "pages that may be read: which is the newest is not known (stack:%s() without max_pages reads %d pages)"):format(
+    self.what, count, self.what, MOST_PAGES))
 end
 
 ---All that is left in one page, sorted, where what was read before is in order, and what comes is not; or nil, message, err.
