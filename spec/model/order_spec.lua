@@ -407,7 +407,14 @@ describe("a list in neither order", function()
     end
     failure("protocol", stack_with(list, 10):deployments({ max_pages = 3 }):count())
     assert.equal(40, stack_with(list, 10):deployments({ max_pages = 4 }):count())
-    failure("protocol", stack_with({ list[3], list[1], list[2] }, 3, true, function() return 2 end):latest())
+    failure("protocol", stack_with({ deployment(2, 2), deployment(3, 3), deployment(1, 1) }, 3, true, function() return 2 end):latest())
+  end)
+
+  it("keeps the API's order of equal starts, what has no start behind what it stood behind, and drift with its deployment", function()
+    local list = { deployment(5, 50), deployment(7), deployment(9, 90, { outcome = 12 }), deployment(8, 50) }
+    local page = stack_with(list, 10):page()
+    assert.same({ 9, 5, 7, 8 }, lists.column(page, "id"))
+    assert.same({ { index = 1, field = "outcome", got = "number" } }, page.drift)
   end)
 
   it("is in neither order where only the end tells, without a number of pages", function()
@@ -451,8 +458,10 @@ describe("a list in neither order", function()
     local events, cursor = stack:poll()
     assert.is_table(events)
     assert.is_table(cursor)
+    local requests = 0
     local endless = expect.connect(nil, {
       transport = function(request)
+        requests = requests + 1
         local number = tonumber(request.url:match "page=(%d+)")
         local body = cjson.encode { deployment(number * 3, 5), deployment(number * 3 + 1, 4), deployment(number * 3 + 2, 9 - number % 2) }
         return { status = 200, headers = {}, body = ('{"response":%s,"pagination":{"next":%d}}'):format(body, number + 1) }
@@ -461,6 +470,7 @@ describe("a list in neither order", function()
     failure("protocol", endless:poll())
     failure("protocol", endless:latest())
     failure("protocol", endless:deployments():first())
+    assert.is_true(requests <= 300)
   end)
 
   it("is an error where a page is newer than those before it", function()
