@@ -59,8 +59,8 @@ function reorder.rest(self, source, first, newest_left, most)
   end
   local sorted, newest = page_list.sorted(list)
   if newest_left and newest > newest_left then
-    return errors.fail("protocol", ("the API's list of %s begins newest first, and there is a newer one further down: it "
-      .. "cannot be read in order"):format(self.what))
+    return errors.fail("protocol", ("the API's list of %s begins newest first, and there is a newer one further down: it is in "
+      .. "no order, or more than a page of them have started since its first page was read; read it anew"):format(self.what))
   end
   return sorted, nil, shown
 end
