@@ -3,6 +3,7 @@ local clock = require "spec.support.clock"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local in_world = require "spec.support.in_world"
+local merged = require "spec.support.merged"
 
 local failure, raises = expect.failure, expect.raises
 local begin, again = in_world.begin, in_world.again
@@ -254,6 +255,26 @@ describe("the session in an action's result", function()
       end
     end)
     assert.are_not.equal(found[1], found[2])
+  end)
+
+  it("of a competing action tells which deployment is that one's", function()
+    for user, match in pairs { ["ci@awesome.example"] = "exact", ["The CI"] = "likely" } do
+      local stack, world = begin()
+      local now, made = world:now(), {}
+      for i, session in ipairs { "hers", "ours" } do
+        made[session] = world:add_deployment("staging", { triggered_by = user, triggered_via = "api", deploy_session = session,
+          started_time = now + i, finished_time = now + 30, outcome = "success", git_ref = "main" })
+      end
+      local ended = { started_time = now, finished_time = now + 31, finished_success = true }
+      local ours = world:add_action("staging", merged(ended, { finished_result = {} }))
+      world:add_action("staging", merged(ended, { finished_result = { deploy_session = "hers" } }))
+      world:advance(60)
+      local deployment, info = stack:wait(
+        { async_action_id = ours.id, accepted_time = now, git_ref = "main", stack_uid = stack.uid })
+      assert.is_userdata(deployment, info)
+      assert.equal(made.ours.id, deployment.id)
+      assert.equal(match, info.match)
+    end
   end)
 
   it("takes back what was taken by time and user", function()

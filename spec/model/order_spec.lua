@@ -6,6 +6,7 @@ local in_data = require "spec.support.in_data"
 local in_world = require "spec.support.in_world"
 local lists = require "spec.support.lists"
 local long_history = require "spec.support.long_history"
+local made_history = require "spec.support.made_history"
 local random_from = require "spec.support.random_from"
 
 local stack_of, failure = expect.stack_of, expect.failure
@@ -58,15 +59,6 @@ local function reversed(list)
   local other = {}
   for i = #list, 1, -1 do
     other[#other + 1] = list[i]
-  end
-  return other
-end
-
-local function shuffled(list, random)
-  local other = reversed(list)
-  for i = #other, 2, -1 do
-    local j = random(i) + 1
-    other[i], other[j] = other[j], other[i]
   end
   return other
 end
@@ -378,7 +370,7 @@ describe("a list in neither order", function()
       end)
       local want = answers((stack_with(list, 10)))
       for _, counts in ipairs { true, false } do
-        local got = answers((stack_with(shuffled(list, random), 10, counts)))
+        local got = answers((stack_with(made_history.shuffled(list, random(1000) + 1), 10, counts)))
         want.two = count > 20 and "protocol" or want.two -- two pages are not all
         if count < 16 then -- a page of few, asked for by its number, may look as if it were in order
           want.second, got.second = nil, nil
@@ -512,6 +504,32 @@ describe("a page of a list that is not newest first", function()
       expect.raises("did you mean 'total'", function()
         return page.totl
       end)
+      expect.raises("read%-only", function()
+        page.mine = 1
+      end)
+      expect.raises("at least one column", function()
+        page:rows()
+      end)
     end
+  end)
+end)
+
+describe("a list with page after page of nothing", function()
+  it("does not use up the hour's requests", function()
+    local asked = 0
+    local client = expect.connect(nil, {
+      transport = function(request)
+        local number = tonumber(request.url:match "page=(%d+)")
+        asked = asked + 1
+        local items = {}
+        for i = 1, number == 1 and 30 or number == 5000 and 2 or 0 do
+          items[i] = deployment(number * 100 + i, number * 100 + i)
+        end
+        return { status = 200, headers = {}, body = ('{"response":%s,"pagination":{"current":%d,"next":%s,"pages":5000}}'):format(
+          #items > 0 and cjson.encode(items) or "[]", number, number < 5000 and ("%d"):format(number + 1) or "null") }
+      end,
+    })
+    failure("protocol", client:stack("a-uid"):live())
+    assert.is_true(asked < 120, asked)
   end)
 end)

@@ -78,6 +78,26 @@ describe("the board's page", function()
     assert.is_truthy(staging:find(("%d%%%% <small>of 50"):format(math.floor(counts.success * 2)):gsub("%%%%", " %%"), 1, true), staging)
   end)
 
+  it("says the same where the API lists the oldest deployments first", function()
+    start { order = "oldest" }
+    assert(board.stacks(server))
+    for name, most in pairs { staging = 50, awesome_app = 50, api = 30 } do
+      local known, want = fake.data.deployments(name), {}
+      for i = 1, most do
+        want[i] = tostring(known[i].id)
+      end
+      local got
+      happens(function()
+        got = {}
+        for i, d in ipairs(deployments(fake.stacks[name])) do
+          got[i] = tostring(d.id)
+        end
+        return #got == most
+      end, board.PATIENCE)
+      assert.same(want, got)
+    end
+  end)
+
   it("escapes what the API says", function()
     local world = fake.world()
     world:add_deployment("staging", {

@@ -60,12 +60,14 @@ describe("a proxy that wants a user and a password", function()
 
   it("is one on the way where the transport does not know it", function()
     local client = expect.connect(nil, { transport = function()
-      return { status = 407, headers = {}, body = "" }
+      return { status = 407, headers = {}, body = "refused: Proxy-Authorization: Basic bWU6c2VjcmV0 (me:secret)" }
     end })
     local _, message, err = client:request("GET", "/ping")
     assert.equal("connect", err.kind)
     assert.is_true(err.intermediary)
     assert.matches("a proxy on the way to the API wants a user", message, 1, true)
+    assert.not_matches("secret", message)
+    assert.not_matches("bWU6c2VjcmV0", message)
   end)
 end)
 

@@ -274,7 +274,7 @@ function tracker.new(endpoint, target, deadline, require_live)
     of_action = target.digits == nil, require_live = require_live or false,
     user_reference = target.user_reference, accepted_time = target.accepted_time,
     named = target.id ~= nil and args.id(target.id) or nil, -- the deployment or the action, by the response to the redeploy
-    is_early = false, -- the former is in the queue, perhaps
+    is_early = false, -- that deployment is in the queue, so that it is too early to tell whether it is ours
     git_ref = target.git_ref, git_hash = target.git_hash,
     -- what was read: the action; the deployment, the redactor of its response, and whether it is the action's
     action_id = target.action_id, action = nil,

@@ -38,8 +38,8 @@ local REASONS = { "details", "error_description", "message", "errors" }
 -- Under one of these; under "error", where that is no text; or in all there is, where nothing has a known name.
 local function reason_of(value)
   for _, name in ipairs(REASONS) do
-    local text = words(value[name], 1)
-    if value[name] ~= nil and text ~= "" then
+    local text = value[name] ~= nil and values.text(words(value[name], 1))
+    if text then
       return text
     end
   end

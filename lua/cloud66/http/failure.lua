@@ -88,7 +88,7 @@ function failure.of(self)
   code = code and self.show(code)
   local kind, intermediary = kind_of(status, code), intermediary_of(status, body, is_json)
   local reported = ("HTTP %d"):format(status) .. (code and ", " .. code or "")
-  if text and text ~= "" then
+  if text and text ~= "" and status ~= 407 then -- a proxy may repeat the password that it refuses
     reported = reported .. ": " .. self.show(text)
   end
   local wait, estimated = backoff.after(self.response.headers, os.time()), nil

@@ -17,7 +17,6 @@ end
 local function in_order(self, source, seen, page, show)
   local count, is_over = 0, false
   return function()
-    local message, newest_left
     if is_over then
       return nil
     elseif page then
@@ -25,20 +24,19 @@ local function in_order(self, source, seen, page, show)
       page, count = nil, 1
       return first, nil, show
     end
-    local following
-    following, message, show = source()
+    local following, message, show_or_err = source()
     if not following then
-      return nil, message, show
+      return nil, message, show_or_err
     end
-    newest_left = seen.last.started_time
+    local newest_left = seen.last.started_time
     trend.see(seen, following)
     local direction = trend.direction(seen)
     if direction == "newest" or direction == "unknown" then
       count = count + 1
-      return following, nil, show
+      return following, nil, show_or_err
     end
     is_over = true
-    return reorder().rest(self, source, { page = following, show = show }, newest_left, self.most - count)
+    return reorder().rest(self, source, { page = following, show = show_or_err }, newest_left, self.most - count)
   end
 end
 

@@ -12,7 +12,8 @@ local page_list = {}
 local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
 
 local methods = {}
-local list_mt = { __name = "cloud66.page_list" }
+local list_mt = { __name = "cloud66.page_list" } -- while it is put together
+local page_mt = { __name = "cloud66.page_list" } -- once it is handed out
 
 local FIELDS = { current = true, next = true, previous = true, pages = true, total = true, drift = true }
 
@@ -23,13 +24,21 @@ function list_mt.__index(_, name)
   end
   return methods[name]
 end
+page_mt.__index = list_mt.__index
 
-function list_mt.__tostring(self)
+function page_mt.__newindex()
+  caller.blame "pages are read-only"
+end
+
+function page_mt.__tostring(self)
   return ("page of %d deployments"):format(#self)
 end
 
 function methods:rows(...)
   local names, count, i = { ... }, select("#", ...), 0
+  if count == 0 then
+    caller.blame "rows() needs the name of at least one column"
+  end
   local values = {}
   return function()
     i = i + 1
@@ -61,11 +70,12 @@ function page_list.new(following)
   return setmetatable({ next = following or nil, drift = {} }, list_mt)
 end
 
----Says of a page that was made here which one it is.
+---Says of a page that was made here which one it is, and ends the making.
 ---@param read table|userdata  the page of the API that was read last
 function page_list.number(page, current, read)
   page.current, page.previous, page.next = current, current > 1 and current - 1 or nil, page.next and current + 1 or nil
   page.pages, page.total = page.next and read.pages or current, read.total
+  setmetatable(page, page_mt)
 end
 
 ---A page of a list that came as plain values: its items, and where it stands.
@@ -153,6 +163,8 @@ function page_list.sorted(list)
   return result, starts[places[1]]
 end
 
+local MOST_EMPTY = 100 -- pages more than the items they hold: each of them is a request
+
 ---Pages of `size` items, without the first ones, made of pages of other sizes.
 ---@param source function   of pages.turner()
 ---@param size integer
@@ -161,7 +173,12 @@ end
 function page_list.cut(source, size, without)
   local held, shown, is_over, is_last = page_list.new(), nil, false, false
   local function fill()
+    local count = 0
     while not is_over and #held < without + size do
+      count = count + 1
+      if #held + MOST_EMPTY < count then
+        return errors.fail("protocol", ("the API's list has %d pages in a row that hold next to nothing"):format(count - 1))
+      end
       local page, message, show_or_err = source()
       if message then
         return nil, message, show_or_err
