@@ -256,7 +256,7 @@ describe("a Lua file", function()
     plant("cloud66/http/hooks.lua", 'local function later() return require "cloud66.http.attempts" end')
     named "^circle: http/attempts %-> http/hooks %-> http/attempts$"
     plant("cloud66/deploy/outcome.lua", 'local wait = require "cloud66.deploy.wait"')
-    named "^circle: deploy/outcome %-> deploy/wait %-> deploy/tracker %-> deploy/outcome$"
+    named "^circle: deploy/known %-> deploy/outcome %-> deploy/wait %-> deploy/tracker %-> deploy/known$"
   end)
 
   it("is told of what is shared, in http", function()

@@ -83,8 +83,8 @@ describe("the library", function()
 end)
 
 describe("an optional part is loaded on its first use:", function()
-  local DEPLOY = { "base.value", "deploy.correlate", "deploy.options", "deploy.outcome", "deploy.tracker", "deploy.wait", "model.action",
-    "model.page_list", "resource.actions", "resource.estimate", "resource.poll_loop" }
+  local DEPLOY = { "base.value", "deploy.correlate", "deploy.known", "deploy.options", "deploy.outcome", "deploy.own_action", "deploy.pace",
+    "deploy.search", "deploy.tracker", "deploy.wait", "model.action", "model.page_list", "resource.actions", "resource.estimate", "resource.poll_loop" }
   local SHARING = { "sharing.budget", "sharing.cache", "sharing.entries", "sharing.failover", "sharing.keys",
     "sharing.layers", "sharing.options", "sharing.store.contract", "sharing.store.heap", "sharing.store.memory",
     "sharing.stores" }

@@ -9,6 +9,7 @@ local errors = require "cloud66.base.error"
 local deploy_options = require "cloud66.deploy.options"
 local host = require "cloud66.runtime.host"
 local outcome = require "cloud66.deploy.outcome"
+local pausing = require "cloud66.runtime.wait"
 local value = require "cloud66.base.value"
 local wait = require "cloud66.deploy.wait"
 
@@ -20,30 +21,33 @@ OPTIONS.require_live = nil
 
 ---@param what any      a deployment or its id
 ---@param given table?  the caller's
----@return string|false digits, boolean? waits, table? wait_options  # false: the API sent no id that can be read
+---@return table target, boolean? waits, table? wait_options  # target: see options.target()
 function cancel.check_options(what, given)
-  local id = what
-  if core.is_deployment(what) then
-    id = what.id
-    if id == nil then
-      return false
-    end
-  elseif type(what) == "table" then
+  if type(what) == "table" then
     caller.blame "cancel() needs a deployment or its id; wait() for what redeploy() returned, or find it in stack:deployments()"
   end
-  local digits = args.id(id)
+  local target = core.is_deployment(what) and deploy_options.target(what) or { digits = args.id(what) }
   local checked = args.options(given, OPTIONS)
   local waits = checked.wait or false
   checked.wait = nil
   if not waits and next(checked) ~= nil then
     caller.blame("option '%s' goes with wait = true", (next(checked)))
   end
-  return digits, waits, checked
+  return target, waits, checked
 end
 
+local PAUSES = { 1, 2, 4, 8, 15 } -- seconds before a 404 for a deployment that was seen is believed: outcome.PATIENCE in all
+
 -- Whether it has ended: true, "finished", deployment; false; or nil, message, err.
-local function has_finished(endpoint, digits)
-  local deployment, message, err = endpoint:deployment(digits)
+local function has_finished(endpoint, target)
+  local deployment, message, err = endpoint:deployment(target.digits)
+  for _, seconds in ipairs(target.was_seen and PAUSES or {}) do
+    if deployment or not errors.is_absent(err) or host.now() + seconds >= endpoint.deadline or endpoint.api.closed then
+      break
+    end
+    pausing.sleep(seconds)
+    deployment, message, err = endpoint:deployment(target.digits)
+  end
   if not deployment then
     return nil, message, err
   elseif outcome.has_ended(deployment) then
@@ -77,34 +81,52 @@ local function send(endpoint, digits)
   return ok, message, err
 end
 
+-- --- a response that was lost ---
+
+-- What became of a request that failed. One that ended without success after it was cancelled by it, where it may have been
+-- carried out.
+local function settle(endpoint, target, waits, message, err)
+  local may_be_done = not outcome.is_undone(err)
+  for _, seconds in ipairs(may_be_done and waits and { 0, 1, 2, 4, 8 } or { 0 }) do
+    if host.now() + seconds >= endpoint.deadline or endpoint.api.closed then
+      break
+    end
+    pausing.sleep(seconds)
+    local finished, state, deployment = has_finished(endpoint, target)
+    if finished then
+      return true, may_be_done and not deployment.is_success and "cancelled" or state, deployment
+    end
+  end
+  return nil, message, err
+end
+
+-- --- all of it ---
+
 -- How a wait ends for a deployment that has ended without success.
 local ENDED_OTHERWISE = { cancelled = true, deploy_failed = true, unknown_outcome = true }
 
 ---@param endpoint table  of endpoint.new()
+---@param target table    of cancel.check_options(), and what follows
 ---@return true|nil ok, string state_or_message, cloud66.Deployment|cloud66.Error|nil  # see stack:cancel()
-function cancel.run(endpoint, digits, waits, options)
-  if not digits then
+function cancel.run(endpoint, target, waits, options)
+  if not target.digits then
     return errors.fail("decode", "the API sent this deployment without an 'id' that can be read: it cannot be cancelled")
   end
   if waits then
     endpoint = endpoint:by(host.now() + (options.timeout or deploy_options.TIMEOUT))
   end
-  local finished, state, deployment = has_finished(endpoint, digits)
+  local finished, state, deployment = has_finished(endpoint, target)
   if finished ~= false then
     return finished, state, deployment
   end
-  local ok, message, err = send(endpoint, digits)
+  local ok, message, err = send(endpoint, target.digits)
   if not ok then
-    finished, state, deployment = has_finished(endpoint, digits) -- it may have ended meanwhile, or the response alone is lost
-    if finished then
-      return true, state, deployment
-    end
-    return nil, message, err
+    return settle(endpoint, target, waits, message, err)
   elseif not waits then
     return true, "cancelling"
   end
   local ended
-  ended, message, err = wait.run(endpoint, { digits = digits }, options)
+  ended, message, err = wait.run(endpoint, { digits = target.digits, was_seen = true }, options)
   if ended then
     return true, "finished", ended -- it was faster
   elseif ENDED_OTHERWISE[err.kind] then

@@ -22,22 +22,29 @@ local correlate = {}
 ---@field deploy_session? string  of the deployment, by the action
 ---@field deployed_hash? string   of the deployment, by the action
 
-local SLACK = 2 -- seconds: two dates of one moment, each rounded, perhaps by two machines
+local SLACK = 2
+---Seconds: two dates of one moment may be so far apart, each rounded, perhaps by two machines.
+correlate.SLACK = SLACK
 
 -- What a POST to the API does not make. A word nobody documented may be anything.
 local OTHER_TYPES = { scale = true, revert = true }
 
--- Whether the deployment can be of the requested ref: true or false; nil where it does not say.
-local function ref_fits(deployment, ref)
+---Whether the deployment can be of the requested ref: true or false; nil where it does not say.
+---@param deployment cloud66.Deployment
+---@param ref? string
+---@return boolean|nil
+function correlate.is_of_ref(deployment, ref)
+  local may_be_hash = ref and git.may_be_hash(ref)
   if not ref then
     return true
-  elseif git.may_be_hash(ref) and deployment.git_hash and git.same(deployment.git_hash, ref) then
+  elseif may_be_hash and deployment.git_hash and git.same(deployment.git_hash, ref) then
     return true
-  elseif deployment.git_ref then
+  elseif deployment.git_ref and not (may_be_hash and not deployment.git_hash) then
     return git.same_ref(deployment.git_ref, ref)
   end
   return nil
 end
+local ref_fits = correlate.is_of_ref
 
 -- Whether one commit was requested, or deployed by the action, and this is another.
 local function is_another_commit(deployment, query)
@@ -78,10 +85,9 @@ local function same_person(a, b)
   return type(a) == "string" and type(b) == "string" and a:lower() == b:lower()
 end
 
--- Everything that can be compared is the same.
-local function is_confirmed(deployment, query)
+-- By our own user, through the API.
+local function is_of_user(deployment, query)
   return same_person(deployment.triggered_by, query.user) and deployment.triggered_via == "api"
-    and ref_fits(deployment, query.git_ref) or false
 end
 
 ---Those that may be of the action at all.
@@ -96,16 +102,6 @@ function correlate.possible(query, deployments)
     end
   end
   return found
-end
-
----The one that may have come of a redeploy of which no action is known: nothing tells its user, nor that it has ended, so
----only what is of the requested ref, and of the API alone, counts.
----@param possible cloud66.Deployment[]
----@param query cloud66.Query
----@return cloud66.Deployment|nil
-function correlate.unattributed(possible, query)
-  local found = #possible == 1 and possible[1]
-  return found and found.triggered_via == "api" and query.git_ref and ref_fits(found, query.git_ref) and found or nil
 end
 
 ---Whether what was taken for the action's deployment still can be, now that more of it is known.
@@ -145,40 +141,73 @@ function correlate.is_named_action(action, query, user_reference)
     and (action.user_reference == nil or action.user_reference == user_reference)
 end
 
----The competing actions: others that ran at the same time, and may have made one of the deployments.
----@param query cloud66.Query
----@param actions cloud66.Action[]
----@return cloud66.Action[]
-function correlate.competing(query, actions)
-  local found = {}
-  for _, action in ipairs(actions) do
-    local over = action.is_finished and action.finished_time and action.finished_time < query.started - SLACK
-    local later = query.finished and action.started_time and action.started_time > query.finished + SLACK
-    if tostring(action.id) ~= tostring(query.action_id) and not over and not later then
-      found[#found + 1] = action
-    end
+-- --- evidence: what the actions that others started tell ---
+
+-- What was read of a stack's actions, and when. Moments are Unix seconds of the server's clock, none of them too late.
+---@class cloud66.Evidence
+---@field actions cloud66.Action[]  those that began since our own, or had not ended by then
+---@field complete boolean          they are all there
+---@field actions_read number       when they were read
+---@field list_read number          when the deployments were read
+
+---Seconds: how far the API's views of a stack may be behind. What one of them does not show is no evidence before.
+correlate.LAG = 10
+
+---The latest date of a list of deployments or actions: they were read then, or later.
+---@param list table|userdata  anything with # and [i]
+---@return number time  Unix seconds; -math.huge where there is none
+function correlate.latest(list)
+  local latest = -math.huge
+  for i = 1, #list do
+    latest = math.max(latest, list[i].started_time or latest, list[i].finished_time or latest)
   end
-  return found
+  return latest
 end
 
--- Whether another action can have made a deployment that is confirmed to be of our user: it began before it, and did not
--- end before it.
-local function may_be_of(other, deployment, query)
-  local linked = is_of_session(deployment, (action_model.made(other)))
+---When it can be told whose a deployment is: a competing action would be seen by then.
+---@param deployment cloud66.Deployment
+---@return number time  Unix seconds
+function correlate.telling_time(deployment)
+  return (deployment.started_time or 0) + correlate.LAG
+end
+
+-- Whether an action was over as the deployment began, or must have been seen to be outlived by it: an action that succeeds goes
+-- on until its deployment has ended.
+local function is_outlived(action, deployment, list_read)
+  local ended, began = action.is_finished and action.finished_time, deployment.started_time
+  if not ended then
+    return false
+  elseif began and ended < began then
+    return true
+  elseif action.finished_success == false then
+    return false -- its deployment may go on
+  elseif deployment.finished_time then
+    return deployment.finished_time > ended + SLACK
+  end
+  return list_read >= ended + SLACK + correlate.LAG
+end
+
+-- Whether another action may have made the deployment. `is_ours`: the deployment names our own user.
+local function may_be_of(action, deployment, is_ours, list_read)
+  local linked = is_of_session(deployment, (action_model.made(action)))
   if linked ~= nil then
     return linked
-  elseif type(other.user) == "string" and type(query.user) == "string" and not same_person(other.user, query.user) then
+  elseif action.started_time and deployment.started_time and action.started_time > deployment.started_time + SLACK then
     return false
-  elseif other.started_time and deployment.started_time and other.started_time > deployment.started_time + SLACK then
+  elseif is_ours and type(action.user) == "string" and not same_person(action.user, deployment.triggered_by) then
     return false
   end
-  local ended = other.is_finished and other.finished_time
-  return not ended or (deployment.finished_time ~= nil and deployment.finished_time <= ended + SLACK)
+  return not is_outlived(action, deployment, list_read)
 end
 
-local function is_claimed(deployment, query, competing)
-  for _, other in ipairs(competing) do
-    if may_be_of(other, deployment, query) then
+-- Whether any action but our own may have made the deployment, or may be hidden yet.
+local function is_claimed(deployment, query, evidence, is_competing)
+  if not evidence.complete or evidence.actions_read < correlate.telling_time(deployment) then
+    return true
+  end
+  local is_ours = same_person(deployment.triggered_by, query.user)
+  for _, action in ipairs(evidence.actions) do
+    if is_competing(action) and may_be_of(action, deployment, is_ours, evidence.list_read) then
       return true
     end
   end
@@ -199,6 +228,8 @@ local function only(list, test)
   return found
 end
 
+-- --- the deployment of an action ---
+
 ---The one deployment that the action names by its session; or nil.
 ---@param possible cloud66.Deployment[]
 ---@param query cloud66.Query
@@ -209,15 +240,21 @@ function correlate.linked(possible, query)
   end)
 end
 
----The one deployment that nothing else than the action can have made, perhaps while both still run; or nil.
----@param possible cloud66.Deployment[]
----@param query cloud66.Query
----@param competing cloud66.Action[]
----@return cloud66.Deployment|nil
-function correlate.exact(possible, query, competing)
-  return only(possible, function(deployment)
-    return is_confirmed(deployment, query) and not is_claimed(deployment, query, competing)
+-- Whether an action is not our own.
+local function is_other(query)
+  return function(action)
+    return tostring(action.id) ~= tostring(query.action_id)
+  end
+end
+
+-- The one deployment that nothing else than the action can have made, perhaps while both still run; "exact" where everything
+-- that can be compared is the same.
+local function by_elimination(possible, query, evidence)
+  local found = only(possible, function(deployment)
+    return is_of_user(deployment, query) and ref_fits(deployment, query.git_ref) ~= false
+      and not is_claimed(deployment, query, evidence, is_other(query))
   end)
+  return found, found and (ref_fits(found, query.git_ref) and "exact" or "likely")
 end
 
 -- Seconds between the end of a deployment and that of an action.
@@ -226,31 +263,87 @@ local function distance(deployment, finished)
 end
 
 local CLOSE = 60 -- seconds: what an action may do after its deployment has ended
+local NEARER = 5 -- seconds: by how much another action has to be further from the deployment's end than our own
 
--- Whether another action explains the deployment better: it ended nearer to it, or is of its user.
-local function is_of_another_action(deployment, query, competing)
-  local own = distance(deployment, query.finished)
-  for _, other in ipairs(competing) do
-    local linked = is_of_session(deployment, (action_model.made(other)))
-    local nearer = distance(deployment, other.finished_time)
-    local of_other, of_us = same_person(deployment.triggered_by, other.user), same_person(deployment.triggered_by, query.user)
-    if linked or (linked == nil and ((of_other and not of_us) or (of_other == of_us and nearer <= own))) then
+-- Whether another action explains the deployment as well: it did not end clearly further from its end, or is of its user.
+local function is_of_another_action(deployment, query, evidence)
+  local own, other_than_ours = distance(deployment, query.finished), is_other(query)
+  local of_us = same_person(deployment.triggered_by, query.user)
+  for _, action in ipairs(evidence.actions) do
+    if other_than_ours(action) and may_be_of(action, deployment, of_us, evidence.list_read) then
+      local its_own = distance(deployment, action.finished_time or evidence.actions_read)
+      if is_of_session(deployment, (action_model.made(action))) or its_own <= own + NEARER
+        or (not of_us and same_person(deployment.triggered_by, action.user)) then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+-- The one deployment that the action, which has ended, is likely to have made. One that names another person's address may be
+-- it only where there is no other, and no other action can have made it. Where others can have, all of it must be in view.
+local function by_its_end(possible, query, evidence)
+  local in_view = evidence.complete and math.min(evidence.list_read, evidence.actions_read) >= query.finished + correlate.LAG
+  return only(possible, function(deployment)
+    if distance(deployment, query.finished) > CLOSE or ref_fits(deployment, query.git_ref) == false then
+      return false
+    end
+    local claimed = is_claimed(deployment, query, evidence, is_other(query))
+    if is_another_person(deployment.triggered_by, query.user) then
+      return #possible == 1 and not claimed
+    end
+    return not claimed or (in_view and not is_of_another_action(deployment, query, evidence))
+  end)
+end
+
+---Which deployment the action has made, as far as can be told now.
+---@param possible cloud66.Deployment[]
+---@param query cloud66.Query
+---@param evidence cloud66.Evidence
+---@return cloud66.Deployment|nil deployment, "exact"|"likely"|nil match
+function correlate.made_by(possible, query, evidence)
+  local found, match = by_elimination(possible, query, evidence)
+  if found then
+    return found, match
+  end
+  return query.finished and by_its_end(possible, query, evidence) or nil, "likely"
+end
+
+-- --- where no action is known ---
+
+-- Whether the API knows of references, as far as a list of actions shows.
+local function knows_references(actions)
+  for _, action in ipairs(actions) do
+    if action.metadata ~= nil then
       return true
     end
   end
   return false
 end
 
----The one deployment that the action, which has ended, is likely to have made; nil where there is none, or several.
+---The one deployment that may have come of a redeploy of which no action is known: nothing tells its user, nor that it has
+---ended, so only what is of the requested ref, and of the API alone, counts; and no action that is certainly not ours may have
+---made it. Where the API knows of references, ours would carry it; where it does not, the one that began as the redeploy
+---was accepted may be ours.
 ---@param possible cloud66.Deployment[]
 ---@param query cloud66.Query
----@param competing cloud66.Action[]
+---@param evidence cloud66.Evidence
 ---@return cloud66.Deployment|nil
-function correlate.likely(possible, query, competing)
-  return only(possible, function(deployment)
-    return distance(deployment, query.finished) <= CLOSE and ref_fits(deployment, query.git_ref) ~= false
-      and not is_another_person(deployment.triggered_by, query.user) and not is_of_another_action(deployment, query, competing)
-  end)
+function correlate.unattributed(possible, query, evidence)
+  local found = #possible == 1 and possible[1]
+  if not (found and found.triggered_via == "api" and query.git_ref and ref_fits(found, query.git_ref)) then
+    return nil
+  end
+  local is_distinguished = knows_references(evidence.actions)
+  local function is_competing(action)
+    if not is_distinguished and action.started_time and math.abs(action.started_time - query.started) <= SLACK then
+      is_distinguished = true -- one of them is ours
+      return false
+    end
+    return not is_another_person(action.user, found.triggered_by)
+  end
+  return not is_claimed(found, query, evidence, is_competing) and found or nil
 end
 
 return correlate

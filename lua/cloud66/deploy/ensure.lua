@@ -7,6 +7,8 @@ local errors = require "cloud66.base.error"
 local find = require "cloud66.resource.find"
 local git = require "cloud66.base.git"
 local host = require "cloud66.runtime.host"
+local outcome = require "cloud66.deploy.outcome"
+local poll_loop = require "cloud66.resource.poll_loop"
 local random = require "cloud66.base.random"
 local redeploy = require "cloud66.deploy.redeploy"
 local wait = require "cloud66.deploy.wait"
@@ -29,7 +31,8 @@ local function is_of(deployment, hash)
   return found ~= nil and not found:find "%X" and git.same(found, hash)
 end
 
--- The newest deployment of the commit that runs; false when there is none; or nil, message, err.
+-- The newest deployment of the commit that runs; or the newest of all, where that is a success of the commit that is not live
+-- (yet); false when there is none; or nil, message, err.
 local function find_running(endpoint, hash)
   local page, message, err = endpoint:newest_page()
   if not page then
@@ -40,7 +43,8 @@ local function find_running(endpoint, hash)
       return deployment
     end
   end
-  return false
+  local newest = page[1]
+  return newest and newest.is_success and not newest.is_live and is_of(newest, hash) and newest or false
 end
 
 -- What an earlier ensure() started for the same commit and has not ended, as redeploy() returns it; false when there is
@@ -79,6 +83,19 @@ local function find_live(endpoint, hash)
   return deployment
 end
 
+-- What a wait for the result of a redeploy comes to that told of a success, but not of which deployment: live, it is the
+-- commit's.
+local function find_unmatched(endpoint, hash, err)
+  local live, message, live_err = find_live(endpoint, hash)
+  if live then
+    return live, { match = "likely", action = err.action }
+  elseif live == nil then
+    return nil, message, live_err
+  end
+  return errors.fail("unmatched", ("action %s has succeeded, but commit %s is not live: see err.candidates"):format(
+    tostring(err.action.id), hash), { action = err.action, candidates = err.candidates, action_succeeded = true })
+end
+
 -- Waits for a deployment or the result of a redeploy, and takes nothing but the commit for a success.
 local function wait_for(endpoint, what, hash, options)
   local was_over = type(what) == "table" and what.joined and not what.queued
@@ -86,6 +103,9 @@ local function wait_for(endpoint, what, hash, options)
   target.git_hash = hash
   local deployment, info, show_or_err = wait.run(endpoint, target, options)
   if not deployment then
+    if show_or_err.action_succeeded then
+      return find_unmatched(endpoint, hash, show_or_err)
+    end
     return nil, info, show_or_err
   end
   local shown = show_or_err(tostring(deployment))
@@ -104,6 +124,32 @@ local function wait_for(endpoint, what, hash, options)
   return deployment, info
 end
 
+local LIVE_EVERY = 5 -- seconds between polls of what is to become live
+
+-- Gives a success of the commit its time to become live: the API may be behind. The deployment; false where it does not; or nil,
+-- message, err.
+local function becomes_live(endpoint, hash, stop)
+  local deadline = math.min(host.now() + outcome.PATIENCE, endpoint.deadline)
+  local loop = poll_loop.new(endpoint.api, deadline, stop)
+  while true do
+    local reason = loop:pause(loop:plan(LIVE_EVERY))
+    if reason == "late" and deadline == endpoint.deadline then
+      return errors.fail("timeout", ("commit %s has been deployed, but is not live yet: ensure() it again"):format(hash), { exit_code = 2 })
+    elseif reason == "late" then
+      return false
+    elseif reason then
+      return errors.fail("aborted", wait.EARLY[reason])
+    end
+    loop:begin()
+    local live, message, err = find_live(endpoint, hash)
+    if live or (live == nil and loop:is_fatal(err)) then
+      return live, message, err
+    elseif live == false then
+      loop:reset()
+    end
+  end
+end
+
 ---@param given table?  the caller's
 ---@param hash string   of args.git_hash()
 ---@return table options, table body  # of redeploy() and wait() together: no name is an option of both
@@ -116,24 +162,27 @@ end
 -- What is there of the commit already: the deployment or redeploy's result, and how; false; or nil, message, err.
 --
 -- A deployment goes from the queue to running to live. Read in this order, one that moves on meanwhile is not missed.
-local function find_existing(endpoint, hash)
+local function find_existing(endpoint, hash, options)
   local queued, message, err = find_queued(endpoint, hash)
   if queued == nil then
     return nil, message, err
   end
-  local running
-  running, message, err = find_running(endpoint, hash)
-  if running == nil then
+  local deployment
+  deployment, message, err = find_running(endpoint, hash)
+  if deployment == nil then
     return nil, message, err
   end
   local current
   current, message, err = find_live(endpoint, hash)
+  if current == false and deployment and not deployment.is_running then
+    current, message, err = becomes_live(endpoint, hash, options.stop)
+  end
   if current == nil then
     return nil, message, err
   elseif current then
     return current, "live"
   end
-  return running or queued, "joined"
+  return deployment and deployment.is_running and deployment or queued, "joined"
 end
 
 ---@param endpoint table  of endpoint.new()
@@ -142,7 +191,7 @@ end
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
 function ensure.run(endpoint, hash, options, body)
   endpoint = endpoint:by(host.now() + (options.timeout or deploy_options.TIMEOUT))
-  local what, how, err = find_existing(endpoint, hash)
+  local what, how, err = find_existing(endpoint, hash, options)
   if what == nil then
     return nil, how, err
   elseif how == "live" then

@@ -182,17 +182,17 @@ local function target_of_result(result, uid)
     end
   end
   return { action_id = result.async_action_id, id = result.id, user_reference = result.user_reference, accepted_time = result.accepted_time,
-    git_ref = result.git_ref, git_hash = result.git_hash }
+    git_ref = result.git_ref, git_hash = result.git_hash, joined = result.joined and true or false }
 end
 
----What is waited for: { digits = of a deployment } or { action_id, id, user_reference, accepted_time, git_ref, git_hash }; id
----is of the deployment or of the action: the API does not say.
+---What is waited for: { digits = of a deployment, was_seen = whether the caller has it from the API } or { action_id, id,
+---user_reference, accepted_time, git_ref, git_hash, joined }; id is of the deployment or of the action: the API does not say.
 ---@param what any    a deployment, an id, an action, or what redeploy() returned
 ---@param uid string  of the stack
 ---@return table target  # digits = false: the API sent no id that can be read
 function options.target(what, uid)
   if core.is_deployment(what) then
-    return { digits = what.id ~= nil and args.id(what.id) or false }
+    return { digits = what.id ~= nil and args.id(what.id) or false, was_seen = true }
   elseif type(what) == "number" or type(what) == "string" then
     return { digits = args.id(what) }
   elseif action.is(what) then

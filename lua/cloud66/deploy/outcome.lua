@@ -18,6 +18,19 @@ function outcome.has_ended(deployment, action)
   return over and not deployment.is_pending
 end
 
+-- Kinds after which nothing can have been carried out: it was never sent, or refused before.
+local NOTHING_DONE = {
+  auth = true, trial_expired = true, forbidden = true, not_found = true, conflict = true, bad_request = true,
+  throttled = true, not_implemented = true, refused = true, connect = true, tls = true, phase = true,
+}
+
+---Whether a request to change something, which failed, was certainly not carried out.
+---@param err cloud66.Error
+---@return boolean
+function outcome.is_undone(err)
+  return err.unsent or NOTHING_DONE[err.kind] or (err.status ~= nil and err.status >= 300 and err.status < 400)
+end
+
 -- --- how it has ended ---
 
 -- The action's own message, to be added to one of ours.
@@ -52,15 +65,24 @@ local function failure_of(deployment, action)
   return nil
 end
 
--- The text for an action that has ended, and whose deployment was not found.
-local function unmatched(action, candidates)
-  local success = action.finished_success
-  local how = success and "succeeded" or success == false and "failed" or "ended"
-  if candidates > 0 then
-    return ("action %s %s%s, but which of %d deployments it made is not known: see stack:deployments()"):format(
-      tostring(action.id), how, words_of(action), candidates)
+-- How an action has ended whose deployment was not found: kind, text, fields of the err. A success is one, though it is not known
+-- of which deployment.
+local function without_deployment(action, candidates)
+  local success, count = action.finished_success, #candidates
+  local id, words = tostring(action.id), words_of(action)
+  local fields = { candidates = candidates }
+  if success == false then
+    return sounds_cancelled(action.finished_message) and "cancelled" or "deploy_failed",
+      ("action %s has failed%s"):format(id, words), count > 0 and fields or nil
   end
-  return ("action %s %s%s, and there is no deployment of it"):format(tostring(action.id), how, words_of(action))
+  local which = count == 0 and "there is no deployment of it"
+    or count == 1 and "whether it made the one that may be its deployment is not known: see err.candidates"
+    or ("which of %d deployments it made is not known: see err.candidates"):format(count)
+  if success then
+    fields.action_succeeded, fields.exit_code = true, 0
+  end
+  return "unmatched", ("action %s has %s%s, but %s"):format(id, success and "succeeded" or "ended without a word on success",
+    words, which), fields
 end
 
 -- The text for an action that has failed, and whose deployment goes on.
@@ -78,10 +100,12 @@ end
 ---@field action_id? integer|string
 ---@field of_action boolean     what an action makes is waited for, not a deployment alone
 ---@field require_live boolean  it is not over before it is live
----@field misses integer        polls without the deployment, or its end, after the action had ended
----@field candidates integer    deployments that may be of the action
+---@field settling? number      seconds since one of the deployment and the action was first seen to have ended
+---@field candidates cloud66.Deployment[]  those that may be of the action
+---@field conflict? string      of which other ref the deployment of a joined action is: the text
 
-local MOST_MISSES = 3 -- the list of deployments may be behind
+---Seconds: how long what has to be there may be missing, or a 404, before that is believed: the API's views may be behind.
+outcome.PATIENCE = 30
 
 ---@param facts cloud66.Facts
 ---@return cloud66.Phase
@@ -99,13 +123,19 @@ end
 
 ---Whether it is over, and how: without a kind the deployment has succeeded.
 ---@param facts cloud66.Facts
----@return boolean over, string? kind, string? text  # of the failure
-function outcome.verdict(facts)
+---@param is_last? boolean  there is to be no other poll
+---@return boolean over, string? kind, string? text, table? fields  # of the failure
+function outcome.verdict(facts, is_last)
   local deployment, action, phase = facts.deployment, facts.action, outcome.phase(facts)
-  local is_missing = facts.misses >= MOST_MISSES
-  if phase == "queued" and is_missing then
-    return true, "unmatched", unmatched(action, facts.candidates)
-  elseif phase == "deploying" and is_missing and action.finished_success == false then
+  if facts.conflict then
+    return true, "conflict", facts.conflict
+  end
+  local action_is_over = action ~= nil and action.is_finished
+  local is_missing = action_is_over and (is_last or facts.settling >= outcome.PATIENCE)
+  local has_failed = action_is_over and action.finished_success == false
+  if phase == "queued" and (is_missing or (has_failed and #facts.candidates == 0)) then
+    return true, without_deployment(action, facts.candidates)
+  elseif phase == "deploying" and is_missing and has_failed then
     return true, "deploy_failed", never_ended(deployment, action)
   elseif phase ~= "finished" then
     return false

@@ -8,6 +8,8 @@ local date = require "cloud66.base.date"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
 local json = require "cloud66.base.json"
+local outcome = require "cloud66.deploy.outcome"
+local parameters = require "cloud66.deploy.parameters"
 local random = require "cloud66.base.random"
 local tasks = require "cloud66.runtime.tasks"
 local value = require "cloud66.base.value"
@@ -37,7 +39,10 @@ end
 ---@return cloud66.RedeployResult
 function redeploy.joined(endpoint, action, git_ref)
   local result = result_of(endpoint, action, git_ref, "joined " .. tostring(action))
-  result.joined = true
+  result.joined = {
+    is_finished = action.is_finished, finished_success = action.finished_success, finished_message = action.finished_message,
+    started_time = action.started_time, git_ref = parameters.git_ref_of(action),
+  }
   return result
 end
 
@@ -71,7 +76,7 @@ end
 -- --- before and after the request ---
 
 -- Finds an action that carries the caller's own reference already: its result, to be returned instead of sending
--- anything; false when none is to be joined; or nil, message, err.
+-- anything; false when none is to be joined; or nil, message, err. One that was for something else is a conflict.
 local function find_earlier(call, reuse)
   local found, message, err = actions.with(call.endpoint, call.reference)
   if not found and (reuse or err.kind ~= "protocol") then
@@ -80,6 +85,11 @@ local function find_earlier(call, reuse)
   found = found or {} -- none of the newest, and the older ones are no matter
   local action = reuse and actions.newest(found)
   if action then
+    local was, is = parameters.conflict(call.endpoint.api, call.endpoint.uid, call.reference, call.body, action)
+    if was then
+      return errors.fail("conflict", ("user_reference '%s' was used before to deploy %s, and now comes to deploy %s: use another one, "
+        .. "or reuse = false"):format(call.reference, was, is), { user_reference = call.reference, action = action })
+    end
     return redeploy.joined(call.endpoint, action, call.body.git_ref)
   end
   for _, earlier in ipairs(found) do
@@ -100,18 +110,9 @@ local function find_made(call, deadline)
   return actions.newest(made), err
 end
 
--- Kinds after which nothing can have been accepted: it was never sent, or refused before it was carried out.
-local NOTHING_DONE = {
-  auth = true, trial_expired = true, forbidden = true, not_found = true, conflict = true, bad_request = true,
-  throttled = true, not_implemented = true, connect = true, tls = true, phase = true,
-}
-
-local function is_undone(err)
-  return err.unsent or NOTHING_DONE[err.kind] or (err.status ~= nil and err.status >= 300 and err.status < 400)
-end
-
 local PAUSES = { 0, 1, 2, 4, 8, 15 } -- seconds before each poll for the action of a lost response
 local SETTLE = 45 -- seconds for all of them
+local LAST = 2 -- seconds before the deadline, where that comes first, for the last poll
 
 -- What became of a request after which `cause` came instead of a response: the result; or nil, message, err when no action
 -- of it can be found, though it may come to be.
@@ -119,10 +120,12 @@ local function settle(call, cause)
   local last = cause
   local deadline = math.min(tasks.deadline(), call.endpoint.deadline, host.now() + SETTLE)
   for _, seconds in ipairs(PAUSES) do
-    if host.now() + seconds >= deadline or call.endpoint.api.closed then
+    local left = deadline - host.now()
+    local is_last = seconds >= left -- so that its response is in before the deadline
+    if left <= 0 or call.endpoint.api.closed then
       break
     end
-    wait.sleep(seconds)
+    wait.sleep(is_last and left - math.min(LAST, left / 2) or seconds)
     local action, err = find_made(call, deadline)
     if action then
       local result = result_of(call.endpoint, action, call.body.git_ref, "the response was lost; found " .. tostring(action))
@@ -130,6 +133,9 @@ local function settle(call, cause)
       return result
     end
     last = err or last
+    if is_last then
+      break
+    end
   end
   local text = ("the redeploy may have been accepted, and no action with user_reference %s is to be found (%s). "
     .. "Before you deploy again, look for it: stack:actions{user_reference = ...}; redeploy{user_reference = ...} with the "
@@ -143,8 +149,10 @@ end
 -- Sends it, once: the result; or nil, message, err.
 local function send(call)
   local body = args.union(call.body, { user_reference = call.reference })
+  local forget = parameters.remember(call.endpoint.api, call.endpoint.uid, call.reference, call.body)
   local got, message, err = call.endpoint:redeploy(json.encode(body))
-  if not got and is_undone(err) then
+  if not got and outcome.is_undone(err) then
+    forget()
     err = errors.copy(err)
     err.user_reference = call.reference
     return nil, message, err
@@ -154,6 +162,7 @@ local function send(call)
   local result, text
   result, text, err = read_response(call, got)
   if result == false then
+    forget()
     return errors.fail("refused", "the API does not redeploy this stack: " .. text, { user_reference = call.reference })
   elseif not result then
     return settle(call, err)

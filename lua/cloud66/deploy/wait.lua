@@ -5,6 +5,7 @@ local errors = require "cloud66.base.error"
 local estimate = require "cloud66.resource.estimate"
 local host = require "cloud66.runtime.host"
 local options = require "cloud66.deploy.options"
+local pace = require "cloud66.deploy.pace"
 local poll_loop = require "cloud66.resource.poll_loop"
 local tasks = require "cloud66.runtime.tasks"
 local trackers = require "cloud66.deploy.tracker"
@@ -20,7 +21,6 @@ local function new_state(endpoint, target, how)
     tracker = trackers.new(endpoint, target, deadline, how.require_live),
     loop = poll_loop.new(endpoint.api, deadline, how.stop),
     reported_phase = false, reported_deployment = nil, -- by on_change, the last time
-    finishing_since = false, -- by host.now()
   }
 end
 
@@ -86,7 +86,8 @@ local function fail(self, kind, text, fields)
   return errors.fail(kind, tracker.show and tracker.show(text) or text, fields)
 end
 
-local EARLY = {
+---What ended a wait early -> the text.
+wait.EARLY = {
   stopped = "stop() ended it; what was waited for goes on",
   exiting = "this nginx worker is to end (a reload?); what was waited for goes on: wait() again with the same argument",
   closed = "this client was closed; what was waited for goes on",
@@ -111,30 +112,11 @@ end
 
 -- --- the loop ---
 
-local QUEUE, QUEUE_INTERVAL, SHORTEST = 120, 15, 1 -- seconds
-
--- Seconds until the next poll. A queue is short as a rule, and an action ends soon after its deployment: both are polled
--- more often to begin with.
-local function interval_of(self)
-  if self.options.interval then
-    return self.options.interval
-  end
-  local seconds, now = estimate.interval(self.tracker.durations), host.now()
-  local phase = self.tracker:phase()
-  if phase == "queued" and now - self.started < QUEUE then
-    return math.min(seconds, QUEUE_INTERVAL)
-  elseif phase == "finishing" then
-    self.finishing_since = self.finishing_since or now
-    return math.min(seconds, math.max(SHORTEST, now - self.finishing_since))
-  end
-  return seconds
-end
-
 -- The last poll has shown that it is over.
-local function finish(self, kind, text)
+local function finish(self, kind, text, fields)
   report(self, nil, nil)
   if kind then
-    return fail(self, kind, text)
+    return fail(self, kind, text, fields)
   end
   return self.tracker.deployment, info_of(self), self.tracker.show
 end
@@ -146,21 +128,22 @@ local function run(self)
     local ok, message, err = tracker:poll()
     if ok then
       loop:reset()
-      local over, kind, text = tracker:verdict()
+      local over, kind, text, fields = tracker:verdict(loop.is_last)
       if over then
-        return finish(self, kind, text)
+        return finish(self, kind, text, fields)
       end
-    elseif host.now() < self.deadline and loop:is_fatal(err) then
+    elseif host.now() < self.deadline and not tracker.is_awaited and loop:is_fatal(err) then
       return nil, message, add_facts(tracker, errors.copy(err))
     end
-    local seconds = loop:length(interval_of(self), err)
+    local seconds = loop:plan(self.options.interval or pace.interval(tracker:pace()), err)
     report(self, err, seconds)
     local reason = loop:pause(seconds)
     if reason == "late" then
       return timed_out(self, err)
     elseif reason then
-      return fail(self, "aborted", EARLY[reason])
+      return fail(self, "aborted", wait.EARLY[reason])
     end
+    loop:begin()
   end
 end
 

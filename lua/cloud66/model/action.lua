@@ -34,7 +34,7 @@ function action_mt.__tostring(self)
 end
 
 ---@param fields any  decoded JSON, which becomes the action
----@param show fun(text: string): string  makes a text fit for messages: these two get into them, and may hold anything
+---@param show fun(text: string): string  makes a text fit for messages: these three get into them, and may hold anything
 ---@return cloud66.Action|nil action, string? reason
 function action.of(fields, show)
   if type(fields) ~= "table" or not value.id(fields.id) then
@@ -55,9 +55,11 @@ function action.of(fields, show)
       fields[name] = show(fields[name])
     end
   end
-  local metadata = fields.metadata
-  local reference = type(metadata) == "table" and metadata.user_reference
-  fields.user_reference = type(reference) == "string" and reference or nil
+  local metadata = type(fields.metadata) == "table" and fields.metadata or {}
+  fields.user_reference = value.text(metadata.user_reference)
+  if type(metadata.git_ref) == "string" then
+    metadata.git_ref = show(metadata.git_ref)
+  end
   return setmetatable(fields, action_mt)
 end
 

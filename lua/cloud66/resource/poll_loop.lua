@@ -11,6 +11,7 @@ local methods = {}
 local poll_loop_mt = { __name = "cloud66.poll_loop", __index = methods }
 
 local SLICE = 1 -- seconds: how long stop() and client:close() may go unseen
+local LEAST_MARGIN, MOST_MARGIN = 1, 10 -- seconds that the last poll has before the deadline, where there are so many
 local MOST_ODD = 5 -- responses in a row that make no sense: a proxy's page passes, another API does not
 
 local ODD = { decode = true, protocol = true, too_large = true }
@@ -25,17 +26,28 @@ function methods:is_fatal(err)
   return not backoff.is_passing("GET", err)
 end
 
+---A poll begins.
+function methods:begin()
+  self.began = host.now()
+end
+
 ---A poll has succeeded.
 function methods:reset()
   self.odd, self.throttled = 0, 0
+  self.took = host.now() - self.began
 end
 
----Seconds until the next poll: up to a tenth more or less than the interval, so that a fleet does not poll at once.
----@param interval number
----@param err? cloud66.Error  of the last poll
----@return number
-function methods:length(interval, err)
-  local seconds = interval * (0.9 + 0.2 * random.uniform())
+-- When the last poll has to begin for its response to be in before the deadline. It may need more requests than the one
+-- before it: it may be the one that sees the end.
+local function last_moment(self)
+  local left = self.deadline - host.now()
+  local margin = math.min(math.max(LEAST_MARGIN, 3 * self.took), MOST_MARGIN, left / 2)
+  return self.deadline - margin
+end
+
+-- Up to a tenth less than the interval, so that a fleet does not poll at once.
+local function length(self, interval, err)
+  local seconds = interval * (0.9 + 0.1 * random.uniform())
   if err and err.retry_after_estimated then
     self.throttled = self.throttled + 1
     return math.max(seconds, backoff.throttle_pause(self.throttled, err.retry_after, random.uniform))
@@ -45,12 +57,24 @@ function methods:length(interval, err)
   return seconds
 end
 
----Sleeps, but wakes for stop(), for a client that was closed, for an nginx worker's end, and at the deadline.
----@param seconds number
----@return string|nil reason  "stopped", "closed", "exiting" or "late": what ended it early
+---Seconds until the next poll; nil where there is to be none. Before the deadline there is a last one.
+---@param interval number
+---@param err? cloud66.Error  of the last poll
+---@return number|nil
+function methods:plan(interval, err)
+  if self.is_last or host.now() >= self.deadline then
+    return nil
+  end
+  local seconds, left = length(self, interval, err), last_moment(self) - host.now()
+  self.is_last = seconds >= left
+  return math.max(0, math.min(seconds, left))
+end
+
+---Sleeps, but wakes for stop(), for a client that was closed and for an nginx worker's end.
+---@param seconds? number  of plan()
+---@return string|nil reason  "stopped", "closed" or "exiting": what ended it early; "late": there is no other poll
 function methods:pause(seconds)
-  local late = host.now() + seconds >= self.deadline
-  local wake = math.min(host.now() + seconds, self.deadline)
+  local wake = host.now() + (seconds or 0)
   while true do
     if self.stop and self.stop() then
       return "stopped"
@@ -61,7 +85,7 @@ function methods:pause(seconds)
     end
     local left = wake - host.now()
     if left <= 0 then
-      return late and "late" or nil
+      return not seconds and "late" or nil
     end
     wait.sleep(math.min(left, SLICE))
   end
@@ -71,7 +95,11 @@ end
 ---@param deadline number   by host.now()
 ---@param stop? fun(): any  whether to end
 function poll_loop.new(api, deadline, stop)
-  return setmetatable({ api = api, deadline = deadline, stop = stop or false, odd = 0, throttled = 0 }, poll_loop_mt)
+  return setmetatable({
+    api = api, deadline = deadline, stop = stop or false, odd = 0, throttled = 0,
+    is_last = false, -- no poll is to come after the next one
+    began = host.now(), took = 0, -- the poll: when it began, by host.now(), and seconds that the last good one took
+  }, poll_loop_mt)
 end
 
 return poll_loop

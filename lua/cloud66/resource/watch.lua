@@ -41,7 +41,8 @@ local EARLY = {
 -- Another poll: true, or nil when the watch is over. A failure that does not pass is raised, as a loop cannot return it.
 local function poll_again(state)
   if state.polled then
-    local reason = state.loop:pause(state.pause)
+    local interval = state.interval or estimate.interval(state.durations)
+    local reason = state.loop:pause(state.loop:plan(interval, state.failure))
     if EARLY[reason] then
       error(errors.new("aborted", EARLY[reason]), 0)
     elseif reason then
@@ -49,18 +50,16 @@ local function poll_again(state)
     end
   end
   state.polled = true
+  state.loop:begin()
   local events, cursor, more = changes.run(state.endpoint, state.cursor or nil, state.deadline)
-  local err
   if events then
     state.loop:reset()
-    state.events, state.at, state.cursor, state.durations = events, 1, cursor, more
+    state.events, state.at, state.cursor, state.durations, state.failure = events, 1, cursor, more, nil
+  elseif host.now() < state.deadline and state.loop:is_fatal(more) then
+    error(more, 0)
   else
-    err = more
-    if host.now() < state.deadline and state.loop:is_fatal(err) then
-      error(err, 0)
-    end
+    state.failure = more
   end
-  state.pause = state.loop:length(state.interval or estimate.interval(state.durations), err)
   return true
 end
 
@@ -97,8 +96,8 @@ function watch.new(endpoint, options)
   local deadline = math.min(options.timeout and host.now() + options.timeout or math.huge, tasks.deadline())
   return setmetatable({ [STATE] = {
     endpoint = endpoint, cursor = options.cursor or false, deadline = deadline, interval = options.interval or false,
-    loop = poll_loop.new(endpoint.api, deadline, options.stop), events = {}, at = 1, polled = false, pause = 0,
-    durations = false,
+    loop = poll_loop.new(endpoint.api, deadline, options.stop), events = {}, at = 1, polled = false,
+    durations = false, failure = nil, -- the err of the last poll
   } }, watch_mt)
 end
 
