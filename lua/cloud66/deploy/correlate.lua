@@ -79,15 +79,11 @@ local function is_possible(deployment, query)
     and (not query.finished or started <= query.finished + SLACK)
     and (deployment.triggered_via == nil or deployment.triggered_via == "api")
     and not OTHER_TYPES[deployment.deploy_type] and not is_another_commit(deployment, query)
+    and ref_fits(deployment, query.git_ref) ~= false
 end
 
 local function same_person(a, b)
   return type(a) == "string" and type(b) == "string" and a:lower() == b:lower()
-end
-
--- By our own user, through the API.
-local function is_of_user(deployment, query)
-  return same_person(deployment.triggered_by, query.user) and deployment.triggered_via == "api"
 end
 
 ---Those that may be of the action at all.
@@ -109,8 +105,7 @@ end
 ---@param query cloud66.Query
 ---@return boolean
 function correlate.still_fits(deployment, query)
-  return is_of_session(deployment, query.deploy_session)
-    or (is_possible(deployment, query) and ref_fits(deployment, query.git_ref) ~= false)
+  return is_possible(deployment, query)
 end
 
 ---Whether a deployment that may be named by the response to the redeploy is of it, by its time, trigger and user.
@@ -251,10 +246,11 @@ end
 -- that can be compared is the same.
 local function by_elimination(possible, query, evidence)
   local found = only(possible, function(deployment)
-    return is_of_user(deployment, query) and ref_fits(deployment, query.git_ref) ~= false
+    return deployment.triggered_via == "api" and not is_another_person(deployment.triggered_by, query.user)
       and not is_claimed(deployment, query, evidence, is_other(query))
   end)
-  return found, found and (ref_fits(found, query.git_ref) and "exact" or "likely")
+  local is_exact = found and same_person(found.triggered_by, query.user) and ref_fits(found, query.git_ref)
+  return found, is_exact and "exact" or "likely"
 end
 
 -- Seconds between the end of a deployment and that of an action.
@@ -286,7 +282,7 @@ end
 local function by_its_end(possible, query, evidence)
   local in_view = evidence.complete and math.min(evidence.list_read, evidence.actions_read) >= query.finished + correlate.LAG
   return only(possible, function(deployment)
-    if distance(deployment, query.finished) > CLOSE or ref_fits(deployment, query.git_ref) == false then
+    if distance(deployment, query.finished) > CLOSE then
       return false
     end
     local claimed = is_claimed(deployment, query, evidence, is_other(query))
@@ -295,6 +291,25 @@ local function by_its_end(possible, query, evidence)
     end
     return not claimed or (in_view and not is_of_another_action(deployment, query, evidence))
   end)
+end
+
+---Of those that may be of the action the newest that no other action explains: one of the person that the deployment names.
+---@param possible cloud66.Deployment[]
+---@param query cloud66.Query
+---@param evidence? cloud66.Evidence
+---@return cloud66.Deployment|nil
+function correlate.plausible(possible, query, evidence)
+  for _, deployment in ipairs(possible) do
+    local is_explained = false
+    for _, action in ipairs(evidence and is_another_person(deployment.triggered_by, query.user) and evidence.actions or {}) do
+      is_explained = is_explained or (same_person(action.user, deployment.triggered_by)
+        and may_be_of(action, deployment, false, evidence.list_read))
+    end
+    if not is_explained then
+      return deployment
+    end
+  end
+  return nil
 end
 
 ---Which deployment the action has made, as far as can be told now.

@@ -145,7 +145,7 @@ function known.new(endpoint, target, deadline, require_live)
     absent = {}, changed_at = host.now(), settling_since = nil,
     is_awaited = false, -- the last poll has met a 404 of what may not be there yet
     ahead = -math.huge, -- the server's clock is so many seconds ahead of host.now(), at least
-    polls = 0, settling = 0, conflict = nil, -- see cloud66.Facts
+    polls = 0, settling = nil, is_undecided = false, conflict = nil, -- see cloud66.Facts
   }
   known.note_dates(self, { { started_time = target.accepted_time } })
   return self

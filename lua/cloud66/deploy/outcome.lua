@@ -102,6 +102,7 @@ end
 ---@field require_live boolean  it is not over before it is live
 ---@field settling? number      seconds since one of the deployment and the action was first seen to have ended
 ---@field candidates cloud66.Deployment[]  those that may be of the action
+---@field is_undecided boolean  more may be told of them soon
 ---@field conflict? string      of which other ref the deployment of a joined action is: the text
 
 ---Seconds: how long what has to be there may be missing, or a 404, before that is believed: the API's views may be behind.
@@ -133,7 +134,7 @@ function outcome.verdict(facts, is_last)
   local action_is_over = action ~= nil and action.is_finished
   local is_missing = action_is_over and (is_last or facts.settling >= outcome.PATIENCE)
   local has_failed = action_is_over and action.finished_success == false
-  if phase == "queued" and (is_missing or (has_failed and #facts.candidates == 0)) then
+  if phase == "queued" and (is_missing or (has_failed and not facts.is_undecided)) then
     return true, without_deployment(action, facts.candidates)
   elseif phase == "deploying" and is_missing and has_failed then
     return true, "deploy_failed", never_ended(deployment, action)

@@ -49,6 +49,12 @@ local function grounds(self)
   return table.concat(parts, " ")
 end
 
+---The newest deployment that may well be ours; or nil.
+---@return cloud66.Deployment|nil
+function search.plausible(self)
+  return correlate.plausible(self.candidates, known.query(self), self.others)
+end
+
 ---Seconds until the actions can tell more of the candidates than when they were last read; nil: never.
 ---@return number|nil
 function search.telling_in(self)
@@ -130,17 +136,18 @@ local function poll_action(self)
   return ok, message, err
 end
 
----Reads what is new: the deployments and the action in turn; both at first, and once the action has ended.
+---Reads what is new: the deployments and the action in turn; both at first and at last, and once the action has ended.
+---@param is_last? boolean
 ---@return true|nil ok, string? message, cloud66.Error? err
-function search.poll(self)
-  local is_first = not self.list
-  if not known.action_is_over(self) and (is_first or self.turn == "action") then
+function search.poll(self, is_last)
+  local both = is_last or not self.list
+  if not known.action_is_over(self) and (both or self.turn == "action") then
     local ok, message, err = poll_action(self)
     if not ok then
       return nil, message, err
     end
   end
-  if not self.digits and (is_first or self.turn == "list" or known.action_is_over(self)) then
+  if not self.digits and (both or self.turn == "list" or known.action_is_over(self)) then
     local ok, message, err = poll_list(self)
     if not ok then
       return nil, message, err

@@ -77,8 +77,8 @@ local function poll_both(self)
 end
 
 -- What is known already: its deployment; the action once that has ended.
-local function follow(self)
-  if is_turn_of_action(self) then
+local function follow(self, is_last)
+  if not is_last and is_turn_of_action(self) then
     return poll_both(self)
   end
   local ok, message, err = true, nil, nil
@@ -113,18 +113,20 @@ local function note_conflict(self)
 end
 
 ---Reads what is new.
+---@param is_last? boolean  there is to be no other poll
 ---@return true|nil ok, string? message, cloud66.Error? err
-function methods:poll()
+function methods:poll(is_last)
   self.is_awaited = false
   local ok, message, err = true, nil, nil
   if self.digits then
-    ok, message, err = follow(self)
+    ok, message, err = follow(self, is_last)
   end
   if ok and not self.digits then
-    ok, message, err = search.poll(self)
+    ok, message, err = search.poll(self, is_last)
   end
   note_end(self)
   note_conflict(self)
+  self.is_undecided = not self.digits and search.telling_in(self) ~= nil
   self.polls = self.polls + 1
   return ok, message, err
 end
@@ -144,7 +146,7 @@ end
 ---What pace.interval() goes by.
 ---@return cloud66.Pace
 function methods:pace()
-  local newest = self.deployment or self.candidates[1]
+  local newest = self.deployment or search.plausible(self)
   return {
     phase = self:phase(), usual = usual(self), elapsed = newest and elapsed(self, newest),
     unchanged = host.now() - self.changed_at, settling = self.settling,

@@ -125,7 +125,7 @@ end
 local function run(self)
   local tracker, loop = self.tracker, self.loop
   while true do
-    local ok, message, err = tracker:poll()
+    local ok, message, err = tracker:poll(loop.is_last)
     if ok then
       loop:reset()
       local over, kind, text, fields = tracker:verdict(loop.is_last)

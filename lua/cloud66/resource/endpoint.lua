@@ -198,9 +198,10 @@ end
 
 ---Starts a deployment. Sent once, whatever happens.
 ---@param body string  JSON
+---@param deadline? number
 ---@return table|nil response, string? message, cloud66.Error? err
-function methods:redeploy(body)
-  return call(self, post, "/deployments", { body = body })
+function methods:redeploy(body, deadline)
+  return call(self, post, "/deployments", { body = body }, deadline)
 end
 
 local function delete(api, path, options)
@@ -209,9 +210,10 @@ end
 
 ---Cancels a deployment that runs. Sent once, whatever happens.
 ---@param digits string
+---@param deadline? number
 ---@return table|nil response, string? message, cloud66.Error? err
-function methods:cancel(digits)
-  return call(self, delete, "/deployments/" .. digits, { hint = no_such_deployment(self, digits) })
+function methods:cancel(digits, deadline)
+  return call(self, delete, "/deployments/" .. digits, { hint = no_such_deployment(self, digits) }, deadline)
 end
 
 local MOST_PAGES = 10 -- looking for one that began long ago

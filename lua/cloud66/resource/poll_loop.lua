@@ -57,17 +57,19 @@ local function length(self, interval, err)
   return seconds
 end
 
----Seconds until the next poll; nil where there is to be none. Before the deadline there is a last one.
+---Seconds until the next poll; nil where there is to be none. Before the deadline there is a last one, and others after it
+---where it was faster than could be known.
 ---@param interval number
 ---@param err? cloud66.Error  of the last poll
 ---@return number|nil
 function methods:plan(interval, err)
-  if self.is_last or host.now() >= self.deadline then
+  local left = last_moment(self) - host.now()
+  if left < (self.is_last and LEAST_MARGIN or 0) then
     return nil
   end
-  local seconds, left = length(self, interval, err), last_moment(self) - host.now()
+  local seconds = length(self, interval, err)
   self.is_last = seconds >= left
-  return math.max(0, math.min(seconds, left))
+  return math.min(seconds, left)
 end
 
 ---Sleeps, but wakes for stop(), for a client that was closed and for an nginx worker's end.
@@ -97,7 +99,7 @@ end
 function poll_loop.new(api, deadline, stop)
   return setmetatable({
     api = api, deadline = deadline, stop = stop or false, odd = 0, throttled = 0,
-    is_last = false, -- no poll is to come after the next one
+    is_last = false, -- the next poll is the last one before the deadline
     began = host.now(), took = 0, -- the poll: when it began, by host.now(), and seconds that the last good one took
   }, poll_loop_mt)
 end
