@@ -1,8 +1,10 @@
--- Scenarios of writing; what a row is stands in scenarios.lua. fake/world.lua and fake/api.lua look at most of these themselves,
--- when something is asked for.
+-- Scenarios of writing; what a row is stands in scenarios.lua. fake/world.lua fake/lag.lua and fake/api.lua look at most of these
+-- themselves, when something is asked for.
 local allowed = require "spec.support.fake.allowed"
 
 local yes, one_of, seconds, text = allowed.yes, allowed.one_of, allowed.seconds, allowed.text
+
+local LAGS = { "lag_deployments", "lag_deployment", "lag_actions", "lag_action" }
 
 return {
   { "world", text, "name of the world that writing changes; without it, one that all share" },
@@ -77,5 +79,26 @@ return {
     "cancel_finished",
     one_of("ok", "refused", "conflict", "not_found"),
     "the answer to cancelling what has ended (default ok)",
+  },
+  { "user", text, "who makes what a POST makes (default ci@awesome.example)" },
+  { "person", text, "how the deployment of a POST alone names who made it (default: as `user`)" },
+  { "lag_deployments", seconds, "the list of deployments is as it was so many seconds ago, but for the fake's own ones" },
+  { "lag_deployment", seconds, "the same of one deployment: 404 where it was not there yet" },
+  { "lag_actions", seconds, "the list of actions is as it was so many seconds ago" },
+  { "lag_action", seconds, "the same of one action: 404 where it was not there yet" },
+  { "lag_live", seconds, "a deployment of the world becomes live only so many seconds after its end, and till then the one before is" },
+  {
+    "lag_turns",
+    yes,
+    "two replicas in turn: the first such request of the world is answered as of now, the second with its lag, and so on for "
+      .. "each kind of request; needs a lag",
+    check = function(_, values)
+      for _, name in ipairs(LAGS) do
+        if values[name] then
+          return nil
+        end
+      end
+      return "lag_turns says when a lag holds: give one of " .. table.concat(LAGS, ", ") .. " too"
+    end,
   },
 }

@@ -4,6 +4,7 @@ local calendar = require "spec.support.fake.calendar"
 local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
 local json = require "spec.support.fake.json"
+local lag = require "spec.support.fake.lag"
 local operations = require "spec.support.fake.operations"
 local scenario = require "spec.support.fake.scenario"
 local shape = require "spec.support.fake.shape"
@@ -71,7 +72,7 @@ end
 
 local function models_of(x, uid)
   local name = name_of(uid)
-  return name and world.deployments(x.world, name)
+  return name and world.deployments(x.world, name, lag.moment(x))
 end
 
 local function ping(who)
@@ -226,7 +227,7 @@ local function actions(x, uid)
   end
   local wanted, found = x.query.user_reference, {}
   local looks = wanted and not x.values.unfiltered and x.values.metadata ~= "no"
-  for _, a in ipairs(world.actions(x.world, name)) do
+  for _, a in ipairs(world.actions(x.world, name, lag.moment(x))) do
     if not looks or a.user_reference == wanted then
       found[#found + 1] = a
     end
@@ -238,7 +239,7 @@ end
 
 local function one_action(x, uid, id)
   local name = name_of(uid)
-  for _, a in ipairs(name and world.actions(x.world, name) or {}) do
+  for _, a in ipairs(name and world.actions(x.world, name, lag.moment(x)) or {}) do
     if tostring(a.id) == id then
       return json.object { { "response", action(x, a) } }
     end

@@ -3,6 +3,7 @@
 -- luacheck: globals ngx
 local calendar = require "spec.support.fake.calendar"
 local data = require "spec.support.data"
+local lag = require "spec.support.fake.lag"
 local random = require "spec.support.fake.random"
 
 local world = {}
@@ -24,14 +25,16 @@ local function settings_of(name)
   return chunk and chunk() or {}
 end
 
----The world of a request. Sets x.world {now, offset, settings, jobs and cancelled (both by stack)}.
+---The world of a request. Sets x.world {now, offset, settings, jobs and cancelled (both by stack), turns, lag_live}.
 function world.enter(x)
   local name = x.values.world or ""
-  worlds[name] = worlds[name] or { jobs = {}, cancelled = {} }
+  worlds[name] = worlds[name] or { jobs = {}, cancelled = {}, turns = {} }
   local settings = settings_of(name)
   x.world = {
     jobs = worlds[name].jobs,
     cancelled = worlds[name].cancelled,
+    turns = worlds[name].turns,
+    lag_live = x.values.lag_live or 0,
     settings = settings,
     offset = settings.offset or 0,
     now = math.floor(ngx.time() + (settings.offset or 0)),
@@ -51,21 +54,23 @@ local function cancellation(w, stack, id)
   return (w.cancelled[stack] or {})[id]
 end
 
--- A copy of a deployment that no POST made, as cancelling has left it.
-local function as_cancelled(w, stack, model)
+-- A copy of a deployment that no POST made, as cancelling had left it at that moment.
+local function as_cancelled(w, stack, model, at)
   local made, stop = copy(model), cancellation(w, stack, model.id)
-  if stop and stop.at <= w.now and not made.finished_time then
+  if stop and stop.at <= at and not made.finished_time then
     made.world, made.is_deploying, made.outcome = true, false, stop.as or "failed"
     made.finished_time, made.finished_at = stop.at, calendar.text(stop.at)
   end
   return made
 end
 
-local function extras_of(w, stack)
+-- Without a lag all are there, also those that a spec has dated in the future.
+local function extras_of(w, stack, at)
   local list = {}
-  for i, extra in ipairs((w.settings.deployments or {})[stack] or {}) do
-    list[i] = as_cancelled(w, stack, extra)
-    list[i].world = true
+  for _, extra in ipairs((w.settings.deployments or {})[stack] or {}) do
+    local model = as_cancelled(w, stack, extra, at)
+    model.world = true
+    list[#list + 1] = at < w.now and lag.deployment(model, at) or at >= w.now and model or nil
   end
   return list
 end
@@ -85,7 +90,7 @@ end
 
 local function blocked_until(w, stack, job)
   local latest = previous_end(w.jobs[stack], job)
-  for _, extra in ipairs(extras_of(w, stack)) do
+  for _, extra in ipairs(extras_of(w, stack, w.now)) do
     if extra.blocks then
       latest = math.max(latest, extra.finished_time or math.huge)
     end
@@ -138,17 +143,17 @@ end
 
 -- --- as deployments ---
 
-local function model_of(job)
-  local ended = job.ended ~= nil
+local function model_of(job, at)
+  local ended = job.ended ~= nil and job.ended <= at
   return {
     world = true,
     id = job.id,
-    triggered_by = USER,
+    triggered_by = job.person,
     triggered_via = "api",
     started_at = calendar.text(job.started),
     started_time = job.started,
     finished_at = ended and calendar.text(job.ended) or nil,
-    finished_time = job.ended,
+    finished_time = ended and job.ended or nil,
     outcome = ended and job.ends or "pending",
     git_hash = job.git_hash,
     git_ref = job.git_ref,
@@ -166,10 +171,11 @@ local function newer(a, b)
   return a.id > b.id
 end
 
-local function live_of(list)
+-- The latest success that had been over for long enough by that moment.
+local function live_of(list, at)
   local live
   for _, model in ipairs(list) do
-    if model.world and model.outcome == "success" and model.finished_time
+    if model.world and model.outcome == "success" and model.finished_time and model.finished_time <= at
       and (not live or model.finished_time > live.finished_time) then
       live = model
     end
@@ -177,15 +183,16 @@ local function live_of(list)
   return live
 end
 
----The deployments of a stack, newest first: plain models, as in the data.
-function world.deployments(w, stack)
+---The deployments of a stack, newest first, as they are, or were at that moment: plain models, as in the data.
+function world.deployments(w, stack, at)
+  at = at or w.now
   local added = {}
   for _, job in ipairs(jobs_of(w, stack)) do
-    if job.started and job.started <= w.now then
-      added[#added + 1] = model_of(job)
+    if job.started and job.started <= at then
+      added[#added + 1] = model_of(job, at)
     end
   end
-  for _, extra in ipairs(extras_of(w, stack)) do
+  for _, extra in ipairs(extras_of(w, stack, at)) do
     added[#added + 1] = extra
   end
   local history = data.deployments(stack)
@@ -194,9 +201,9 @@ function world.deployments(w, stack)
   end
   table.sort(added, newer)
   for _, model in ipairs(history) do -- below what is new in this world, also where the clock is behind the data
-    added[#added + 1] = as_cancelled(w, stack, model)
+    added[#added + 1] = as_cancelled(w, stack, model, at)
   end
-  local live = live_of(added)
+  local live = live_of(added, w.lag_live > 0 and at - w.lag_live or math.huge)
   for i, model in ipairs(added) do
     model.is_head = i == 1
     if live then
@@ -235,8 +242,8 @@ local function message_of(job, success)
   return job.message
 end
 
-local function action_of(w, job)
-  local ended = job.action_ended and job.action_ended <= w.now and job.action_ends ~= "never"
+local function action_of(job, at)
+  local ended = job.action_ended and job.action_ended <= at and job.action_ends ~= "never"
   local success
   if ended and job.action_ends ~= "missing" then
     success = job.ends == "success" or job.ends == "none"
@@ -246,25 +253,29 @@ local function action_of(w, job)
   end
   return {
     id = job.action_id,
-    user = USER,
+    user = job.user,
     started_time = job.accepted,
     finished_time = ended and job.action_ended or nil,
     finished_success = success,
     finished_message = ended and message_of(job, success) or nil,
     user_reference = job.user_reference,
-    made = job.started and { deploy_session = "world" .. job.id, git_hash = job.git_hash, servers_deployed = 1 } or nil,
+    made = job.started and job.started <= at and { deploy_session = "world" .. job.id, git_hash = job.git_hash, servers_deployed = 1 } or nil,
   }
 end
 
----The actions of a stack, newest first: {id, user, started_time, finished_time, finished_success, finished_message,
----user_reference, finished_result, made}.
-function world.actions(w, stack)
+---The actions of a stack, newest first, as they are, or were at that moment: {id, user, started_time, finished_time,
+---finished_success, finished_message, user_reference, finished_result, made}.
+function world.actions(w, stack, at)
+  at = at or w.now
   local list = {}
   for _, job in ipairs(jobs_of(w, stack)) do
-    list[#list + 1] = action_of(w, job)
+    if job.accepted <= at then
+      list[#list + 1] = action_of(job, at)
+    end
   end
   for _, extra in ipairs((w.settings.actions or {})[stack] or {}) do
-    list[#list + 1] = copy(extra)
+    local action = copy(extra)
+    list[#list + 1] = at < w.now and lag.action(action, at) or at >= w.now and action or nil
   end
   table.sort(list, newer)
   return list
@@ -298,6 +309,8 @@ function world.redeploy(x, stack, asked)
   local job = {
     id = next_id(),
     action_id = next_id(),
+    user = values.user or USER,
+    person = values.person or values.user or USER,
     accepted = w.now + (values.late or 0),
     queue = values.queue or 5,
     takes = values.takes or 60,
