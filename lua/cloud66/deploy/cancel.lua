@@ -69,7 +69,7 @@ end
 
 -- Sends the request, once: true; nil, message, err.
 local function send(endpoint, digits)
-  local got, message, err = endpoint:cancel(digits)
+  local got, message, err = endpoint:cancel(digits, deploy_options.change_deadline(endpoint.deadline))
   if not got then
     return nil, message, err
   end

@@ -182,11 +182,16 @@ local function is_outlived(action, deployment, list_read)
   return list_read >= ended + SLACK + correlate.LAG
 end
 
+-- What starts an action, and makes no deployment that is triggered via the API.
+local OTHER_MEANS = { web = true, hook = true, webhook = true, git = true }
+
 -- Whether another action may have made the deployment. `is_ours`: the deployment names our own user.
 local function may_be_of(action, deployment, is_ours, list_read)
   local linked = is_of_session(deployment, (action_model.made(action)))
   if linked ~= nil then
     return linked
+  elseif deployment.triggered_via == "api" and OTHER_MEANS[action.started_via] then
+    return false
   elseif action.started_time and deployment.started_time and action.started_time > deployment.started_time + SLACK then
     return false
   elseif is_ours and type(action.user) == "string" and not same_person(action.user, deployment.triggered_by) then

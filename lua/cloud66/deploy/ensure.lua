@@ -31,8 +31,8 @@ local function is_of(deployment, hash)
   return found ~= nil and not found:find "%X" and git.same(found, hash)
 end
 
--- The newest deployment of the commit that runs; or the newest of all, where that is a success of the commit that is not live
--- (yet); false when there is none; or nil, message, err.
+-- The newest deployment of the commit that runs; or the newest of all, where that is a success of the commit, live or not (yet);
+-- false when there is none; or nil, message, err.
 local function find_running(endpoint, hash)
   local page, message, err = endpoint:newest_page()
   if not page then
@@ -44,7 +44,7 @@ local function find_running(endpoint, hash)
     end
   end
   local newest = page[1]
-  return newest and newest.is_success and not newest.is_live and is_of(newest, hash) and newest or false
+  return newest and newest.is_success and is_of(newest, hash) and newest or false
 end
 
 -- What an earlier ensure() started for the same commit and has not ended, as redeploy() returns it; false when there is
@@ -65,20 +65,12 @@ end
 
 -- The live deployment if it is of the commit; false if another one is; or nil, message, err.
 local function find_live(endpoint, hash)
-  local is_live, message, err = find.is(endpoint, hash)
-  if not is_live then
-    return is_live, message, err
-  end
-  local deployment, show
-  deployment, message, show = find.current(endpoint)
+  local deployment, message, show_or_err = find.live_of(endpoint, hash)
   if not deployment then
-    return nil, message, show
-  end
-  local shown = show(tostring(deployment))
-  if not is_of(deployment, hash) then
-    return errors.fail("conflict", shown .. " has just become live")
+    return deployment, message, show_or_err
   elseif not deployment.is_success then
-    return errors.fail("unknown_outcome", shown .. " is live, though it is no success: redeploy() it", { last = deployment })
+    return errors.fail("unknown_outcome", ("%s is live, though it is no success: redeploy() it"):format(
+      show_or_err(tostring(deployment))), { last = deployment })
   end
   return deployment
 end
@@ -136,13 +128,13 @@ local function becomes_live(endpoint, hash, stop)
     if reason == "late" and deadline == endpoint.deadline then
       return errors.fail("timeout", ("commit %s has been deployed, but is not live yet: ensure() it again"):format(hash), { exit_code = 2 })
     elseif reason == "late" then
-      return false
+      return find_live(endpoint, hash) -- the polls before may have failed
     elseif reason then
       return errors.fail("aborted", wait.EARLY[reason])
     end
     loop:begin()
-    local live, message, err = find_live(endpoint, hash)
-    if live or (live == nil and loop:is_fatal(err)) then
+    local live, message, err = find_live(endpoint:by(deadline), hash)
+    if live or (live == nil and host.now() < deadline and loop:is_fatal(err)) then
       return live, message, err
     elseif live == false then
       loop:reset()

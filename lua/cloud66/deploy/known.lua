@@ -42,6 +42,13 @@ function known.action_is_over(self)
   return self.action ~= nil and self.action.is_finished
 end
 
+---Whether the API shows no action of ours, though it would by now: it knows no references.
+function known.has_no_action(self)
+  local began = self.deployment and self.deployment.started_time
+  return not self.action_id and (not self.user_reference
+    or (self.missed_at ~= nil and began ~= nil and self.missed_at >= began + correlate.LAG))
+end
+
 -- --- the server's clock ---
 
 ---It is not behind any date that it has sent.
@@ -133,7 +140,7 @@ function known.new(endpoint, target, deadline, require_live)
     is_early = false, -- that deployment is in the queue, so that it is too early to tell whether it is ours
     git_ref = target.git_ref, git_hash = target.git_hash,
     -- what was read: the action; the deployment, the redactor of its response, and whether it is the action's
-    action_id = target.action_id, action = nil,
+    action_id = target.action_id, action = nil, missed_at = nil, -- by the server's clock: when no action carried our reference
     digits = target.digits, deployment = nil, show = nil, match = target.digits and "exact" or nil,
     was_seen = target.was_seen or false, -- the deployment, by us or by the caller
     durations = nil, -- of estimate.durations()

@@ -6,6 +6,7 @@ local core = require "cloud66.core"
 local action = require "cloud66.model.action"
 local args = require "cloud66.base.args"
 local caller = require "cloud66.base.caller"
+local host = require "cloud66.runtime.host"
 
 local options = {}
 
@@ -147,6 +148,15 @@ end
 
 ---How long to wait at the most, seconds, where no timeout is given.
 options.TIMEOUT = 7200
+
+local MOST_LEFT = 5 -- seconds
+
+---Until when a request that changes something may take: a lost response leaves time to see what became of it.
+---@param deadline number  of all, by host.now()
+---@return number deadline
+function options.change_deadline(deadline)
+  return deadline - math.min(MOST_LEFT, math.max(0, deadline - host.now()) / 4)
+end
 
 ---The schema of stack:wait()'s options.
 options.WAIT = {

@@ -97,7 +97,7 @@ end
 ---@class cloud66.Facts
 ---@field deployment? cloud66.Deployment
 ---@field action? cloud66.Action
----@field action_id? integer|string
+---@field has_no_action boolean none is known, and there is none to be found
 ---@field of_action boolean     what an action makes is waited for, not a deployment alone
 ---@field require_live boolean  it is not over before it is live
 ---@field settling? number      seconds since one of the deployment and the action was first seen to have ended
@@ -116,7 +116,7 @@ function outcome.phase(facts)
     return "queued"
   elseif not outcome.has_ended(facts.deployment, action) then
     return "deploying"
-  elseif facts.of_action and facts.action_id ~= nil and not (action and action.is_finished) then
+  elseif facts.of_action and not facts.has_no_action and not (action and action.is_finished) then
     return "finishing"
   end
   return "finished"

@@ -61,11 +61,13 @@ local function read_action(self)
   if not self.user_reference or (self.list and self.by_number) then -- in turn, after the first poll: one request each
     return read_named_action(self)
   end
+  local read = known.server_now(self)
   local list, message, err = actions.with(self.endpoint, self.user_reference, self.deadline)
   if not list and not (self.named and err.kind == "protocol") then
     return nil, message, err
   end
   local action = actions.newest(list or {}, (self.accepted_time or 0) - SLACK)
+  self.missed_at = not action and read or nil
   if action or self.list then
     return action or false
   end

@@ -50,7 +50,7 @@ end
 ---@return number
 function pace.interval(known)
   if known.settling then
-    return between(SETTLING, known.settling / 3, LONGEST)
+    return between(SETTLING, math.min(known.settling / 3, known.telling_in or LONGEST), LONGEST)
   elseif known.phase == "queued" then
     return in_queue(known)
   elseif known.phase == "finished" then -- not live yet

@@ -5,6 +5,7 @@
 local actions = require "cloud66.resource.actions"
 local args = require "cloud66.base.args"
 local date = require "cloud66.base.date"
+local deploy_options = require "cloud66.deploy.options"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
 local json = require "cloud66.base.json"
@@ -150,7 +151,8 @@ end
 local function send(call)
   local body = args.union(call.body, { user_reference = call.reference })
   local forget = parameters.remember(call.endpoint.api, call.endpoint.uid, call.reference, call.body)
-  local got, message, err = call.endpoint:redeploy(json.encode(body))
+  local deadline = deploy_options.change_deadline(math.min(tasks.deadline(), call.endpoint.deadline))
+  local got, message, err = call.endpoint:redeploy(json.encode(body), deadline)
   if not got and outcome.is_undone(err) then
     forget()
     err = errors.copy(err)

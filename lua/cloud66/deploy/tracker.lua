@@ -126,6 +126,7 @@ function methods:poll(is_last)
   end
   note_end(self)
   note_conflict(self)
+  self.has_no_action = known.has_no_action(self)
   self.is_undecided = not self.digits and search.telling_in(self) ~= nil
   self.polls = self.polls + 1
   return ok, message, err

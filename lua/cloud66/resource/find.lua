@@ -159,11 +159,11 @@ function find.previous(endpoint)
   return found, message, show_or_err
 end
 
----For stack:is_live().
+---The live deployment of a commit; false where another one is live.
 ---@param wanted string  of args.git_hash()
----@return boolean|nil live, string? message, cloud66.Error? err
-function find.is(endpoint, wanted)
-  local matched, unnamed, unnamed_show = false, nil, nil
+---@return cloud66.Deployment|false|nil deployment, string? message, function|cloud66.Error|nil show_or_err
+function find.live_of(endpoint, wanted)
+  local matched, matched_show, unnamed, unnamed_show
   local found, message, err = search(endpoint, "live deployment", { is_live = true }, function(page, show)
     local current
     for deployment in page:each() do
@@ -172,20 +172,32 @@ function find.is(endpoint, wanted)
         current = deployment
         if not hash and not unnamed then
           unnamed, unnamed_show = deployment, show
+        elseif hash and not matched and git.same(hash, wanted) then
+          matched, matched_show = deployment, show
         end
-        matched = matched or (hash ~= nil and git.same(hash, wanted))
       end
     end
     return current
   end)
   if matched then
-    return true
+    return matched, nil, matched_show
   elseif unnamed then
     return unknown_commit(unnamed, unnamed_show)
   elseif found or (err.kind == "none" and err.complete) then
     return false
   end
   return nil, message, err
+end
+
+---For stack:is_live().
+---@param wanted string  of args.git_hash()
+---@return boolean|nil live, string? message, cloud66.Error? err
+function find.is(endpoint, wanted)
+  local found, message, err = find.live_of(endpoint, wanted)
+  if found then
+    return true
+  end
+  return found, message, err
 end
 
 return find
