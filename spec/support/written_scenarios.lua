@@ -55,8 +55,8 @@ return {
   },
   {
     "metadata",
-    one_of("yes", "no"),
-    "no: actions have no metadata, and ?user_reference= is not looked at",
+    one_of("yes", "no", "ref"),
+    "no: actions have no metadata, and ?user_reference= is not looked at; ref: it has the git_ref of the POST, too",
     action = function(value, object)
       return value == "no" and object:remove "metadata" or nil
     end,

@@ -123,6 +123,9 @@ function methods:poll(is_last)
   end
   if ok and not self.digits then
     ok, message, err = search.poll(self, is_last)
+    if ok and is_last and self.digits then
+      ok, message, err = follow(self, is_last) -- it may have been found in a list that was read before
+    end
   end
   note_end(self)
   note_conflict(self)

@@ -202,6 +202,16 @@ local function result_of(x, a)
   }
 end
 
+local function metadata_of(x, a)
+  local pairs_of_it = {}
+  for _, name in ipairs { "user_reference", "git_ref" } do
+    if a[name] and (name == "user_reference" or x.values.metadata == "ref") then
+      pairs_of_it[#pairs_of_it + 1] = { name, a[name] }
+    end
+  end
+  return pairs_of_it
+end
+
 local function action(x, a)
   local object = json.object {
     { "id", a.id },
@@ -215,7 +225,7 @@ local function action(x, a)
     { "finished_success", a.finished_success },
     { "finished_message", a.finished_message },
     { "finished_result", result_of(x, a) },
-    { "metadata", json.object { a.user_reference and { "user_reference", a.user_reference } or nil } },
+    { "metadata", json.object(metadata_of(x, a)) },
   }
   return scenario.apply("action", x.values, object, a)
 end

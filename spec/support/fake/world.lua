@@ -259,6 +259,7 @@ local function action_of(job, at)
     finished_success = success,
     finished_message = ended and message_of(job, success) or nil,
     user_reference = job.user_reference,
+    git_ref = job.git_ref,
     made = job.started and job.started <= at and { deploy_session = "world" .. job.id, git_hash = job.git_hash, servers_deployed = 1 } or nil,
   }
 end

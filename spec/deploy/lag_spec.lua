@@ -1,0 +1,210 @@
+-- redeploy, wait, ensure and cancel, where the API's views are behind.
+local clock = require "spec.support.clock"
+local expect = require "spec.support.expect"
+local fake = require "spec.support.fake"
+local in_world = require "spec.support.in_world"
+
+local failure = expect.failure
+local begin, again = in_world.begin, in_world.again
+
+local LAGS = { "lag_deployments", "lag_deployment", "lag_actions", "lag_action" }
+
+describe("what is not there yet", function()
+  it("is waited for: each view behind, and all of them, in turns too", function()
+    for bits = 1, 2 ^ #LAGS - 1 do
+      local scenario = { lag_turns = bits % 2 == 0 and "yes" or nil, takes = 30, ends = bits % 3 == 0 and "failed" or nil }
+      for i, name in ipairs(LAGS) do
+        scenario[name] = math.floor(bits / 2 ^ (i - 1)) % 2 == 1 and 6 or nil
+      end
+      local stack, world = begin(scenario)
+      local found, message, err = clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 4 })
+      end)
+      if scenario.ends then
+        failure("deploy_failed", found, message, err)
+      else
+        assert.is_userdata(found, ("views %d: %s"):format(bits, tostring(message)))
+        assert.equal("exact", message.match)
+      end
+    end
+  end)
+
+  it("is not found once 30 seconds have passed: an action", function()
+    local stack, world = begin { lag_action = 1000 }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 2 })
+    end)
+    failure("not_found", value, message, err)
+    assert.is_true(world.settings.offset >= 29 and world.settings.offset < 34, world.settings.offset)
+  end)
+
+  it("and a deployment that a list has shown", function()
+    local stack, world = begin { lag_deployment = 1000 }
+    local other = world:add_deployment("staging")
+    for _, what in ipairs { assert(stack:latest()), other.id } do
+      local before = world.settings.offset
+      local value, message, err = clock.run(world, function()
+        return stack:wait(what, { interval = 2 })
+      end)
+      failure("not_found", value, message, err)
+      local waited = world.settings.offset - before
+      assert.is_true(what == other.id and waited == 0 or waited >= 29 and waited < 34, waited) -- a number alone may be mistyped
+    end
+  end)
+
+  it("is told of, while it is waited for", function()
+    local stack, world = begin { lag_action = 8 }
+    local errs = {}
+    assert.is_userdata((clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 2, on_poll = function(info)
+        errs[#errs + 1] = info.err and info.err.kind
+      end })
+    end)))
+    assert.matches("^not_found not_found not_found not_found[ notfud_]*$", table.concat(errs, " "))
+  end)
+
+  it("is no reason to go on where the API is asked for another stack", function()
+    local stack, world = begin { error = "not_found", on = "deployments" }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }))
+    end)
+    failure("not_found", value, message, err)
+    assert.equal(0, world.settings.offset)
+  end)
+
+  it("is cancelled all the same: a deployment that a list has shown", function()
+    local stack, world = begin { lag_deployment = 5 }
+    world:add_deployment("staging")
+    local ok, state, err = clock.run(world, function()
+      return stack:cancel(assert(stack:latest()))
+    end)
+    assert.same({ true, "cancelling" }, { ok, state }, err)
+  end)
+end)
+
+describe("an end that was seen", function()
+  it("stays one where a later response is older", function()
+    for _, require_live in ipairs { true, false } do
+      local stack, world = begin { takes = 20, lag_deployment = 15, lag_action = 15, lag_turns = "yes", lag_live = 30 }
+      local phases, ended = {}, false
+      local found = clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 2, require_live = require_live,
+          on_change = function(deployment, phase)
+            phases[phase] = true
+            assert.is_false(ended and deployment.is_running)
+            ended = ended or (deployment ~= nil and deployment.is_success)
+          end })
+      end)
+      assert.is_true(found.is_success)
+    end
+  end)
+end)
+
+describe("ensure, right after a success of the commit,", function()
+  local hash = ("abc1234"):rep(6):sub(1, 40)
+
+  -- Seconds after the success, ensures it; gives the number of POSTs and the results.
+  local function ensure_after(scenario, seconds, options)
+    local world = fake.world()
+    local first = again(world, scenario)
+    local done = clock.run(world, function()
+      return first:ensure(hash)
+    end)
+    assert.is_userdata(done)
+    world:advance(seconds)
+    scenario.tag = fake.fresh_tag()
+    local second = again(world, scenario)
+    local deployment, info, err = clock.run(world, function()
+      return second:ensure(hash, options)
+    end)
+    return #fake.requests(scenario.tag, "POST"), deployment, info, err
+  end
+
+  it("gives it 30 seconds to become live", function()
+    for _, lag in ipairs { 10, 25 } do
+      local posts, deployment, info = ensure_after({ lag_live = lag }, 1)
+      assert.equal(0, posts)
+      assert.is_userdata(deployment, info)
+      assert.equal("live", info.ensured)
+    end
+  end)
+
+  it("deploys it again after that, and never where its own time is over first", function()
+    local posts, deployment = ensure_after({ lag_live = 500 }, 1)
+    assert.equal(1, posts)
+    assert.is_userdata(deployment)
+    local value, message, err
+    posts, value, message, err = ensure_after({ lag_live = 500 }, 1, { timeout = 20 })
+    assert.equal(0, posts)
+    err = failure("timeout", value, message, err)
+    assert.equal(2, err.exit_code)
+  end)
+
+  it("does not go by an older view of what is live", function()
+    for lag = 2, 10, 4 do
+      local posts, deployment, info = ensure_after({ lag_deployments = lag, lag_turns = "yes", lag_live = 3 }, 2)
+      assert.equal(0, posts)
+      assert.is_userdata(deployment, info)
+    end
+  end)
+
+  it("stops when it is told to", function()
+    local calls = 0
+    local posts, value, message, err = ensure_after({ lag_live = 25 }, 1, { stop = function()
+      calls = calls + 1
+      return calls > 3
+    end })
+    failure("aborted", value, message, err)
+    assert.equal(0, posts)
+  end)
+end)
+
+describe("cancel, where the response is lost,", function()
+  local function cancel(scenario, options, fields)
+    local stack, world, tag = begin(scenario)
+    local other = world:add_deployment("staging", fields)
+    local ok, state, ended = clock.run(world, function()
+      return stack:cancel(other.id, options)
+    end)
+    local deletes = #fake.requests(tag, "DELETE")
+    assert.equal(1, deletes)
+    return ok, state, ended
+  end
+
+  it("says cancelled of what ended by it, and waits for that where told so", function()
+    for _, cut in ipairs { "head", "body", "reset" } do
+      for _, outcome in ipairs { "failed", "cancelled" } do
+        local ok, state, ended = cancel({ cut = cut, on = "cancel", cancel_as = outcome }, { wait = true })
+        assert.same({ true, "cancelled" }, { ok, state })
+        assert.equal(outcome, ended.outcome)
+      end
+    end
+  end)
+
+  it("says what went wrong where it goes on", function()
+    local ok, message, err = cancel({ cut = "head", error = "server", on = "cancel" }, { wait = true })
+    failure("network", ok, message, err)
+  end)
+
+  it("says finished of what had succeeded, and of what ended before a refusal", function()
+    local stack, world = begin { error = "conflict", on = "cancel" }
+    local other = world:add_deployment("staging")
+    local requests = 0
+    stack = expect.connect({ world = world.name, error = "conflict", on = "cancel" }, { on = { request = function(info)
+      requests = requests + 1
+      if info.method == "DELETE" then
+        world:change(other, { finished_time = world:now(), outcome = "failed" })
+      end
+    end } }):stack(stack.uid)
+    local ok, state = stack:cancel(other.id)
+    assert.same({ true, "finished" }, { ok, state })
+    local lost = expect.connect({ world = world.name, cut = "head", on = "cancel" }, { on = { request = function(info)
+      if info.method == "DELETE" then
+        world:change(other, { finished_time = world:now(), outcome = "success" })
+      end
+    end } }):stack(stack.uid)
+    other = world:add_deployment("staging")
+    ok, state = lost:cancel(other.id)
+    assert.same({ true, "finished" }, { ok, state })
+  end)
+end)

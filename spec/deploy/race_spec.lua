@@ -1,0 +1,287 @@
+-- stack:wait: whose deployment it was, where others deploy at the same time.
+local clock = require "spec.support.clock"
+local expect = require "spec.support.expect"
+local fake = require "spec.support.fake"
+local in_world = require "spec.support.in_world"
+local merged = require "spec.support.merged"
+
+local failure = expect.failure
+local begin, again = in_world.begin, in_world.again
+local at = clock.at
+
+local OURS, OTHERS = "ci@awesome.example", "somebody@awesome.example"
+
+-- Another job: its deployment, through the API, and its action.
+local function add_job(world, fields, action_fields)
+  local deployment = world:add_deployment("staging", merged({ triggered_by = OURS, triggered_via = "api", deploy_type = "redeploy" }, fields))
+  return deployment, world:add_action("staging", merged({ user = deployment.triggered_by, started_time = deployment.started_time },
+    action_fields))
+end
+
+local function finish(world, deployment, action, outcome)
+  action.finished_time, action.finished_success = world:now(), outcome == "success"
+  world:change(deployment, { finished_time = world:now(), outcome = outcome })
+end
+
+describe("another job of the same user", function()
+  it("that ends between two requests of ours, whichever they are, is not taken for ours", function()
+    for number = 1, 14 do
+      local outcome = number % 2 == 0 and "success" or "failed"
+      local world = fake.world()
+      local deployment, action = add_job(world, { blocks = true })
+      local requests = 0
+      local stack = expect.connect({ world = world.name, takes = 30 }, {
+        on = { request = function()
+          requests = requests + 1
+          if requests == number then
+            finish(world, deployment, action, outcome)
+          end
+        end },
+      }):stack(fake.stacks.staging)
+      local found, info = clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+      end)
+      assert.is_userdata(found, ("request %d: %s"):format(number, tostring(info)))
+      assert.are_not.equal(deployment.id, found.id)
+      assert.is_true(info.match == "exact" or outcome == "failed") -- a failed action may have a deployment that goes on
+    end
+  end)
+
+  it("whose action is not in the list yet is not taken for ours", function()
+    local stack, world = begin { queue = 60, lag_actions = 8 }
+    local theirs
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3 })
+    end, at {
+      [10] = function() theirs = { add_job(world, {}) } end,
+      [40] = function() finish(world, theirs[1], theirs[2], "success") end,
+    })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs[1].id, found.id)
+  end)
+
+  it("that runs beside ours is told apart by the end, where ours and theirs are both in view", function()
+    local stack, world = begin { queue = 3, takes = 40 }
+    local theirs
+    local found, info = clock.run(world, function()
+      theirs = { add_job(world, { started_time = world:now() + 1 }) }
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end, at { [100] = function() finish(world, theirs[1], theirs[2], "failed") end })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs[1].id, found.id)
+    assert.equal("likely", info.match)
+    assert.is_true(info.elapsed < 43 + 20)
+  end)
+
+  it("whose action ended with a failure may still have a deployment that goes on", function()
+    local stack, world = begin { queue = 300 }
+    local theirs, action = add_job(world, { started_time = world:now() + 1 })
+    local seen = {}
+    clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5, timeout = 200, on_change = function(deployment)
+        seen[#seen + 1] = deployment
+      end })
+    end, at { [5] = function() action.finished_time, action.finished_success = world:now(), false; world:change(theirs) end })
+    assert.same({}, seen)
+  end)
+end)
+
+describe("without an action of ours in view", function()
+  -- Waits for what nobody knows an action of: the request was sent for approval.
+  local function wait_for_nothing(scenario, prepare)
+    local stack, world = begin(merged({ redeploy = "approval" }, scenario))
+    return clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      prepare(world)
+      return stack:wait(result, { interval = 5, timeout = 200 })
+    end)
+  end
+
+  it("a deployment that another action in the list may have made is not taken for ours", function()
+    for _, user in ipairs { OURS, OTHERS } do
+      local value, message, err = wait_for_nothing({}, function(world)
+        local deployment, action = add_job(world, { triggered_by = user })
+        finish(world, deployment, action, "success")
+      end)
+      err = failure("timeout", value, message, err)
+      assert.is_nil(err.last)
+    end
+  end)
+
+  it("nor where the API knows no references, and the action began at another time", function()
+    local value, message, err = wait_for_nothing({ metadata = "no" }, function(world)
+      local deployment, action = add_job(world, {}, { started_time = world:now() - 30 })
+      finish(world, deployment, action, "success")
+    end)
+    failure("timeout", value, message, err)
+  end)
+
+  it("a deployment that no action of another can have made is likely to be ours", function()
+    local found, info = wait_for_nothing({}, function(world)
+      world:add_deployment("staging", { triggered_via = "api", outcome = "success", finished_time = world:now() + 20 })
+      world:add_action("staging", { user = OTHERS, started_time = world:now() - 100, finished_time = world:now() - 50, finished_success = true })
+    end)
+    assert.is_userdata(found, info)
+    assert.equal("likely", info.match)
+  end)
+end)
+
+describe("an own action that has ended decides:", function()
+  local function wait_for(scenario, prepare)
+    local stack, world = begin(scenario)
+    local value, info, err = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      if prepare then
+        prepare(world)
+      end
+      return stack:wait(result, { interval = 5 })
+    end)
+    return value, info, err, world
+  end
+
+  it("cancelled or failed in the queue, at once, with its words", function()
+    for message, kind in pairs { ["Cancelled by user"] = "cancelled", ["Deployment was canceled"] = "cancelled",
+      ["No such branch"] = "deploy_failed", ["null"] = "deploy_failed" } do
+      local value, text, err, world = wait_for { ends = "none", action_ends = "failed", action_message = message, takes = 40 }
+      err = failure(kind, value, text, err)
+      assert.matches(message ~= "null" and message or "has failed$", text)
+      assert.equal(kind == "cancelled" and 3 or 1, err.exit_code)
+      assert.is_nil(err.last)
+      assert.is_true(world.settings.offset < 45 + 11, world.settings.offset)
+    end
+  end)
+
+  it("failed, while another's deployment is there that might be its own: that is not shown", function()
+    local value, message, err, world = wait_for({ ends = "none", action_ends = "failed", takes = 30 }, function(world)
+      add_job(world, { started_time = world:now() + 2 }, { started_time = world:now() - 20 })
+    end)
+    err = failure("deploy_failed", value, message, err)
+    assert.is_nil(err.last)
+    assert.is_true(world.settings.offset < 35 + 20, world.settings.offset)
+  end)
+
+  it("succeeded, with one possible deployment of another address: success, likely", function()
+    local found, info = wait_for { person = "the.ci@other.example" }
+    assert.is_userdata(found, info)
+    assert.equal("the.ci@other.example", found.triggered_by)
+    assert.equal("likely", info.match)
+  end)
+
+  it("a deployment of another name is followed while it runs", function()
+    local phases = {}
+    local stack, world = begin { person = "The CI", takes = 100 }
+    local found = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5, on_change = function(_, phase)
+        phases[#phases + 1] = phase
+      end })
+    end)
+    assert.is_userdata(found)
+    assert.same({ "queued", "deploying" }, { phases[1], phases[2] })
+  end)
+
+  it("succeeded, and which deployment it made cannot be told: no success is shown, and no failure", function()
+    local value, message, err = wait_for({ ends = "none" }, function(world)
+      for _ = 1, 2 do
+        world:add_deployment("staging", { triggered_by = OURS, triggered_via = "api", outcome = "success",
+          finished_time = world:now() + 60 })
+      end
+    end)
+    err = failure("unmatched", value, message, err)
+    assert.matches("^unmatched: action %d+ has succeeded", message)
+    assert.same({ true, 0, 2 }, { err.action_succeeded, err.exit_code, #err.candidates })
+    assert.is_nil(err.last)
+    assert.is_userdata(err.candidates[1])
+  end)
+
+  it("also where the time is over before it could be told", function()
+    local stack, world = begin { ends = "none", takes = 40 }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5, timeout = 50 })
+    end)
+    err = failure("unmatched", value, message, err)
+    assert.equal(0, err.exit_code)
+  end)
+
+  it("a deployment has not succeeded before its action was looked for", function()
+    local stack, world = begin { redeploy = "scheduled", ends = "success", action_ends = "failed", queue = 0, takes = 1 }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end)
+    failure("deploy_failed", value, message, err)
+  end)
+end)
+
+describe("the same reference with other parameters", function()
+  local function redeploy(stack, options)
+    return stack:redeploy(merged({ user_reference = "job-2" }, options))
+  end
+
+  it("is a conflict, which says what the first was for", function()
+    local stack, _, tag = begin()
+    assert(redeploy(stack, { git_ref = "v1", deploy_strategy = "rolling" }))
+    for _, other in ipairs { { git_ref = "v2", deploy_strategy = "rolling" }, { git_ref = "v1" }, { current = true },
+      { services = { "web:v1" } }, { git_ref = "v1", services = "web:v1", deploy_strategy = "rolling" } } do
+      local err = failure("conflict", redeploy(stack, other))
+      assert.matches("'job%-2' was used before to deploy git_ref 'v1', deploy_strategy 'rolling'", err.message)
+      assert.equal("job-2", err.user_reference)
+    end
+    assert.equal(1, #fake.requests(tag, "POST"))
+    assert(redeploy(stack, { git_ref = "refs/heads/v1", deploy_strategy = "rolling" }))
+    assert(redeploy(stack, { git_ref = "v2", reuse = false }))
+    assert.equal(2, #fake.requests(tag, "POST"))
+  end)
+
+  it("is one for another process as well, where the action says what it was for", function()
+    local stack, world = begin()
+    assert(redeploy(stack, { git_ref = "v1" }))
+    local other = again(world, { metadata = "ref" })
+    failure("conflict", redeploy(other, { git_ref = "v2" }))
+    assert.equal("v1", assert(redeploy(other, { git_ref = "v1" })).joined.git_ref)
+    assert(redeploy(other, { git_ref = ("ab12"):rep(10) })) -- may be v1
+    failure("conflict", redeploy(stack, { git_ref = ("ab12"):rep(10) })) -- who sent v1 knows
+  end)
+
+  it("and where its deployment says it", function()
+    local stack, world = begin()
+    assert(redeploy(stack, { git_ref = "v1" }))
+    local value, message, err = clock.run(world, function()
+      local other = again(world)
+      return other:wait(assert(redeploy(other, { git_ref = "v2" })), { interval = 5 })
+    end)
+    err = failure("conflict", value, message, err)
+    assert.matches("another git_ref before %('v1', now 'v2'%)", message)
+    assert.is_true(err.last.is_running)
+    assert.is_true(world.settings.offset < 30)
+  end)
+
+  it("is not hidden where nothing says it: what is joined is likely at the most", function()
+    local stack, world = begin { model = "short" }
+    assert(redeploy(stack, { git_ref = "v1" }))
+    local found, info = clock.run(world, function()
+      local other = again(world, { model = "short" })
+      return other:wait(assert(redeploy(other, { git_ref = "v2" })), { interval = 5 })
+    end)
+    assert.is_userdata(found, info)
+    assert.equal("likely", info.match)
+  end)
+
+  it("was refused the first time, which is none", function()
+    local stack, world = begin { redeploy = "refused" }
+    failure("refused", redeploy(stack, { git_ref = "v1" }))
+    assert(redeploy(again(world), { git_ref = "v2" }))
+    assert(redeploy(stack, { git_ref = "v2" }))
+  end)
+
+  it("tells what was joined, and whether it is over", function()
+    local stack, world = begin()
+    assert(redeploy(stack, { git_ref = "main" }))
+    local result = assert(redeploy(stack, { git_ref = "main" }))
+    assert.is_false(result.joined.is_finished)
+    world:advance(10)
+    stack:actions():collect() -- the fake computes as it is asked
+    world:advance(100)
+    result = assert(redeploy(stack, { git_ref = "main" }))
+    assert.same({ true, true }, { result.joined.is_finished, result.joined.finished_success })
+    assert.is_number(result.joined.started_time)
+  end)
+end)
