@@ -28,7 +28,7 @@ local function deploy(usual, scenario, options, prepare)
   local began, value, info, err = world.settings.offset, nil, nil, nil
   clock.run(world, function()
     value, info, err = expect.connect(merged(scenario, { world = world.name, tag = tag })):stack(stack.uid):wait(result, options)
-  end)
+  end, nil, 60)
   return value, info, err, world.settings.offset - began, #fake.requests(tag)
 end
 
@@ -128,8 +128,8 @@ describe("the last poll", function()
   it("leaves time for it, where the response to a change does not come", function()
     local world = fake.world()
     local other = world:add_deployment("staging")
-    local stack = expect.connect({ world = world.name, delay = 3, on = "cancel" }):stack(fake.stacks.staging)
-    local ok, state = stack:cancel(other.id, { wait = true, timeout = 2.5 })
+    local stack = expect.connect({ world = world.name, delay = 5, on = "cancel" }):stack(fake.stacks.staging)
+    local ok, state = stack:cancel(other.id, { wait = true, timeout = 4 })
     assert.same({ true, "cancelled" }, { ok, state })
   end)
 

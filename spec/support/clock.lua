@@ -3,9 +3,11 @@ local host = require "cloud66.runtime.host"
 
 local clock = {}
 
----Calls fn with such a clock; gives what it gives. `world` may be nil; on_sleep(seconds) is told of each sleep.
-function clock.run(world, fn, on_sleep)
-  local pass, now = host.pass, host.now
+---Calls fn with such a clock; gives what it gives. `world` may be nil; on_sleep(seconds) is told of each sleep. `longest`: how
+---many seconds may pass at once (1), for waits of hours.
+function clock.run(world, fn, on_sleep, longest)
+  local pass, now, usual_longest = host.pass, host.now, host.LONGEST_WAIT
+  host.LONGEST_WAIT = longest or usual_longest
   local ahead = 0
   host.pass = function(seconds)
     ahead = ahead + seconds
@@ -20,7 +22,7 @@ function clock.run(world, fn, on_sleep)
     return now() + ahead
   end
   local results = { pcall(fn) }
-  host.pass, host.now = pass, now
+  host.pass, host.now, host.LONGEST_WAIT = pass, now, usual_longest
   if not results[1] then
     error(results[2], 0)
   end

@@ -144,12 +144,16 @@ local world_mt = { __index = world }
 
 local extra_ids = 800000
 
-local function write(self)
-  local path = ("%s/world-%s.lua"):format(directory, self.name)
+local function put(self, ending, text)
+  local path = ("%s/world-%s.%s"):format(directory, self.name, ending)
   local file = assert(io.open(path .. ".new", "w"))
-  file:write("return ", literal(self.settings), "\n")
+  file:write(text, "\n")
   file:close()
   assert(os.rename(path .. ".new", path))
+end
+
+local function write(self)
+  put(self, "lua", "return " .. literal(self.settings))
 end
 
 local function add(self, kind, stack, item)
@@ -167,7 +171,7 @@ end
 
 function world:advance(seconds)
   self.settings.offset = self.settings.offset + seconds
-  write(self)
+  put(self, "offset", ("%.6f"):format(self.settings.offset)) -- apart, as it changes most: a wait of hours sleeps a second at a time
 end
 
 ---Puts a deployment there that nobody asked this API for: of "somebody", through the web, running; fields as in the data.

@@ -10,7 +10,6 @@ local poll_loop = {}
 local methods = {}
 local poll_loop_mt = { __name = "cloud66.poll_loop", __index = methods }
 
-local SLICE = 1 -- seconds: how long stop() and client:close() may go unseen
 local LEAST_MARGIN, MOST_MARGIN = 1, 10 -- seconds that the last poll has before the deadline, where there are so many
 local MOST_ODD = 5 -- responses in a row that make no sense: a proxy's page passes, another API does not
 
@@ -89,7 +88,7 @@ function methods:pause(seconds)
     if left <= 0 then
       return not seconds and "late" or nil
     end
-    wait.sleep(math.min(left, SLICE))
+    wait.sleep(math.min(left, host.LONGEST_WAIT)) -- stop() and client:close() are to be seen soon
   end
 end
 
