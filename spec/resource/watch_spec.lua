@@ -234,8 +234,9 @@ describe("poll, where a response may be older than the one before it,", function
 
   it("tells nothing twice, and finished once", function()
     local stack, world, cursor = polled()
-    local old, events = behind(world)
+    local old = behind(world)
     local d = world:add_deployment "staging"
+    local events
     events, cursor = poll(stack, cursor)
     assert.same({ "started " .. d.id }, only(events, "started"))
     for _, one in ipairs { old, stack } do -- not there yet, and there again

@@ -3,7 +3,7 @@ local cjson = require "cjson"
 local in_world = require "spec.support.in_world"
 local random = require "spec.support.fake.random"
 
-local WORLDS = 100
+local WORLDS = 80
 local LONGEST_LAG = 40 -- seconds
 
 -- What is to happen: { at, act } in order, seconds from the first poll on. `made` gets the deployments.
@@ -28,7 +28,7 @@ local function plan(dice, world, made)
 end
 
 local function lags(dice)
-  local scenario = { page_size = dice.between(2, 3), lag_turns = dice.chance(60) or nil }
+  local scenario = { order = dice.chance(30) and "oldest" or nil, page_size = dice.between(2, 3), lag_turns = dice.chance(60) or nil }
   for _, name in ipairs { "lag_deployments", "lag_deployment", "lag_live" } do
     scenario[name] = dice.between(0, LONGEST_LAG)
   end
@@ -113,12 +113,12 @@ function run:live()
   self:pass(0) -- what began earlier
   repeat
     self:poll()
-    self:pass(self.dice.between(1, 25))
+    self:pass(self.dice.between(2, 30))
   until #self.moments == 0
   self:pass(2 * LONGEST_LAG)
   for _ = 1, 4 do
     self:poll()
-    self:pass(self.dice.between(1, 25))
+    self:pass(self.dice.between(2, 30))
   end
   self:check_end()
 end
