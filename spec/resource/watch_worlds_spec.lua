@@ -1,4 +1,4 @@
--- stack:poll over replicas that are behind: small worlds by chance, in which each thing happens once and is told once.
+-- Polls over replicas that are behind: small worlds by chance, in which each thing happens once and is told once.
 local cjson = require "cjson"
 local in_world = require "spec.support.in_world"
 local random = require "spec.support.fake.random"
@@ -82,13 +82,20 @@ function run:hear(event)
   end
 end
 
-function run:poll()
-  local events, cursor = assert(self.stack:poll(self.cursor))
-  self:note("poll")
-  self.cursor = cjson.decode(cjson.encode(cursor))
-  for _, event in ipairs(events) do
+-- Polls once, and goes on from there; or from where it left off, as a program does that ends in between.
+function run:poll(is_whole)
+  local watch = self.stack:watch { cursor = self.cursor, stop = function() return true end }
+  local left = not is_whole and self.dice.chance(25) and self.dice.between(1, 3) or math.huge
+  self:note("poll for %g events", left)
+  while left > 0 do
+    local event = watch()
+    if not event then
+      break
+    end
     self:hear(event)
+    left = left - 1
   end
+  self.cursor = cjson.decode(cjson.encode(watch:cursor()))
 end
 
 -- What began by the first poll may have been over, and so need not be told.
@@ -117,7 +124,7 @@ function run:live()
   until #self.moments == 0
   self:pass(2 * LONGEST_LAG)
   for _ = 1, 4 do
-    self:poll()
+    self:poll(true)
     self:pass(self.dice.between(2, 30))
   end
   self:check_end()
