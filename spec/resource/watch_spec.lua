@@ -280,6 +280,33 @@ describe("poll, where a response may be older than the one before it,", function
     end
   end)
 
+  it("doubts the other changes of a list that takes something back, too", function()
+    local stack, world, cursor = polled()
+    local first, second = world:add_deployment "staging", world:add_deployment "staging"
+    local events
+    cursor = next_of(stack, cursor)
+    world:change(first, { git_ref = "hotfix" })
+    cursor = next_of(stack, cursor)
+    for _, step in ipairs { { "main", 0 }, { "hotfix", 0 }, { "main", 0 }, { "main", 2 } } do
+      world:change(first, { git_ref = step[1] })
+      world:change(second, { git_ref = step[1] == "main" and "feature" or "main" })
+      events, cursor = poll(stack, cursor)
+      assert.equal(step[2], #events)
+    end
+  end)
+
+  it("tells nothing of one that is live again where another one is, too", function()
+    local stack, world, cursor = polled()
+    local d = world:add_deployment "staging"
+    local change, events = { ("changed %d is_live"):format(d.id) }
+    cursor = next_of(stack, cursor)
+    for _, step in ipairs { { true, change }, { false, {} }, { false, change }, { true, {} }, { true, {} }, { true, {} } } do
+      world:change(d, { is_live = step[1] })
+      events, cursor = poll(stack, cursor)
+      assert.same(step[2], events)
+    end
+  end)
+
   it("tells that a text is gone once two responses in a row say so", function()
     local stack, world, cursor = polled()
     local d = world:add_deployment("staging", { deploy_session = "one" })
@@ -404,7 +431,8 @@ describe("poll, where a response may be older than the one before it,", function
       return wrong
     end
     each_raises("no cursor", {
-      with { missed = 1 }, with { missed = { x = 1 } }, with { absent = { ["1"] = "1" } }, with { reread = 1 }, with { reread = { since = 1 } },
+      with { missed = 1 }, with { missed = { x = 1 } }, with { absent = { ["1"] = "1" } }, with { reread = 1 },
+      with { reread = { since = 1 } },
       with({ former = 1 }, true), with({ former = { no_field = "x" } }, true), with({ former = { git_ref = 1 } }, true),
       with({ doubt = 1 }, true), with({ ended = "x" }, true), with({ pending = {} }, true),
     }, function(wrong)
