@@ -131,6 +131,7 @@ build = {
     ["cloud66.model.webhook"] = "lua/cloud66/model/webhook.lua",
     ["cloud66.resource.actions"] = "lua/cloud66/resource/actions.lua",
     ["cloud66.resource.changes"] = "lua/cloud66/resource/changes.lua",
+    ["cloud66.resource.cursor"] = "lua/cloud66/resource/cursor.lua",
     ["cloud66.resource.endpoint"] = "lua/cloud66/resource/endpoint.lua",
     ["cloud66.resource.estimate"] = "lua/cloud66/resource/estimate.lua",
     ["cloud66.resource.find"] = "lua/cloud66/resource/find.lua",

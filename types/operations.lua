@@ -170,14 +170,16 @@
 ---Of its metadata.
 ---@field user_reference? string
 
----What has happened to a deployment.
+---What has happened to a deployment. `finished` comes once, whatever later responses say. A response that is older than the one
+---before it tells nothing. A change back to an earlier value comes once two polls have seen it.
 ---@class cloud66.Event
 ---@field type "started"|"changed"|"finished"
 ---@field deployment cloud66.Deployment
 ---Names of the fields that are no longer what they were; nil for `started`.
 ---@field changed? string[]
 
----Where a poll or a watch stands: a plain table that can be stored as JSON.
+---Where a poll or a watch stands: a plain table that can be stored as JSON. A deployment that a response does not show is not
+---forgotten.
 ---@class cloud66.Cursor
 
 ---Options of stack:watch().

@@ -197,10 +197,12 @@ function Stack:ensure(git_hash, options) end
 ---@return cloud66.Deployment|cloud66.Error|nil deployment_or_err
 function Stack:cancel(what, options) end
 
----What has happened to the deployments since a cursor was made, the oldest first, each told once.
+---What has happened to the deployments since a cursor was made, the oldest first, each told once. Responses may be older than the
+---one before them: such a response tells nothing, `finished` comes once, and a deployment that a response does not show is not
+---forgotten.
 ---
 ---API: https://developers.cloud66.com/v3/endpoints/deployments
----@param cursor? cloud66.Cursor of an earlier poll; without one, what runs now has `started`
+---@param cursor? cloud66.Cursor of an earlier poll; without one, what runs and began in the last two days has `started`
 ---@return cloud66.Event[]? events
 ---@return cloud66.Cursor|string cursor_or_message
 ---@return cloud66.Error? err

@@ -278,7 +278,7 @@ end
 function methods:poll(cursor, ...)
   args.no_more("poll()", 1, select("#", ...) + 1)
   local changes = require "cloud66.resource.changes"
-  changes.check_cursor(cursor)
+  require("cloud66.resource.cursor").check(cursor)
   local events, next_cursor, err = changes.run(state_of(self).endpoint, cursor)
   if not events then
     return nil, next_cursor, err

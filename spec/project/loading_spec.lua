@@ -92,9 +92,9 @@ describe("an optional part is loaded on its first use:", function()
     ["stack:live()"] = { "assert(stack:live())", { "resource.find" } },
     ["stack:wait()"] = { "assert(stack:wait(assert(stack:page(1))[1]))",
       DEPLOY },
-    ["stack:poll()"] = { "assert(stack:poll())", { "resource.changes", "resource.estimate" } },
+    ["stack:poll()"] = { "assert(stack:poll())", { "resource.changes", "resource.cursor", "resource.estimate" } },
     ["stack:watch()"] = { "stack:watch()",
-      { "resource.changes", "resource.estimate", "resource.poll_loop", "resource.watch" } },
+      { "resource.changes", "resource.cursor", "resource.estimate", "resource.poll_loop", "resource.watch" } },
     ["stack:eta()"] = { "stack:eta(assert(stack:page(1))[1])", { "resource.estimate" } },
     ["stack:actions()"] = { "assert(stack:actions():collect())", { "base.value", "model.action", "model.page_list", "resource.actions" } },
     ["a list that is oldest first"] = {

@@ -4,6 +4,7 @@ local clock = require "spec.support.clock"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local in_world = require "spec.support.in_world"
+local merged = require "spec.support.merged"
 
 local failure, raises, each_raises = expect.failure, expect.raises, expect.each_raises
 local begin = in_world.begin
@@ -193,6 +194,247 @@ describe("poll", function()
     each_raises("no cursor", {
       1, "x", {}, { version = 99, entries = {}, untold = {} }, { version = 1, entries = { 1 }, untold = {} },
       { version = 1, entries = {}, untold = {}, horizon = "x" }, { version = 1, entries = {}, untold = { {} } },
+    }, function(wrong)
+      stack:poll(wrong)
+    end)
+  end)
+end)
+
+-- Another client of a world, which gets responses that are so many seconds old.
+local function behind(world, scenario)
+  return in_world.again(world, merged({ lag_deployments = 30, lag_deployment = 30 }, scenario))
+end
+
+describe("poll, where a response may be older than the one before it,", function()
+  -- The events and the stored cursor.
+  local function poll(stack, cursor)
+    local events, following = assert(stack:poll(cursor))
+    return shown(events), stored(following)
+  end
+
+  -- The stored cursor alone.
+  local function next_of(stack, cursor)
+    return select(2, poll(stack, cursor))
+  end
+
+  -- A stack after its first poll.
+  local function polled(scenario)
+    local stack, world = begin(scenario)
+    return stack, world, next_of(stack)
+  end
+
+  -- The lines that begin so.
+  local function only(lines, pattern)
+    local found = {}
+    for _, line in ipairs(lines) do
+      found[#found + 1] = line:match("^" .. pattern .. ".*")
+    end
+    return found
+  end
+
+  it("tells nothing twice, and finished once", function()
+    local stack, world, cursor = polled()
+    local old = behind(world)
+    local d = world:add_deployment "staging"
+    local events
+    events, cursor = poll(stack, cursor)
+    assert.same({ "started " .. d.id }, only(events, "started"))
+    for _, one in ipairs { old, stack } do -- not there yet, and there again
+      events, cursor = poll(one, cursor)
+      assert.same({}, events)
+    end
+    world:advance(60)
+    world:change(d, { finished_time = world:now(), outcome = "failed" })
+    events, cursor = poll(stack, cursor)
+    assert.same({ ("finished %d finished_at+is_deploying+outcome"):format(d.id) }, events)
+    for _, one in ipairs { old, stack, old, stack } do -- still running, and over again
+      events, cursor = poll(one, cursor)
+      assert.same({}, events)
+    end
+  end)
+
+  it("tells no change from an older list, but what ends, and the change from the next list", function()
+    local stack, world, cursor = polled()
+    local over, ends, runs = world:add_deployment "staging", world:add_deployment "staging", world:add_deployment "staging"
+    world:advance(60)
+    world:change(over, { finished_time = world:now(), outcome = "failed" })
+    local events
+    cursor = next_of(stack, cursor)
+    world:change(ends, { finished_time = world:now() - 40, outcome = "failed" })
+    world:change(runs, { git_ref = "hotfix" })
+    events, cursor = poll(behind(world), cursor)
+    assert.same({ ("finished %d finished_at+is_deploying+outcome"):format(ends.id) }, events)
+    assert.same({ ("changed %d git_ref"):format(runs.id) }, (poll(stack, cursor)))
+  end)
+
+  it("tells what changes back once two responses in a row say so", function()
+    local stack, world, cursor = polled()
+    local d = world:add_deployment "staging"
+    local change = { ("changed %d git_ref"):format(d.id) }
+    local events
+    cursor = next_of(stack, cursor)
+    for _, step in ipairs { { "hotfix", change }, { "main", {} }, { "hotfix", {} }, { "main", {} }, { "main", change }, { "main", {} } } do
+      world:change(d, { git_ref = step[1] })
+      events, cursor = poll(stack, cursor)
+      assert.same(step[2], events)
+    end
+  end)
+
+  it("doubts the other changes of a list that takes something back, too", function()
+    local stack, world, cursor = polled()
+    local first, second = world:add_deployment "staging", world:add_deployment "staging"
+    local events
+    cursor = next_of(stack, cursor)
+    world:change(first, { git_ref = "hotfix" })
+    cursor = next_of(stack, cursor)
+    for _, step in ipairs { { "main", 0 }, { "hotfix", 0 }, { "main", 0 }, { "main", 2 } } do
+      world:change(first, { git_ref = step[1] })
+      world:change(second, { git_ref = step[1] == "main" and "feature" or "main" })
+      events, cursor = poll(stack, cursor)
+      assert.equal(step[2], #events)
+    end
+  end)
+
+  it("tells nothing of one that is live again where another one is, too", function()
+    local stack, world, cursor = polled()
+    local d = world:add_deployment "staging"
+    local change, events = { ("changed %d is_live"):format(d.id) }
+    cursor = next_of(stack, cursor)
+    for _, step in ipairs { { true, change }, { false, {} }, { false, change }, { true, {} }, { true, {} }, { true, {} } } do
+      world:change(d, { is_live = step[1] })
+      events, cursor = poll(stack, cursor)
+      assert.same(step[2], events)
+    end
+  end)
+
+  it("tells that a text is gone once two responses in a row say so", function()
+    local stack, world, cursor = polled()
+    local d = world:add_deployment("staging", { deploy_session = "one" })
+    local events
+    cursor = next_of(stack, cursor)
+    world:change(d, { deploy_session = false }) -- as null is read
+    events, cursor = poll(stack, cursor)
+    assert.same({}, events)
+    assert.same({ ("changed %d deploy_session"):format(d.id) }, (poll(stack, cursor)))
+  end)
+
+  it("forgets nothing for a 404, and does not ask for ever", function()
+    local stack, world, cursor = polled { page_size = 3 }
+    local slow, tag = world:add_deployment "staging", fake.fresh_tag()
+    local events
+    for _ = 1, 4 do
+      cursor = next_of(stack, cursor)
+      add_failures(world, 2)
+    end
+    cursor = next_of(stack, cursor)
+    local unknown = in_world.again(world, { page_size = 3, lag_deployment = 3600, tag = tag })
+    for _ = 1, 9 do
+      events, cursor = poll(unknown, cursor)
+      assert.same({}, events)
+    end
+    events, cursor = poll(stack, cursor) -- it is there again, and all counting begins anew
+    assert.same({}, events)
+    for _ = 1, 12 do
+      cursor = next_of(unknown, cursor)
+    end
+    local count = 0
+    for _, request in ipairs(fake.requests(tag)) do
+      count = count + (request.path:find(("/%d$"):format(slow.id)) and 1 or 0)
+    end
+    assert.equal(19, count)
+    world:change(slow, { finished_time = world:now(), outcome = "failed" })
+    local all = in_world.again(world) -- one page has it
+    assert.same({ ("finished %d finished_at+is_deploying+outcome"):format(slow.id) }, only(poll(all, cursor), "[fs]%w+ed"))
+  end)
+
+  it("does not take a list for an older one for ever, because a deployment was removed", function()
+    local stack, world, cursor = polled()
+    local d, removed = world:add_deployment "staging", world:add_deployment("staging", { outcome = "failed" })
+    world:change(removed, { finished_time = world:now() })
+    local events
+    cursor = next_of(stack, cursor)
+    world:remove("staging", removed)
+    world:change(d, { git_ref = "hotfix" })
+    local polls = 0
+    repeat
+      events, cursor = poll(stack, cursor)
+      polls = polls + 1
+    until #events > 0 or polls == 20
+    assert.matches("^changed " .. d.id, events[1])
+    assert.equal(11, polls)
+    world:add_deployment("staging", removed) -- back, and nothing new
+    assert.same({}, only(poll(stack, cursor), "[sf]%w+ed"))
+  end)
+
+  it("tells of one that stood between two pages of different age", function()
+    local stack, world, cursor = polled { page_size = 2 }
+    local turns = behind(world, { page_size = 2, lag_turns = true })
+    local want, got = {}, {}
+    for i = 1, 3 do
+      world:advance(1)
+      want[i] = "started " .. world:add_deployment("staging").id
+    end
+    for _, one in ipairs { turns, stack, stack } do
+      local events
+      events, cursor = poll(one, cursor)
+      for _, line in ipairs(only(events, "started")) do
+        got[#got + 1] = line
+      end
+    end
+    table.sort(got)
+    assert.same(want, got)
+  end)
+
+  it("tells an end that was not told yet once, from where a watch was left", function()
+    local stack, world, cursor = polled()
+    world:advance(10)
+    local d = world:add_deployment("staging", { outcome = "failed" })
+    world:advance(25)
+    world:change(d, { finished_time = world:now() })
+    local watch = stack:watch { cursor = cursor }
+    repeat
+      local event = watch()
+    until event.type == "started"
+    world:advance(10)
+    local events
+    events, cursor = poll(behind(world), stored(watch:cursor())) -- it runs there
+    assert.same({}, events)
+    assert.same({ "finished " .. d.id }, (poll(stack, cursor)))
+  end)
+
+  it("begins with what runs, wherever it stands, and has begun in the last two days", function()
+    local stack, world, tag = begin { page_size = 3 }
+    local stuck = world:add_deployment("staging", { started_time = world:now() - 3 * 86400 })
+    local slow = world:add_deployment("staging", { started_time = world:now() - 86400 })
+    for i = 1, 7 do
+      world:add_deployment("staging", { started_time = world:now() - i, finished_time = world:now(), outcome = "failed" })
+    end
+    local events, cursor = poll(stack)
+    assert.same({ "started " .. slow.id }, only(events, "started " .. slow.id))
+    assert.equal(fake.by_order(3, 5), #fake.requests(tag)) -- oldest first: the first page, and from the last one down
+    assert.same({}, (poll(stack, cursor)))
+    world:change(slow, { finished_time = world:now(), outcome = "failed" })
+    world:change(stuck, { git_ref = "hotfix" })
+    assert.same({ ("finished %d finished_at+is_deploying+outcome"):format(slow.id) }, only(poll(stack, cursor), "finished"))
+  end)
+
+  it("goes on from a cursor that counts nothing, and refuses one that counts what cannot be", function()
+    local stack, world, cursor = polled()
+    local d = world:add_deployment "staging"
+    assert.is_nil(cursor.missed or cursor.absent or cursor.reread or cursor.entries[1].former)
+    assert.same({ "started " .. d.id }, only(poll(stack, cursor), "started"))
+    local function with(fields, of_entry)
+      local wrong = stored(cursor)
+      for name, value in pairs(fields) do
+        (of_entry and wrong.entries[1] or wrong)[name] = value
+      end
+      return wrong
+    end
+    each_raises("no cursor", {
+      with { missed = 1 }, with { missed = { x = 1 } }, with { absent = { ["1"] = "1" } }, with { reread = 1 },
+      with { reread = { since = 1 } },
+      with({ former = 1 }, true), with({ former = { no_field = "x" } }, true), with({ former = { git_ref = 1 } }, true),
+      with({ doubt = 1 }, true), with({ ended = "x" }, true), with({ pending = {} }, true),
     }, function(wrong)
       stack:poll(wrong)
     end)

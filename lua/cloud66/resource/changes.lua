@@ -1,169 +1,234 @@
--- changes.lua: what has happened to a stack's deployments: their list compared with what a cursor remembers of it.
+-- changes.lua: what has happened to a stack's deployments: responses compared with what a cursor remembers: see cursor.lua.
 --
--- A cursor is { version, horizon, entries = { { id, finished, values }, ... }, untold = { id, ... } }, plain values that
--- survive JSON: what was reported of each deployment, newest first. Whatever started up to `horizon` (Unix seconds; false:
--- nothing) and has no entry is old, but for the ids in `untold`, which were not reported yet. An entry that is `pending` has
--- changes that were not reported yet.
+-- Replicas may give them, of which one is behind: a response may be older than the one before it, and nothing in it says so.
 
-local core = require "cloud66.core"
 local args = require "cloud66.base.args"
-local caller = require "cloud66.base.caller"
+local cursors = require "cloud66.resource.cursor"
 local errors = require "cloud66.base.error"
 local random = require "cloud66.base.random"
 local estimate = require "cloud66.resource.estimate"
 
 local changes = {}
 
-local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
-
-local VERSION = 1
-local MOST_ENTRIES = 100 -- besides those that run or are live
 local MOST_MISSING = 20 -- deployments that left the newest pages and are read one by one
+local STUCK = 2 * 86400 -- seconds: what still runs then is not looked for by a first poll
+local MOST_PAGES = 10 -- of a first poll
 
--- In the order in which an entry has their values; false stands for nil.
-local FIELDS, place = {}, {}
-for _, name in ipairs(core.fields) do
-  if name ~= "id" then
-    FIELDS[#FIELDS + 1] = name
-    place[name] = #FIELDS
-  end
-end
-local STARTED, LIVE = place.started_at, place.is_live
+-- --- reading ---
 
--- --- cursors ---
-
-local function is_id(value)
-  return type(value) == "string" and value:find "^%-?%d+$" ~= nil
-end
-
-local function is_entry(entry)
-  if type(entry) ~= "table" or not is_id(entry.id) or type(entry.values) ~= "table" or #entry.values ~= #FIELDS then
-    return false
-  end
-  for _, value in ipairs(entry.values) do
-    if type(value) ~= "string" and type(value) ~= "boolean" then
-      return false
-    end
-  end
-  return true
-end
-
-local function all(list, test)
-  for _, item in ipairs(list) do
-    if not test(item) then
-      return false
-    end
-  end
-  return true
-end
-
-local function is_cursor(value)
-  return type(value) == "table" and value.version == VERSION and type(value.entries) == "table" and type(value.untold) == "table"
-    and (not value.horizon or type(value.horizon) == "number") and all(value.entries, is_entry) and all(value.untold, is_id)
-end
-
----@param cursor any  the caller's
-function changes.check_cursor(cursor)
-  if cursor ~= nil and not is_cursor(cursor) then
-    caller.blame "this is no cursor of stack:poll() (of this version): leave it out to begin anew"
-  end
-  return cursor
-end
-
-local function copy_entry(entry)
-  return { id = entry.id, finished = entry.finished, values = { unpack(entry.values) } }
-end
-
-local function entry_of(deployment)
-  local values = {}
-  for i, name in ipairs(FIELDS) do
-    values[i] = deployment[name] or false
-  end
-  return { id = args.id(deployment.id), finished = deployment.is_finished, values = values }
-end
-
-local function started_of(entry)
-  return entry.values[STARTED] and core.timestamp(entry.values[STARTED]) or nil
-end
-
-local function is_untold(id, cursor)
-  for _, untold in ipairs(cursor.untold) do
-    if untold == id then
-      return true
-    end
-  end
-  return false
-end
-
-local function by_id(cursor)
-  local known = {}
-  for _, entry in ipairs(cursor and cursor.entries or {}) do
-    known[entry.id] = entry
-  end
-  return known
-end
-
--- --- one poll ---
-
--- The newest deployments, down to the first page that holds one the cursor knows; the first page alone without a cursor.
-local function read_list(endpoint, known, cursor, deadline)
-  local list, first, err = endpoint:deployments_until(function(page)
-    for deployment in page:each() do
-      local started = deployment.started_time
-      if not cursor or known[args.id(deployment.id)] or (cursor.horizon and started and started <= cursor.horizon) then
+-- A function page -> whether a first poll needs none after it.
+local function reaches_back()
+  local since, count = os.time() - STUCK, 0
+  return function(page)
+    count = count + 1
+    for _, started in page:rows "started_time" do
+      if started and started < since then
         return true
       end
     end
-    return not cursor
+    return count == MOST_PAGES
+  end
+end
+
+-- A function page -> whether it has one that is old, or known.
+local function reaches_known(known, cursor)
+  local reread, horizon = cursor.reread, cursor.horizon
+  return function(page)
+    for deployment in page:each() do
+      local started = deployment.started_time
+      if horizon and started and started <= horizon then
+        return true
+      elseif known[args.id(deployment.id)] and not (reread and started and started > reread.since) then
+        return true
+      end
+    end
+    return false
+  end
+end
+
+-- The newest deployments, down to the first page that holds one the cursor knows; without a cursor, down to those that are too
+-- old to run. Gives { list, first and last page, pages = how many }; or nil, message, err.
+local function read_list(endpoint, known, cursor, deadline)
+  local read = { pages = 0 }
+  local reaches = cursor and reaches_known(known, cursor) or reaches_back()
+  local message, err
+  read.list, message, err = endpoint:deployments_until(function(page)
+    read.first, read.last, read.pages = read.first or page, page, read.pages + 1
+    return reaches(page)
   end, deadline)
-  return list, first, err
+  if not read.list then
+    return nil, message, err
+  end
+  return read
+end
+
+local function ids_of(list)
+  local ids = {}
+  for _, deployment in ipairs(list) do
+    ids[args.id(deployment.id)] = true
+  end
+  return ids
 end
 
 -- The ids of those that may still change, or have something to report yet, and that stand further down than was read.
-local function missing_of(list, cursor)
-  local seen, missing = {}, {}
-  for _, deployment in ipairs(list) do
-    seen[args.id(deployment.id)] = true
-  end
+local function missing_of(listed, cursor)
+  local missing = {}
   for _, entry in ipairs(cursor.entries) do
-    if not seen[entry.id] and (not entry.finished or entry.values[LIVE] or entry.pending) then
+    if not listed[entry.id] and cursors.may_change(entry) and not cursors.is_gone(cursor, entry.id, "missed") then
       missing[#missing + 1] = entry.id
     end
   end
   for _, id in ipairs(cursor.untold) do
-    if not seen[id] then
+    if not listed[id] then
       missing[#missing + 1] = id
     end
   end
   return missing
 end
 
--- Adds them to the list. Gives the ids that are not found any more; or nil, message, err.
-local function read_missing(endpoint, list, cursor, deadline)
-  local gone, missing = {}, cursor and missing_of(list, cursor) or {}
-  local first = #missing > MOST_MISSING and math.floor(random.uniform() * #missing) + 1 or 1 -- each has its turn
+-- Reads these one by one, each when its turn comes. Gives the deployments, and the ids that are not found; or nil, message, err.
+local function read_singles(endpoint, missing, deadline)
+  local found, missed = {}, {}
+  local first = #missing > MOST_MISSING and math.floor(random.uniform() * #missing) + 1 or 1
   for i = 1, math.min(#missing, MOST_MISSING) do
     local id = missing[(first + i - 2) % #missing + 1]
     local deployment, message, err = endpoint:deployment(id, deadline)
     if deployment then
-      list[#list + 1] = deployment
-    elseif not errors.is_absent(err) then
-      return nil, message, err
+      found[#found + 1] = deployment
+    elseif errors.is_absent(err) then
+      missed[id] = true
     else
-      gone[id] = true
+      return nil, message, err
     end
   end
-  return gone
+  return found, missed
 end
 
-local function changed_fields(before, after)
-  local names = {}
-  for i, name in ipairs(FIELDS) do
-    if before.values[i] ~= after.values[i] then
-      names[#names + 1] = name
+-- --- which list is an old one ---
+
+-- Whether a response shows less of a deployment than an earlier one did.
+local function is_older(entry, is_finished)
+  return (entry.finished or entry.ended) and not is_finished
+end
+
+-- The ids of those that should be on a list which goes back to that start, and are not.
+local function absent_of(listed, cursor, oldest)
+  local absent = {}
+  for _, entry in ipairs(cursor.entries) do
+    local started = cursors.started_of(entry)
+    if not listed[entry.id] and started and (not oldest or started > oldest) then
+      absent[entry.id] = true
     end
   end
+  return absent
+end
+
+local function oldest_of(list)
+  local oldest
+  for _, deployment in ipairs(list) do
+    local started = deployment.started_time
+    oldest = started and math.min(oldest or started, started) or oldest
+  end
+  return oldest
+end
+
+-- Whether a list is older than an earlier one: what was there has gone, but for what was removed; or what was over runs.
+local function is_stale(list, known, cursor, absent)
+  for id in pairs(absent) do
+    if not cursors.is_gone(cursor, id, "absent") and not cursors.is_gone(cursor, id, "missed") then
+      return true
+    end
+  end
+  for _, deployment in ipairs(list) do
+    local entry = known[args.id(deployment.id)]
+    if entry and is_older(entry, deployment.is_finished) then
+      return true
+    end
+  end
+  return false
+end
+
+-- --- comparing ---
+
+local AT_THE_END = { finished_at = true, outcome = true, is_deploying = true }
+
+-- Whether a field has changed back.
+local function is_back(before, i, name, value)
+  return before.former ~= nil and before.former[name] == value and before.values[i] ~= value
+end
+
+-- Whether a list takes something back, and is the first one that does. An older list does so as well, and what else of it has
+-- changed is in doubt, too.
+local function takes_back(list, known)
+  for _, deployment in ipairs(list) do
+    local before = known[args.id(deployment.id)]
+    if before and before.former and not before.doubt then
+      local values = cursors.entry_of(deployment).values
+      for i, name in ipairs(cursors.FIELDS) do
+        if is_back(before, i, name, values[i]) then
+          return true
+        end
+      end
+    end
+  end
+  return false
+end
+
+-- Whether pages of different age make up a list: of two that are live one was so earlier.
+local function is_mixed(list)
+  local live, heads = 0, 0
+  for _, deployment in ipairs(list) do
+    live, heads = live + (deployment.is_live and 1 or 0), heads + (deployment.is_head and 1 or 0)
+  end
+  return live > 1 or heads > 1
+end
+
+-- Whether a field may only look changed. No text goes away.
+local function is_doubtful(before, i, name, value)
+  return is_back(before, i, name, value) or (type(before.values[i]) == "string" and value == false)
+end
+
+-- The names of the fields that have changed. Those in doubt keep their value in `after` until the next response has it again.
+-- Nothing becomes live or head again where another one is, too, nor far down, where deployments are read one by one.
+local function settle(before, after, list)
+  local is_confirming = before.doubt and not list.is_old
+  local ends, names, former = after.finished and not before.finished, {}, {}
+  for i, name in ipairs(cursors.FIELDS) do
+    local value, earlier = after.values[i], before.values[i]
+    former[name] = before.former and before.former[name]
+    if value ~= earlier and ends and AT_THE_END[name] then
+      names[#names + 1] = name -- `finished` is told once, whatever comes: nothing former
+    elseif value == true and list.is_mixed and is_back(before, i, name, value) then
+      after.values[i] = earlier
+    elseif value ~= earlier and not is_confirming and (list.in_doubt or is_doubtful(before, i, name, value)) then
+      after.values[i], after.doubt = earlier, true
+    elseif value ~= earlier then
+      names[#names + 1] = name
+      former[name] = earlier
+    end
+  end
+  after.former = next(former) ~= nil and former or nil
   return names
+end
+
+-- One that is known: the entry to go on with, and its event, if any.
+local function compare_known(events, deployment, before, after, list)
+  if is_older(before, after.finished) then
+    return cursors.copy_entry(before)
+  end
+  local ends = after.finished and not before.finished
+  local names = settle(before, after, list)
+  if list.is_old and not ends then
+    local same = cursors.copy_entry(before)
+    same.pending = same.pending or #names > 0 or nil
+    return same
+  end
+  if ends or #names > 0 then
+    events[#events + 1] = {
+      type = ends and "finished" or "changed", deployment = deployment, changed = names, id = after.id, before = before,
+    }
+  end
+  return after
 end
 
 local function is_new(deployment, cursor)
@@ -171,82 +236,110 @@ local function is_new(deployment, cursor)
     return deployment.is_running -- what was over before the first poll is history
   end
   local started = deployment.started_time
-  return not cursor.horizon or not started or started > cursor.horizon or is_untold(args.id(deployment.id), cursor)
+  return not cursor.horizon or not started or started > cursor.horizon or cursors.is_untold(cursor, args.id(deployment.id))
 end
 
--- Adds the events of one deployment: each with its entry in the cursor before, for cursors in between.
-local function compare(events, deployment, before, after, cursor)
-  if not before then
-    if not is_new(deployment, cursor) then
-      return
-    end
-    events[#events + 1] = { type = "started", deployment = deployment, id = after.id, before = false }
-    if after.finished then
-      local running = copy_entry(after)
-      running.finished = false
-      events[#events + 1] = { type = "finished", deployment = deployment, changed = {}, id = after.id, before = running }
-    end
-    return
-  end
-  local names = changed_fields(before, after)
-  if after.finished and not before.finished then
-    events[#events + 1] = { type = "finished", deployment = deployment, changed = names, id = after.id, before = before }
-  elseif #names > 0 then
-    events[#events + 1] = { type = "changed", deployment = deployment, changed = names, id = after.id, before = before }
+-- One that is not: each event has its entry in the cursor before, for cursors in between.
+local function compare_new(events, deployment, after)
+  events[#events + 1] = { type = "started", deployment = deployment, id = after.id, before = false }
+  if after.finished then
+    local running = cursors.copy_entry(after)
+    running.finished, running.ended = false, true
+    events[#events + 1] = { type = "finished", deployment = deployment, changed = {}, id = after.id, before = running }
   end
 end
 
--- The entries to go on with, and the horizon: what is left out is old from then on.
-local function prune(entries, horizon)
-  local remaining = {}
-  for i, entry in ipairs(entries) do
-    if i <= MOST_ENTRIES or not entry.finished or entry.values[LIVE] then
-      remaining[#remaining + 1] = entry
-    else
-      local started = started_of(entry)
-      horizon = started and math.max(horizon or started, started) or horizon
+-- Adds the events of a list, the oldest first, and the entries to go on with: id -> entry.
+local function compare(events, entries, list, known, cursor)
+  for i = #list, 1, -1 do
+    local deployment = list[i]
+    local after = cursors.entry_of(deployment)
+    local before = known[after.id]
+    if before then
+      entries[after.id] = compare_known(events, deployment, before, after, list)
+    elseif is_new(deployment, cursor) then
+      compare_new(events, deployment, after)
+      entries[after.id] = after
+    elseif not cursor then
+      entries[after.id] = after
     end
   end
-  return remaining, horizon
 end
 
--- Where there are more pages, the horizon that the first one gives: the others hold nothing younger than its oldest.
-local function first_horizon(page)
-  local oldest = false
-  for _, started in page:rows "started_time" do
-    oldest = started and math.min(oldest or started, started) or oldest
+-- --- the next cursor ---
+
+local function has_known(page, known)
+  for _, id in page:rows "id" do
+    if known[args.id(id)] then
+      return true
+    end
   end
-  return page.next and oldest
+  return false
 end
 
-local function next_cursor(list, cursor, known, gone, page)
-  local entries, seen = {}, {}
-  for _, deployment in ipairs(list) do
-    local entry = entry_of(deployment)
-    if not seen[entry.id] and (known[entry.id] or not cursor or is_new(deployment, cursor)) then
-      seen[entry.id] = true
-      entries[#entries + 1] = entry
-    end
+-- How deep the list has to be read again. Where no page but the last had one that is known, what stood between two pages may
+-- have been passed over.
+local function next_reread(read, known, cursor)
+  local reread, newest = cursor.reread, cursor.horizon or 0
+  if read.pages < 2 or has_known(read.first, known) then
+    local polls = reread and reread.polls - 1 or 0
+    return polls > 0 and { since = reread.since, polls = polls } or nil
   end
-  for _, entry in ipairs(cursor and cursor.entries or {}) do
-    if not seen[entry.id] and not gone[entry.id] then
-      entries[#entries + 1] = copy_entry(entry)
-      entries[#entries].pending = entry.pending
-    end
+  for _, entry in pairs(known) do
+    newest = math.max(newest, cursors.started_of(entry) or newest)
   end
-  local horizon = cursor and cursor.horizon
-  if not cursor then
-    horizon = first_horizon(page)
-  end
-  local remaining
-  remaining, horizon = prune(entries, horizon)
+  return { since = reread and reread.since or newest, polls = cursors.REREADS }
+end
+
+-- What was not reported yet and was not read now, but for what is taken for removed.
+local function next_untold(cursor, seen, missed)
   local untold = {}
-  for _, id in ipairs(cursor and cursor.untold or {}) do
-    if not seen[id] and not gone[id] then
+  for _, id in ipairs(cursor.untold) do
+    if not seen[id] and not (missed and cursors.is_gone({ missed = missed }, id, "missed")) then
       untold[#untold + 1] = id
     end
   end
-  return { version = VERSION, horizon = horizon or false, entries = remaining, untold = untold }
+  return untold
+end
+
+local function first_cursor(read, entries)
+  local list = {}
+  for _, entry in pairs(entries) do
+    list[#list + 1] = entry
+  end
+  local horizon = read.last and read.last.next and oldest_of(read.list) or false -- other pages hold nothing younger
+  local remaining
+  remaining, horizon = cursors.prune(list, horizon, function()
+    return false
+  end)
+  return { version = cursors.VERSION, horizon = horizon, entries = remaining, untold = {} }
+end
+
+-- now: { entries, listed, seen, absent, missed }, all by id.
+local function next_cursor(read, known, cursor, now)
+  local list, remembered = {}, {}
+  for _, entry in ipairs(cursor.entries) do
+    list[#list + 1] = now.entries[entry.id] or cursors.copy_entry(entry)
+  end
+  for id, entry in pairs(now.entries) do
+    list[#list + 1] = not known[id] and entry or nil
+  end
+  for _, entry in ipairs(list) do
+    remembered[entry.id] = true
+  end
+  for _, id in ipairs(cursor.untold) do
+    remembered[id] = true
+  end
+  local following = {
+    version = cursors.VERSION, reread = next_reread(read, known, cursor),
+    missed = cursors.count(cursor.missed, now.missed, now.seen, remembered),
+    absent = cursors.count(cursor.absent, now.absent, now.listed, remembered),
+  }
+  following.untold = next_untold(cursor, now.seen, following.missed)
+  following.entries, following.horizon = cursors.prune(list, cursor.horizon or false, function(id)
+    return cursors.is_gone(following, id, "missed")
+  end)
+  return following
 end
 
 ---What has happened since the cursor was made.
@@ -255,49 +348,34 @@ end
 ---@param deadline? number
 ---@return table[]|nil events, table|string cursor_or_message, cloud66.Error? err
 function changes.run(endpoint, cursor, deadline)
-  local known = by_id(cursor)
-  local list, page, err = read_list(endpoint, known, cursor, deadline)
-  if not list then
-    return nil, page, err
-  end
-  local gone, message
-  gone, message, err = read_missing(endpoint, list, cursor, deadline)
-  if not gone then
+  local known = cursors.by_id(cursor)
+  local read, message, err = read_list(endpoint, known, cursor, deadline)
+  if not read then
     return nil, message, err
   end
-  local events = {}
-  for i = #list, 1, -1 do -- oldest first
-    local after = entry_of(list[i])
-    compare(events, list[i], known[after.id], after, cursor)
+  local events, entries = {}, {}
+  local durations = estimate.durations(read.first or {}) -- for those who poll again
+  if not cursor then
+    compare(events, entries, read.list, known)
+    return events, first_cursor(read, entries), durations
   end
-  return events, next_cursor(list, cursor, known, gone, page), estimate.durations(page) -- the last for those who poll again
-end
-
----The cursor to go on from where some events of a poll have not been returned yet.
----@param cursor table     that this poll returned
----@param events table[]   those that were not returned, in order
----@return table
-function changes.between(cursor, events)
-  local before = {} -- id -> what was reported of it, or false
-  for i = #events, 1, -1 do
-    before[events[i].id] = events[i].before
+  local listed = ids_of(read.list)
+  local singles, missed
+  singles, missed, err = read_singles(endpoint, missing_of(listed, cursor), deadline)
+  if not singles then
+    return nil, missed, err
   end
-  local entries, untold = {}, { unpack(cursor.untold) }
-  for _, entry in ipairs(cursor.entries) do
-    if before[entry.id] == nil then
-      entries[#entries + 1] = copy_entry(entry)
-      entries[#entries].pending = entry.pending
-    end
+  local absent = absent_of(listed, cursor, oldest_of(read.list))
+  singles.is_mixed, read.list.is_mixed = true, is_mixed(read.list)
+  read.list.is_old, read.list.in_doubt = is_stale(read.list, known, cursor, absent), takes_back(read.list, known)
+  compare(events, entries, singles, known, cursor)
+  compare(events, entries, read.list, known, cursor)
+  local seen = ids_of(singles)
+  for id in pairs(listed) do
+    seen[id] = true
   end
-  for id, earlier in pairs(before) do
-    if earlier then
-      entries[#entries + 1] = copy_entry(earlier)
-      entries[#entries].pending = true
-    else
-      untold[#untold + 1] = id
-    end
-  end
-  return { version = cursor.version, horizon = cursor.horizon, entries = entries, untold = untold }
+  return events, next_cursor(read, known, cursor,
+    { entries = entries, listed = listed, seen = seen, absent = absent, missed = missed }), durations
 end
 
 return changes

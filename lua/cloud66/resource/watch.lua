@@ -5,6 +5,7 @@ local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local poll_loop = require "cloud66.resource.poll_loop"
 local changes = require "cloud66.resource.changes"
+local cursors = require "cloud66.resource.cursor"
 local host = require "cloud66.runtime.host"
 local tasks = require "cloud66.runtime.tasks"
 local estimate = require "cloud66.resource.estimate"
@@ -84,10 +85,10 @@ function methods:cursor()
   for i = state.at, #state.events do
     untold[#untold + 1] = state.events[i]
   end
-  return changes.between(cursor, untold)
+  return cursors.between(cursor, untold)
 end
 
-local OPTIONS = { interval = args.positive, timeout = args.positive, stop = args.callable, cursor = changes.check_cursor }
+local OPTIONS = { interval = args.positive, timeout = args.positive, stop = args.callable, cursor = cursors.check }
 
 ---@param endpoint table  of endpoint.new()
 ---@param options table?  the caller's
