@@ -46,6 +46,10 @@
 ---@field finished_result? any
 ---Of wait() and ensure(): how the deployment was found.
 ---@field match? "exact"|"likely"
+---Of an `unmatched` wait(): the action has succeeded, and exit_code is 0.
+---@field action_succeeded? boolean
+---Of wait(): the deployments that its action may have made, where it cannot be told which it did.
+---@field candidates? cloud66.Deployment[]
 ---What this error follows from: the lost answer of an `ambiguous` redeploy, the last failed look of a wait, what the
 ---attempt before met where a GET ran out of time in its last.
 ---@field cause? cloud66.Error

@@ -37,10 +37,22 @@
 ---The requested one.
 ---@field git_ref? string
 ---@field stack_uid string
----An action with this user_reference was there already: nothing was sent.
----@field joined? boolean
+---An action with this user_reference was there already: what it is. Nothing was sent.
+---@field joined? cloud66.Joined
 ---The response was lost, and its action found.
 ---@field recovered? boolean
+
+---What a redeploy() has joined.
+---@class cloud66.Joined
+---Whether it is over.
+---@field is_finished boolean
+---nil while it runs.
+---@field finished_success? boolean
+---@field finished_message? string
+---Unix seconds.
+---@field started_time? number
+---What it was started with, where its action says so.
+---@field git_ref? string
 
 ---@alias cloud66.Phase
 ---| "queued" # nothing is known to have started
@@ -52,8 +64,8 @@
 ---@class cloud66.WaitOptions
 ---Seconds for everything. Default 7200. After that: wait() again with the same argument.
 ---@field timeout? number
----Seconds between polls, give or take a tenth. Default: a tenth of the stack's usual duration, 5 to 60; more often at the
----beginning of the queue and after the deployment's end.
+---Seconds between polls, up to a tenth less. Default: from 5 seconds in the queue and a tenth of the stack's usual duration later,
+---growing while nothing changes, to 60.
 ---@field interval? number
 ---Wait until it is live, too.
 ---@field require_live? boolean
@@ -65,8 +77,8 @@
 
 ---What a wait returns beside the deployment.
 ---@class cloud66.WaitInfo
----"exact" where the action names the deployment's session, or time, user, trigger and ref all fit it alone; "likely" where
----they could not all be compared.
+---"exact" where the action names the deployment's session, or time, user, trigger and ref all fit it and no other action can have
+---made it; "likely" where they could not all be compared.
 ---@field match? "exact"|"likely"
 ---@field action? cloud66.Action
 ---Of the action, once it has ended: why it failed, where it did.

@@ -154,30 +154,35 @@ function Stack:action(id) end
 ---of 128 random bits, or your own. When the answer is lost or makes no sense, the actions are searched for it; when that
 ---does not settle it, the error is `ambiguous`.
 ---
----An action that carries a reference of your own already is joined instead (`reuse = false`: not). Two jobs that start in
----the same moment with the same reference can both find nothing: the API has no way to exclude that.
+---An action that carries a reference of your own already is joined instead (`reuse = false`: not): `result.joined`. One that is
+---known to be for other parameters is a `conflict`. Two jobs that start in the same moment with the same reference can both find
+---nothing: the API has no way to exclude that.
 ---
 ---API: https://developers.cloud66.com/#redeploy-a-stack
 ---@param options cloud66.RedeployOptions
 ---@return cloud66.RedeployResult? result # accepted
 ---@return string? message
----@return cloud66.Error? err # kinds `refused`: the API said no; `ambiguous`: look for `err.user_reference`
+---@return cloud66.Error? err # kinds `refused`: the API said no; `ambiguous`: look for `err.user_reference`; `conflict`
 function Stack:redeploy(options) end
 
 ---Waits for the end of a deployment, or of what redeploy() started: through the queue and the action to the deployment that
----it made. Failures that pass are waited out until the deadline, throttling too; 401, 403 and 404 end it.
+---it made. Failures that pass are waited out until the deadline, throttling too; 401 and 403 end it. A 404 for an action that was
+---accepted, or a deployment that was seen, is believed after 30 seconds. A last poll comes before the deadline.
+---
+---An own action that has ended decides. Where it has succeeded, and which deployment it made cannot be told, the kind is
+---`unmatched`, with `action_succeeded`, `candidates` and an exit_code of 0.
 ---
 ---API: https://developers.cloud66.com/#stack-actions
 ---@param what cloud66.Deployment|integer|string|cloud66.Action|cloud66.RedeployResult
 ---@param options? cloud66.WaitOptions
 ---@return cloud66.Deployment? deployment # only when it and its action say success
 ---@return cloud66.WaitInfo|string|nil info_or_message
----@return cloud66.Error? err # `deploy_failed` `cancelled` `unknown_outcome` `unmatched` `timeout` `aborted`, with `last`
+---@return cloud66.Error? err # `deploy_failed` `cancelled` `unknown_outcome` `unmatched` `conflict` `timeout` `aborted`, with `last`
 function Stack:wait(what, options) end
 
 ---Makes a commit live: nothing if it is, joins a deployment of it that runs or an own one in the queue, deploys and waits
 ---otherwise. References of your own do not say which commit they are for: with one, only the same one finds what is still
----in the queue.
+---in the queue. A newest deployment that is a success of the commit and not live yet is given 30 seconds first.
 ---
 ---API: https://developers.cloud66.com/#redeploy-a-stack
 ---@param git_hash string 7 to 64 hex digits
@@ -187,7 +192,8 @@ function Stack:wait(what, options) end
 ---@return cloud66.Error? err # as for redeploy() and wait(); kind `conflict`: another commit is live by now
 function Stack:ensure(git_hash, options) end
 
----Cancels a deployment that runs.
+---Cancels a deployment that runs. The request is sent once. Where its response is lost, what ended without success after it was
+---cancelled by it.
 ---
 ---API: https://developers.cloud66.com/#cancel-a-deployment
 ---@param what cloud66.Deployment|integer|string a deployment or its id

@@ -91,7 +91,7 @@ describe("a message shows no token of an earlier request", function()
   end)
 
   it("in: ensure, which reads it after other things", function()
-    for number = 1, 4 do
+    for number = 1, 3 do
       local message, err = failure_of(number, { outcome = "failed", is_live = true, git_hash = HASH }, function(stack)
         return stack:ensure(HASH)
       end)
@@ -119,6 +119,26 @@ describe("a message shows no token of an earlier request", function()
       assert.equal("conflict", err.kind, message)
       assert.matches("release-[token]", message, 1, true)
       check_hidden(message, "request " .. number)
+    end
+  end)
+
+  it("in: a redeploy and a wait that find that a reference was for another ref", function()
+    local stack, world = rotating { metadata = "ref" }
+    world:add_action("staging", { user_reference = "job-1", git_ref = "release-" .. token(1) })
+    local value, message = stack:redeploy { git_ref = "main", user_reference = "job-1" }
+    assert.is_nil(value)
+    assert.matches("conflict: .*release%-%[token%]", message)
+    check_hidden(message, "redeploy")
+    for number = 1, 3 do
+      stack, world = rotating()
+      local now = world:now()
+      local action = world:add_action("staging", { started_time = now - 61 })
+      world:add_deployment("staging", { started_time = now - 60, triggered_via = "api", triggered_by = action.user,
+        git_ref = "release-" .. token(number) })
+      value, message = stack:wait({ async_action_id = action.id, joined = { is_finished = false }, git_ref = "main" }, { timeout = 100 })
+      assert.is_nil(value)
+      assert.matches("conflict: .*release%-%[token%]", message)
+      check_hidden(message, "wait " .. number)
     end
   end)
 

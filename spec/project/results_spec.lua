@@ -92,6 +92,7 @@ describe("the annotated results are those", function()
     local world, tag = fake.world(), fake.fresh_tag()
     local at = expect.connect { world = world.name, queue = 30, takes = 60, tag = tag, link = true }:stack(fake.stacks.staging)
     local result, result_done = collector "cloud66.RedeployResult"
+    local joined_one, joined_done = collector "cloud66.Joined"
     local info, info_done = collector "cloud66.WaitInfo"
     local polled, polled_done = collector "cloud66.PollInfo"
     local event, event_done = collector "cloud66.Event"
@@ -115,8 +116,12 @@ describe("the annotated results are those", function()
       local other = expect.connect { world = world.name, error = "gateway_timeout", on = "deployment", times = 1, tag = fake.fresh_tag() }
       assert(other:stack(fake.stacks.staging):wait(deployment.id, waiting()))
       info(select(2, assert(at:ensure(deployment.git_hash))))
+      joined_one(joined.joined)
+      local told_ref = expect.connect { world = world.name, metadata = "ref" }:stack(fake.stacks.staging)
+      joined_one(assert(told_ref:redeploy { git_ref = "develop", user_reference = tag }).joined)
     end)
     result_done()
+    joined_done()
     -- What only a run that takes long is told.
     polled { overdue = true, expected_end = 0, err = errors.new("server", "") }
     info { ensured = "live" }

@@ -357,7 +357,8 @@ function correlate.unattributed(possible, query, evidence)
   end
   local is_distinguished = knows_references(evidence.actions)
   local function is_competing(action)
-    if not is_distinguished and action.started_time and math.abs(action.started_time - query.started) <= SLACK then
+    local after = action.started_time and action.started_time - query.started -- what is dated by the response began within it
+    if not is_distinguished and after and after >= -1 and after <= SLACK then
       is_distinguished = true -- one of them is ours
       return false
     end

@@ -95,6 +95,26 @@ local function is_own(self, action)
     and (action.started_time or 0) >= (self.accepted_time or 0) - SLACK
 end
 
+-- Adds what was read of the actions to what is known of them: one that has ended stays so, and one that fell between two pages,
+-- each from another replica, was perhaps seen before. So a list of several pages is complete when it was read twice.
+local function add_others(self, list, complete, pages, read)
+  local others = self.others or { actions = {}, complete = false, is_once = false, actions_read = -math.huge }
+  local places = {}
+  for i, action in ipairs(others.actions) do
+    places[tostring(action.id)] = i
+  end
+  for _, action in ipairs(list) do
+    local place = places[tostring(action.id)] or #others.actions + 1
+    local before = others.actions[place]
+    if not (before and before.is_finished and not action.is_finished) then
+      others.actions[place] = action
+    end
+  end
+  others.is_once = complete and pages > 1 and others.actions_read == -math.huge
+  others.complete, others.actions_read = complete and not others.is_once, read
+  self.others = others
+end
+
 ---Reads the actions that may have made one of the deployments, our own among them.
 ---@return true|nil ok, string? message, cloud66.Error? err
 function own_action.poll_all(self)
@@ -102,16 +122,15 @@ function own_action.poll_all(self)
   if not started then
     return own_action.poll(self)
   end
-  local list, complete, err = actions.since(self.endpoint, started - SLACK, self.deadline)
+  local list, complete, pages_or_err = actions.since(self.endpoint, started - SLACK, self.deadline)
   if not list then
-    return nil, complete, err
+    return nil, complete, pages_or_err
   end
   local latest, own = known.note_dates(self, list), nil
-
   for _, action in ipairs(list) do
     own = own or (is_own(self, action) and action)
   end
-  self.others = { actions = list, complete = complete, actions_read = math.max(read, latest) }
+  add_others(self, list, complete, pages_or_err, math.max(read, latest))
   if own then
     known.take_action(self, own)
   elseif self.action_id ~= nil and not known.action_is_over(self) then

@@ -70,6 +70,9 @@ function search.telling_in(self)
   if #self.candidates > 0 and known.action_is_over(self) then
     consider(self.action.finished_time + correlate.LAG)
   end
+  if #self.candidates > 0 and self.others and self.others.is_once then
+    soonest = 0
+  end
   return soonest
 end
 

@@ -57,12 +57,12 @@ end
 local MOST_PAGES = 10 -- looking for those that began long ago
 
 -- Goes through the pages of actions; visit(action) returning true ends it. Whether it came to the end of the list, or was
--- ended; or nil, message, err.
+-- ended, and how many pages there were; or nil, message, err.
 local function each_action(endpoint, reference, deadline, visit)
-  local last, is_ended = nil, false
+  local last, is_ended, count = nil, false, 0
   local next_page = actions.turner(endpoint, reference, deadline, { most = MOST_PAGES })
   local ok, message, err = pages.each(next_page, function(page)
-    last = page
+    last, count = page, count + 1
     for _, candidate in ipairs(page) do
       is_ended = visit(candidate)
       if is_ended then
@@ -73,7 +73,7 @@ local function each_action(endpoint, reference, deadline, visit)
   if not ok then
     return nil, message, err
   end
-  return is_ended or not (last and last.next)
+  return is_ended or not (last and last.next), count
 end
 
 ---The actions that carry a reference, newest first.
@@ -99,18 +99,18 @@ end
 ---The actions that began at a time or after it, and those before them that have not ended.
 ---@param since number  Unix seconds
 ---@param deadline? number
----@return cloud66.Action[]|nil found, boolean|string complete_or_message, cloud66.Error? err
+---@return cloud66.Action[]|nil found, boolean|string complete_or_message, integer|cloud66.Error pages_or_err
 function actions.since(endpoint, since, deadline)
   local found = {}
-  local complete, message, err = each_action(endpoint, nil, deadline, function(candidate)
+  local complete, pages_or_message, err = each_action(endpoint, nil, deadline, function(candidate)
     found[#found + 1] = candidate
     return candidate.is_finished and candidate.started_time and candidate.started_time < since
       and candidate.finished_time < since
   end)
   if complete == nil then
-    return nil, message, err
+    return nil, pages_or_message, err
   end
-  return found, complete
+  return found, complete, pages_or_message
 end
 
 ---Of a list of actions the one that began last.
