@@ -5,10 +5,9 @@ local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local merged = require "spec.support.merged"
 local random_from = require "spec.support.random_from"
+local thorough = require "spec.support.thorough"
 
--- All of them in one lane, and a part of them, each time others, in the slower ones.
-local IS_QUICK = _VERSION == "Lua 5.4" and not os.getenv "ASAN_OPTIONS" and not package.loaded.ngx
-local FIRST, COUNT = IS_QUICK and 1 or 1000, IS_QUICK and 250 or 15
+local FIRST, COUNT = thorough and 1 or 1000, thorough and 250 or 15
 
 local REFERENCE = "job-1"
 local KILLED = {}
@@ -185,7 +184,7 @@ describe("in a world made by chance", function()
       local kind = said.deployment and "success" or said.err.kind
       kinds[kind] = (kinds[kind] or 0) + 1
     end
-    if IS_QUICK then -- they were worlds of every kind
+    if thorough then -- they were worlds of every kind
       for _, kind in ipairs { "success", "deploy_failed", "cancelled", "unmatched" } do
         assert.is_true((kinds[kind] or 0) >= 5, kind)
       end

@@ -2,8 +2,9 @@
 local cjson = require "cjson"
 local in_world = require "spec.support.in_world"
 local random = require "spec.support.fake.random"
+local thorough = require "spec.support.thorough"
 
-local WORLDS = 80
+local WORLDS = thorough and 80 or 15
 local LONGEST_LAG = 40 -- seconds
 
 -- What is to happen: { at, act } in order, seconds from the first poll on. `made` gets the deployments.
