@@ -254,6 +254,22 @@ describe("the same reference with other parameters", function()
     assert.is_true(world.settings.offset < 30)
   end)
 
+  it("is none where somebody else has sent it, and ours was never carried out", function()
+    local stack, world = begin { metadata = "ref", error = "bad_gateway", on = "redeploy" }
+    local value, message, err = clock.run(world, function()
+      return redeploy(stack, { git_ref = "v1" })
+    end)
+    failure("ambiguous", value, message, err)
+    assert(redeploy(again(world), { git_ref = "v2" }))
+    assert.equal("v2", assert(redeploy(stack, { git_ref = "v2" })).joined.git_ref)
+  end)
+
+  it("is none for a number that is written in another way", function()
+    local stack = begin()
+    assert(redeploy(stack, { git_ref = "main", canary_percentage = 10 }))
+    assert.is_table(assert(redeploy(stack, { git_ref = "main", canary_percentage = 10.0 })).joined)
+  end)
+
   it("is not hidden where nothing says it: what is joined is likely at the most", function()
     local stack, world = begin { model = "short" }
     assert(redeploy(stack, { git_ref = "v1" }))
