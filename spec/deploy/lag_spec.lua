@@ -6,6 +6,7 @@ local in_world = require "spec.support.in_world"
 
 local failure = expect.failure
 local begin, again = in_world.begin, in_world.again
+local at = clock.at
 
 local LAGS = { "lag_deployments", "lag_deployment", "lag_actions", "lag_action" }
 
@@ -137,6 +138,22 @@ describe("ensure, right after a success of the commit,", function()
     assert.equal(0, posts)
     err = failure("timeout", value, message, err)
     assert.equal(2, err.exit_code)
+  end)
+
+  it("joins what somebody else has begun meanwhile", function()
+    local world = fake.world()
+    assert.is_userdata((clock.run(world, function()
+      return again(world, { lag_live = 1000 }):ensure(hash)
+    end)))
+    local tag = fake.fresh_tag()
+    local deployment, info = clock.run(world, function()
+      return again(world, { lag_live = 1000, tag = tag }):ensure(hash)
+    end, at { [20] = function()
+      assert(again(world, { queue = 60 }):redeploy { git_ref = hash, user_reference = ("ensure-%s-other"):format(hash) })
+    end })
+    assert.equal(0, #fake.requests(tag, "POST"))
+    assert.is_userdata(deployment, info)
+    assert.equal("joined", info.ensured)
   end)
 
   it("does not go by an older view of what is live", function()
