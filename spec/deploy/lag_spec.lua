@@ -39,6 +39,19 @@ describe("what is not there yet", function()
     assert.is_true(world.settings.offset >= 29 and world.settings.offset < 34, world.settings.offset)
   end)
 
+  it("also where other failures come between", function()
+    local count, now = 0, fake.world():now()
+    local stack = expect.connect(nil, { retries = false, transport = function()
+      count = count + 1
+      return { status = count % 2 == 0 and 500 or 404, headers = {}, body = '{"error":"not_found"}' }
+    end }):stack "a-uid"
+    local value, message, err = clock.run(nil, function()
+      return stack:wait({ async_action_id = 1, accepted_time = now }, { interval = 2, timeout = 600 })
+    end)
+    failure("not_found", value, message, err)
+    assert.is_true(count < 25, count)
+  end)
+
   it("and a deployment that a list has shown", function()
     local stack, world = begin { lag_deployment = 1000 }
     local other = world:add_deployment("staging")

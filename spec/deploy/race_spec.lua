@@ -60,6 +60,33 @@ describe("another job of the same user", function()
     assert.are_not.equal(theirs[1].id, found.id)
   end)
 
+  it("whose action is not in the list yet is not taken for ours beside a deployment of years ahead", function()
+    local stack, world = begin { queue = 60, lag_actions = 8 }
+    local years = world:now() + 1e8
+    world:add_deployment("staging", { triggered_via = "web", started_time = years, finished_time = years + 60, outcome = "success" })
+    local theirs
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3 })
+    end, at {
+      [10] = function() theirs = { add_job(world, {}) } end,
+      [40] = function() finish(world, theirs[1], theirs[2], "success") end,
+    })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs[1].id, found.id)
+  end)
+
+  it("that waited in the queue, behind one in the list of actions that is over, is not taken for ours", function()
+    local stack, world = begin { takes = 30 }
+    local waiting = world:add_action("staging", { user = OURS, started_time = world:now() - 90 })
+    world:add_action("staging", { user = OURS, started_time = world:now() - 80, finished_time = world:now() - 40, finished_success = true })
+    local theirs = world:add_deployment("staging", { triggered_by = OURS, triggered_via = "api", blocks = true, started_time = world:now() + 1 })
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end, at { [60] = function() finish(world, theirs, waiting, "success") end })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs.id, found.id)
+  end)
+
   it("that runs beside ours is told apart by the end, where ours and theirs are both in view", function()
     local stack, world = begin { queue = 3, takes = 40 }
     local theirs
