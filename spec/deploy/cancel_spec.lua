@@ -67,6 +67,37 @@ describe("cancel", function()
     assert.equal("finished", state)
   end)
 
+  it("ends early where it is told to, while what was seen is not there yet", function()
+    local stack, world = begin { lag_deployment = 1000 }
+    world:add_deployment("staging")
+    local deployment = assert(stack:latest())
+    local before = world.settings.offset
+    local value, message, err = clock.run(world, function()
+      return stack:cancel(deployment, { wait = true, stop = function() return world.settings.offset >= before + 5 end })
+    end)
+    failure("aborted", value, message, err)
+    assert.is_true(world.settings.offset < before + 7)
+  end)
+
+  it("does not look again and again for what is gone, where its response was lost", function()
+    local deployment = assert(begin():latest())
+    local count = 0
+    local stack = expect.connect(nil, { retries = false, transport = function(request)
+      count = count + 1
+      if request.method == "DELETE" then
+        return nil, "network", "the response was lost"
+      elseif count == 1 then
+        return { status = 200, headers = {}, body = ('{"response":{"id":%d}}'):format(deployment.id) }
+      end
+      return { status = 404, headers = {}, body = '{"error":"not_found"}' }
+    end }):stack "a-uid"
+    local value, message, err = clock.run(nil, function()
+      return stack:cancel(deployment, { wait = true })
+    end)
+    failure("network", value, message, err)
+    assert.is_true(count <= 8, count)
+  end)
+
   it("says nothing about the end when its time is over", function()
     local stack, world = begin()
     local behind = world:add_deployment("staging", { finished_time = world:now() })

@@ -6,6 +6,7 @@ local in_world = require "spec.support.in_world"
 
 local failure = expect.failure
 local begin, again = in_world.begin, in_world.again
+local at = clock.at
 
 local LAGS = { "lag_deployments", "lag_deployment", "lag_actions", "lag_action" }
 
@@ -36,6 +37,19 @@ describe("what is not there yet", function()
     end)
     failure("not_found", value, message, err)
     assert.is_true(world.settings.offset >= 29 and world.settings.offset < 34, world.settings.offset)
+  end)
+
+  it("also where other failures come between", function()
+    local count, now = 0, fake.world():now()
+    local stack = expect.connect(nil, { retries = false, transport = function()
+      count = count + 1
+      return { status = count % 2 == 0 and 500 or 404, headers = {}, body = '{"error":"not_found"}' }
+    end }):stack "a-uid"
+    local value, message, err = clock.run(nil, function()
+      return stack:wait({ async_action_id = 1, accepted_time = now }, { interval = 2, timeout = 600 })
+    end)
+    failure("not_found", value, message, err)
+    assert.is_true(count < 25, count)
   end)
 
   it("and a deployment that a list has shown", function()
@@ -137,6 +151,22 @@ describe("ensure, right after a success of the commit,", function()
     assert.equal(0, posts)
     err = failure("timeout", value, message, err)
     assert.equal(2, err.exit_code)
+  end)
+
+  it("joins what somebody else has begun meanwhile", function()
+    local world = fake.world()
+    assert.is_userdata((clock.run(world, function()
+      return again(world, { lag_live = 1000 }):ensure(hash)
+    end)))
+    local tag = fake.fresh_tag()
+    local deployment, info = clock.run(world, function()
+      return again(world, { lag_live = 1000, tag = tag }):ensure(hash)
+    end, at { [20] = function()
+      assert(again(world, { queue = 60 }):redeploy { git_ref = hash, user_reference = ("ensure-%s-other"):format(hash) })
+    end })
+    assert.equal(0, #fake.requests(tag, "POST"))
+    assert.is_userdata(deployment, info)
+    assert.equal("joined", info.ensured)
   end)
 
   it("does not go by an older view of what is live", function()

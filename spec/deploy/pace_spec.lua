@@ -56,6 +56,21 @@ describe("a wait for two hours in the queue", function()
   end)
 end)
 
+describe("a wait that cannot read the actions", function()
+  it("does not ask for them every second, though they could tell whose a deployment is", function()
+    local stack, world = begin()
+    local result = assert(stack:redeploy { git_ref = "main" })
+    world:add_deployment("staging", { triggered_by = "ci@awesome.example", triggered_via = "api", blocks = true })
+    local tag = fake.fresh_tag()
+    local failing = in_world.again(world, { error = "server", on = "actions", tag = tag }, { retries = false })
+    local value, message, err = clock.run(world, function()
+      return failing:wait(result, { timeout = 3600 })
+    end, nil, 60)
+    failure("timeout", value, message, err)
+    assert.is_true(#fake.requests(tag) <= 320, #fake.requests(tag))
+  end)
+end)
+
 describe("a deployment of ten minutes", function()
   it("takes 40 requests at the most, whatever is usual", function()
     for _, usual in ipairs { 50, 600 } do
@@ -79,6 +94,16 @@ describe("the end", function()
         assert.is_true(late <= math.max(5, usual / 10) + 1.5, ("usual %d, takes %d: %.1f s late"):format(usual, takes, late))
       end
     end
+  end)
+
+  it("is seen where the list of deployments, which tells what is usual, cannot be read", function()
+    local world = fake.world()
+    local other = world:add_deployment("staging")
+    local failing = in_world.again(world, { error = "server", on = "deployments" }, { retries = false })
+    local found, info = clock.run(world, function()
+      return failing:wait(other.id, { require_live = true, timeout = 300 })
+    end, clock.at { [40] = function() world:change(other, { finished_time = world:now(), outcome = "success", is_live = true }) end })
+    assert.is_userdata(found, info)
   end)
 
   it("of a deployment that began after an hour in the queue, too", function()
@@ -124,6 +149,18 @@ describe("the last poll", function()
     end)
     err = failure("timeout", value, message, err)
     assert.is_not_nil(err.action) -- it was found
+  end)
+
+  it("may fail where an action has succeeded before it: its success is told", function()
+    local stack, world = begin { ends = "none", takes = 10 }
+    local result = assert(stack:redeploy { git_ref = "main" })
+    local failing = in_world.again(world, { error = "server", on = "deployments" }, { retries = false })
+    local value, message, err = clock.run(world, function()
+      return failing:wait(result, { timeout = 60, interval = 5 })
+    end)
+    err = failure("unmatched", value, message, err)
+    assert.is_true(err.action_succeeded)
+    assert.equal(0, err.exit_code)
   end)
 
   it("leaves time for it, where the response to a change does not come", function()

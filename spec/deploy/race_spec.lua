@@ -60,6 +60,33 @@ describe("another job of the same user", function()
     assert.are_not.equal(theirs[1].id, found.id)
   end)
 
+  it("whose action is not in the list yet is not taken for ours beside a deployment of years ahead", function()
+    local stack, world = begin { queue = 60, lag_actions = 8 }
+    local years = world:now() + 1e8
+    world:add_deployment("staging", { triggered_via = "web", started_time = years, finished_time = years + 60, outcome = "success" })
+    local theirs
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3 })
+    end, at {
+      [10] = function() theirs = { add_job(world, {}) } end,
+      [40] = function() finish(world, theirs[1], theirs[2], "success") end,
+    })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs[1].id, found.id)
+  end)
+
+  it("that waited in the queue, behind one in the list of actions that is over, is not taken for ours", function()
+    local stack, world = begin { takes = 30 }
+    local waiting = world:add_action("staging", { user = OURS, started_time = world:now() - 90 })
+    world:add_action("staging", { user = OURS, started_time = world:now() - 80, finished_time = world:now() - 40, finished_success = true })
+    local theirs = world:add_deployment("staging", { triggered_by = OURS, triggered_via = "api", blocks = true, started_time = world:now() + 1 })
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end, at { [60] = function() finish(world, theirs, waiting, "success") end })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs.id, found.id)
+  end)
+
   it("that runs beside ours is told apart by the end, where ours and theirs are both in view", function()
     local stack, world = begin { queue = 3, takes = 40 }
     local theirs
@@ -252,6 +279,22 @@ describe("the same reference with other parameters", function()
     assert.matches("another git_ref before %('v1', now 'v2'%)", message)
     assert.is_true(err.last.is_running)
     assert.is_true(world.settings.offset < 30)
+  end)
+
+  it("is none where somebody else has sent it, and ours was never carried out", function()
+    local stack, world = begin { metadata = "ref", error = "bad_gateway", on = "redeploy" }
+    local value, message, err = clock.run(world, function()
+      return redeploy(stack, { git_ref = "v1" })
+    end)
+    failure("ambiguous", value, message, err)
+    assert(redeploy(again(world), { git_ref = "v2" }))
+    assert.equal("v2", assert(redeploy(stack, { git_ref = "v2" })).joined.git_ref)
+  end)
+
+  it("is none for a number that is written in another way", function()
+    local stack = begin()
+    assert(redeploy(stack, { git_ref = "main", canary_percentage = 10 }))
+    assert.is_table(assert(redeploy(stack, { git_ref = "main", canary_percentage = 10.0 })).joined)
   end)
 
   it("is not hidden where nothing says it: what is joined is likely at the most", function()

@@ -9,7 +9,7 @@ local errors = require "cloud66.base.error"
 local deploy_options = require "cloud66.deploy.options"
 local host = require "cloud66.runtime.host"
 local outcome = require "cloud66.deploy.outcome"
-local pausing = require "cloud66.runtime.wait"
+local poll_loop = require "cloud66.resource.poll_loop"
 local value = require "cloud66.base.value"
 local wait = require "cloud66.deploy.wait"
 
@@ -39,13 +39,16 @@ end
 local PAUSES = { 1, 2, 4, 8, 15 } -- seconds before a 404 for a deployment that was seen is believed: outcome.PATIENCE in all
 
 -- Whether it has ended: true, "finished", deployment; false; or nil, message, err.
-local function has_finished(endpoint, target)
+local function has_finished(endpoint, target, loop)
   local deployment, message, err = endpoint:deployment(target.digits)
   for _, seconds in ipairs(target.was_seen and PAUSES or {}) do
-    if deployment or not errors.is_absent(err) or host.now() + seconds >= endpoint.deadline or endpoint.api.closed then
+    if deployment or not errors.is_absent(err) or host.now() + seconds >= endpoint.deadline then
       break
     end
-    pausing.sleep(seconds)
+    local reason = loop:pause(seconds)
+    if reason then
+      return errors.fail("aborted", wait.EARLY[reason], { cause = err })
+    end
     deployment, message, err = endpoint:deployment(target.digits)
   end
   if not deployment then
@@ -85,16 +88,17 @@ end
 
 -- What became of a request that failed. One that ended without success after it was cancelled by it, where it may have been
 -- carried out.
-local function settle(endpoint, target, waits, message, err)
+local function settle(endpoint, target, waits, loop, message, err)
   local may_be_done = not outcome.is_undone(err)
   for _, seconds in ipairs(may_be_done and waits and { 0, 1, 2, 4, 8 } or { 0 }) do
-    if host.now() + seconds >= endpoint.deadline or endpoint.api.closed then
+    if host.now() + seconds >= endpoint.deadline or loop:pause(seconds) then
       break
     end
-    pausing.sleep(seconds)
-    local finished, state, deployment = has_finished(endpoint, target)
+    local finished, state, found_or_err = has_finished(endpoint, target, loop)
     if finished then
-      return true, may_be_done and not deployment.is_success and "cancelled" or state, deployment
+      return true, may_be_done and not found_or_err.is_success and "cancelled" or state, found_or_err
+    elseif finished == nil and errors.is_absent(found_or_err) then
+      break -- that was waited out
     end
   end
   return nil, message, err
@@ -115,13 +119,14 @@ function cancel.run(endpoint, target, waits, options)
   if waits then
     endpoint = endpoint:by(host.now() + (options.timeout or deploy_options.TIMEOUT))
   end
-  local finished, state, deployment = has_finished(endpoint, target)
+  local loop = poll_loop.new(endpoint.api, endpoint.deadline, options.stop)
+  local finished, state, deployment = has_finished(endpoint, target, loop)
   if finished ~= false then
     return finished, state, deployment
   end
   local ok, message, err = send(endpoint, target.digits)
   if not ok then
-    return settle(endpoint, target, waits, message, err)
+    return settle(endpoint, target, waits, loop, message, err)
   elseif not waits then
     return true, "cancelling"
   end

@@ -150,11 +150,14 @@ correlate.LAG = 10
 
 ---The latest date of a list of deployments or actions: they were read then, or later.
 ---@param list table|userdata  anything with # and [i]
+---@param most number          Unix seconds: what is later has not happened
 ---@return number time  Unix seconds; -math.huge where there is none
-function correlate.latest(list)
+function correlate.latest(list, most)
   local latest = -math.huge
   for i = 1, #list do
-    latest = math.max(latest, list[i].started_time or latest, list[i].finished_time or latest)
+    for _, time in ipairs { list[i].started_time or latest, list[i].finished_time or latest } do
+      latest = time <= most and math.max(latest, time) or latest
+    end
   end
   return latest
 end

@@ -151,10 +151,9 @@ function ensure.check_options(given, hash)
   return options, deploy_options.body(options)
 end
 
--- What is there of the commit already: the deployment or redeploy's result, and how; false; or nil, message, err.
---
--- A deployment goes from the queue to running to live. Read in this order, one that moves on meanwhile is not missed.
-local function find_existing(endpoint, hash, options)
+-- What is on its way: a deployment that runs, or redeploy's result, or false; and whether the newest of all is a success of the
+-- commit. Or nil, message, err.
+local function find_joinable(endpoint, hash)
   local queued, message, err = find_queued(endpoint, hash)
   if queued == nil then
     return nil, message, err
@@ -164,17 +163,32 @@ local function find_existing(endpoint, hash, options)
   if deployment == nil then
     return nil, message, err
   end
-  local current
-  current, message, err = find_live(endpoint, hash)
-  if current == false and deployment and not deployment.is_running then
-    current, message, err = becomes_live(endpoint, hash, options.stop)
+  local runs = deployment and deployment.is_running
+  return runs and deployment or queued, deployment and not runs
+end
+
+-- What is there of the commit already: the deployment or redeploy's result, and how; false; or nil, message, err.
+--
+-- A deployment goes from the queue to running to live. Read in this order, one that moves on meanwhile is not missed.
+local function find_existing(endpoint, hash, options)
+  local there, is_awaited, err = find_joinable(endpoint, hash)
+  if there == nil then
+    return nil, is_awaited, err
   end
-  if current == nil then
+  local current, message
+  current, message, err = find_live(endpoint, hash)
+  if current == false and is_awaited then
+    current, message, err = becomes_live(endpoint, hash, options.stop)
+    if current == false then -- somebody else may have begun meanwhile
+      there, message, err = find_joinable(endpoint, hash)
+    end
+  end
+  if current == nil or there == nil then
     return nil, message, err
   elseif current then
     return current, "live"
   end
-  return deployment and deployment.is_running and deployment or queued, "joined"
+  return there, "joined"
 end
 
 ---@param endpoint table  of endpoint.new()

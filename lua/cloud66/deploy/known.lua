@@ -51,11 +51,13 @@ end
 
 -- --- the server's clock ---
 
+local MOST_AHEAD = 86400 -- seconds: a date that is more ahead of this machine's clock is no moment of the server's
+
 ---It is not behind any date that it has sent.
 ---@param list table|userdata  of deployments or actions
 ---@return number latest  of these dates, Unix seconds
 function known.note_dates(self, list)
-  local latest = correlate.latest(list)
+  local latest = correlate.latest(list, host.now() + self.behind + MOST_AHEAD)
   self.ahead = math.max(self.ahead, latest - host.now())
   return latest
 end
@@ -73,9 +75,11 @@ end
 
 -- What was accepted or seen a moment ago may not be there yet: notes since when, by host.now(), `what` is a 404.
 function known.note_absence(self, what, err)
-  if not (err and errors.is_absent(err)) then
+  if not err then
     self.absent[what] = nil
     return
+  elseif not errors.is_absent(err) then
+    return -- it tells neither
   end
   self.absent[what] = self.absent[what] or host.now()
   self.is_awaited = host.now() - self.absent[what] < outcome.PATIENCE
@@ -152,6 +156,8 @@ function known.new(endpoint, target, deadline, require_live)
     absent = {}, changed_at = host.now(), settling_since = nil,
     is_awaited = false, -- the last poll has met a 404 of what may not be there yet
     ahead = -math.huge, -- the server's clock is so many seconds ahead of host.now(), at least
+    behind = math.max(os.time(), target.accepted_time or 0) - host.now(), -- host.now() behind this machine's clock, or the response's
+    is_failing = false, -- the last poll has failed
     polls = 0, settling = nil, is_undecided = false, conflict = nil, -- see cloud66.Facts
   }
   known.note_dates(self, { { started_time = target.accepted_time } })

@@ -54,7 +54,9 @@ end
 local NAMES = { "git_ref", "services", "deployment_profile", "deploy_strategy", "rollout_strategy", "canary_percentage" }
 
 local function as_text(parameter)
-  if type(parameter) ~= "table" then
+  if type(parameter) == "number" then
+    return ("%d"):format(parameter) -- 10 and 10.0 are sent alike
+  elseif type(parameter) ~= "table" then
     return tostring(parameter)
   end
   local sorted = {}
@@ -80,6 +82,11 @@ local function is_same_ref(a, b)
   return git.same_ref(a, b) or (git.may_be_hash(a) and git.may_be_hash(b) and git.same(a, b))
 end
 
+-- Whether both are known, and not of one commit; one may be the other's hash.
+local function is_other_ref(a, b)
+  return a and b and git.may_be_hash(a) == git.may_be_hash(b) and not is_same_ref(a, b)
+end
+
 local function is_same(a, b)
   for _, name in ipairs(NAMES) do
     local of_a, of_b = a[name], b[name]
@@ -102,13 +109,11 @@ end
 ---@param action cloud66.Action  that carries it
 ---@return string|nil was, string? is  # both in words; nil: no
 function parameters.conflict(api, uid, reference, body, action)
-  local sent = recall(api, uid, reference)
-  if sent and not is_same(sent, body) then
-    return described(sent), described(body)
-  end
-  local was, is = parameters.git_ref_of(action), body.git_ref
-  if was and is and git.may_be_hash(was) == git.may_be_hash(is) and not is_same_ref(was, is) then -- one may be the other's hash
+  local sent, was = recall(api, uid, reference), parameters.git_ref_of(action)
+  if is_other_ref(was, body.git_ref) then
     return ("git_ref '%s'"):format(was), described(body)
+  elseif sent and not is_other_ref(was, sent.git_ref) and not is_same(sent, body) then -- else the action is not of what was sent
+    return described(sent), described(body)
   end
   return nil
 end

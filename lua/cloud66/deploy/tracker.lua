@@ -18,16 +18,17 @@ local ACTION_EVERY = 4 -- polls of a deployment that takes longer than usual: it
 
 -- --- a deployment that is known ---
 
--- The usual durations, once: for the interval.
+-- Whether a deployment that is known may still change.
+local function deployment_is_due(self)
+  return not known.has_ended(self) or self.require_live
+end
+
+-- The usual durations, once. They are for the interval alone: where they cannot be read, the poll is none the worse for it.
 local function read_durations(self)
-  if not self.durations then
-    local page, message, err = self.endpoint:newest_page(self.deadline)
-    if not page then
-      return nil, message, err
-    end
-    self.durations = estimate.durations(page)
+  if not self.durations and deployment_is_due(self) then
+    local page = self.endpoint:newest_page(self.deadline)
+    self.durations = page and estimate.durations(page)
   end
-  return true
 end
 
 local function poll_deployment(self)
@@ -45,12 +46,8 @@ local function poll_deployment(self)
   elseif not known.has_ended(self) or outcome.has_ended(found, self.action) then
     self.deployment, self.show, self.was_seen = found, show_or_err, true
   end
-  return read_durations(self)
-end
-
--- Whether a deployment that is known may still change.
-local function deployment_is_due(self)
-  return not known.has_ended(self) or self.require_live
+  read_durations(self)
+  return true
 end
 
 local function usual(self)
@@ -131,6 +128,7 @@ function methods:poll(is_last)
   note_conflict(self)
   self.has_no_action = known.has_no_action(self)
   self.is_undecided = not self.digits and search.telling_in(self) ~= nil
+  self.is_failing = not ok
   self.polls = self.polls + 1
   return ok, message, err
 end
@@ -140,7 +138,7 @@ function methods:phase()
   return outcome.phase(self)
 end
 
----See outcome.verdict(). After a poll that succeeded.
+---See outcome.verdict(). After a poll that succeeded, or the last one.
 ---@param is_last? boolean  there is to be no other poll
 ---@return boolean over, string? kind, string? text, table? fields
 function methods:verdict(is_last)
@@ -154,7 +152,7 @@ function methods:pace()
   return {
     phase = self:phase(), usual = usual(self), elapsed = newest and elapsed(self, newest),
     unchanged = host.now() - self.changed_at, settling = self.settling,
-    telling_in = not self.digits and search.telling_in(self) or nil,
+    telling_in = not self.digits and not self.is_failing and search.telling_in(self) or nil, -- no poll a second while it fails
   }
 end
 

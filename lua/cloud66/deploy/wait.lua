@@ -121,6 +121,15 @@ local function finish(self, kind, text, fields)
   return self.tracker.deployment, info_of(self), self.tracker.show
 end
 
+-- There is no other poll, and the last one may have failed: what was known before it may do.
+local function conclude(self, err)
+  local over, kind, text, fields = self.tracker:verdict(true)
+  if over then
+    return finish(self, kind, text, fields)
+  end
+  return timed_out(self, err)
+end
+
 -- Polls, and pauses, until it is over.
 local function run(self)
   local tracker, loop = self.tracker, self.loop
@@ -139,7 +148,7 @@ local function run(self)
     report(self, err, seconds)
     local reason = loop:pause(seconds)
     if reason == "late" then
-      return timed_out(self, err)
+      return conclude(self, err)
     elseif reason then
       return fail(self, "aborted", wait.EARLY[reason])
     end

@@ -56,19 +56,17 @@ end
 
 local MOST_PAGES = 10 -- looking for those that began long ago
 
--- Goes through the pages of actions; visit(action) returning true ends it. Whether it came to the end of the list, or was
--- ended, and how many pages there were; or nil, message, err.
+-- Goes through the pages of actions; visit(action) returning true ends it with that page. Whether it came to the end of the list,
+-- or was ended, and how many pages there were; or nil, message, err.
 local function each_action(endpoint, reference, deadline, visit)
   local last, is_ended, count = nil, false, 0
   local next_page = actions.turner(endpoint, reference, deadline, { most = MOST_PAGES })
   local ok, message, err = pages.each(next_page, function(page)
     last, count = page, count + 1
     for _, candidate in ipairs(page) do
-      is_ended = visit(candidate)
-      if is_ended then
-        return true
-      end
+      is_ended = visit(candidate) or is_ended
     end
+    return is_ended
   end)
   if not ok then
     return nil, message, err
@@ -96,7 +94,8 @@ function actions.with(endpoint, reference, deadline)
   return found
 end
 
----The actions that began at a time or after it, and those before them that have not ended.
+---The actions that began at a time or after it, and what else stands on their pages: of those that began earlier one may still
+---run behind another that is over.
 ---@param since number  Unix seconds
 ---@param deadline? number
 ---@return cloud66.Action[]|nil found, boolean|string complete_or_message, integer|cloud66.Error pages_or_err
