@@ -227,7 +227,7 @@ local function print_json(deployment, info, err)
   local action = info and info.action or err and err.action
   local last = deployment or err and err.last
   local text = cjson.encode {
-    ok = deployment ~= nil,
+    ok = deployment ~= nil or (err and err.action_succeeded or false),
     kind = text_or_null(err and err.kind),
     message = text_or_null(err and err.message),
     action_id = text_or_null(action and tostring(action.id)), -- as text: cjson rounds what is long

@@ -113,6 +113,40 @@ describe("another job of the same user", function()
   end)
 end)
 
+describe("a deployment that cannot be ours", function()
+  it("by its own page, though the list shows it otherwise, is not taken again and again", function()
+    local stack, world, tag = begin { queue = 100, takes = 20 }
+    local theirs = add_job(world, { started_time = world:now() + 1, git_ref = nil }, { started_time = world:now() - 60,
+      finished_time = world:now() - 50, finished_success = true })
+    local seen = {}
+    local found, info = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main" })
+      return expect.connect({ world = world.name, tag = tag }, { on = { request = function(asked)
+        local is_single = asked.url:find("/deployments/" .. theirs.id, 1, true) ~= nil
+        world:change(theirs, { git_ref = is_single and "other" or "main" })
+      end } }):stack(stack.uid):wait(result, { interval = 5, on_change = function(deployment)
+        seen[#seen + 1] = deployment and deployment.id == theirs.id and "theirs" or nil
+      end })
+    end)
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs.id, found.id)
+    assert.is_true(#seen <= 1)
+  end)
+
+  it("because it is to begin years from now, is not shown", function()
+    local stack, world = begin { queue = 60 }
+    local theirs = add_job(world, { started_time = world:now() + 1e8 }, { started_time = world:now() - 60 })
+    local seen = {}
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5, on_change = function(deployment)
+        seen[#seen + 1] = deployment and deployment.id == theirs.id and "theirs" or nil
+      end })
+    end)
+    assert.is_userdata(found, info)
+    assert.same({}, seen)
+  end)
+end)
+
 describe("without an action of ours in view", function()
   -- Waits for what nobody knows an action of: the request was sent for approval.
   local function wait_for_nothing(scenario, prepare)

@@ -14,6 +14,7 @@ local correlate = {}
 -- What is known of an action, and of the redeploy that started it.
 ---@class cloud66.Query
 ---@field action_id? integer|string
+---@field latest number      Unix seconds: what began later has not begun
 ---@field started? number    Unix seconds: of the action, or when the redeploy was accepted; the server's clock
 ---@field finished? number   of the action
 ---@field user? string
@@ -75,7 +76,7 @@ local function is_possible(deployment, query)
   if linked ~= nil then
     return linked
   end
-  return started ~= nil and query.started ~= nil and started >= query.started - SLACK
+  return started ~= nil and query.started ~= nil and started >= query.started - SLACK and started <= query.latest + SLACK
     and (not query.finished or started <= query.finished + SLACK)
     and (deployment.triggered_via == nil or deployment.triggered_via == "api")
     and not OTHER_TYPES[deployment.deploy_type] and not is_another_commit(deployment, query)
@@ -345,6 +346,20 @@ local function knows_references(actions)
   return false
 end
 
+-- Where the API knows no references: the action that began as the redeploy was accepted.
+local function own_by_time(actions, query)
+  if knows_references(actions) then
+    return nil
+  end
+  for _, action in ipairs(actions) do
+    local after = action.started_time and action.started_time - query.started -- what is dated by the response began within it
+    if after and after >= -1 and after <= SLACK then
+      return action
+    end
+  end
+  return nil
+end
+
 ---The one deployment that may have come of a redeploy of which no action is known: nothing tells its user, nor that it has
 ---ended, so only what is of the requested ref, and of the API alone, counts; and no action that is certainly not ours may have
 ---made it. Where the API knows of references, ours would carry it; where it does not, the one that began as the redeploy
@@ -358,14 +373,9 @@ function correlate.unattributed(possible, query, evidence)
   if not (found and found.triggered_via == "api" and query.git_ref and ref_fits(found, query.git_ref)) then
     return nil
   end
-  local is_distinguished = knows_references(evidence.actions)
+  local ours = own_by_time(evidence.actions, query)
   local function is_competing(action)
-    local after = action.started_time and action.started_time - query.started -- what is dated by the response began within it
-    if not is_distinguished and after and after >= -1 and after <= SLACK then
-      is_distinguished = true -- one of them is ours
-      return false
-    end
-    return not is_another_person(action.user, found.triggered_by)
+    return action ~= ours and not is_another_person(action.user, found.triggered_by)
   end
   return not is_claimed(found, query, evidence, is_competing) and found or nil
 end

@@ -1,5 +1,5 @@
--- known.lua: what is known of that which is waited for: its action, the deployment that the action made, and when it was read. The
--- files that read it from the API (own_action.lua, search.lua, tracker.lua) change it through here.
+-- known.lua: what is known of that which is waited for: its action, the deployment that the action made, and when it was read. What
+-- own_action.lua, search.lua and tracker.lua remember of their reading stands in it, too.
 --
 -- The API's views of a stack may be behind, each by another time. So what was read is dated by the server's clock, and a thing
 -- that is once seen to have ended stays so.
@@ -24,6 +24,7 @@ function known.query(self)
   return {
     action_id = self.action_id,
     started = action and action.started_time or self.accepted_time,
+    latest = known.server_now(self),
     finished = action and action.finished_time,
     user = action and action.user,
     git_ref = not self.joined and self.git_ref or nil,
@@ -86,7 +87,7 @@ function known.note_absence(self, what, err)
 end
 
 function known.forget(self)
-  self.digits, self.deployment, self.show, self.match, self.others = nil, nil, nil, nil, nil
+  self.digits, self.deployment, self.show, self.match, self.conflict = nil, nil, nil, nil, nil
   known.changed(self)
 end
 
@@ -150,7 +151,7 @@ function known.new(endpoint, target, deadline, require_live)
     durations = nil, -- of estimate.durations()
     -- the search: the newest deployments, the redactor of their responses, when they were read; those that may be ours; what was
     -- read of the actions, and on what grounds; whose turn it is
-    list = nil, list_show = nil, list_read = nil, candidates = {}, others = nil, judged = nil, turn = "list",
+    list = nil, list_show = nil, list_read = nil, candidates = {}, refused = {}, others = nil, turn = "list",
     by_number = true, -- whether the action is looked for by `named` now, rather than by its reference
     -- moments by host.now(): since when what is a 404; the last change; when one of deployment and action was seen to have ended
     absent = {}, changed_at = host.now(), settling_since = nil,

@@ -98,7 +98,7 @@ end
 -- Adds what was read of the actions to what is known of them: one that has ended stays so, and one that fell between two pages,
 -- each from another replica, was perhaps seen before. So a list of several pages is complete when it was read twice.
 local function add_others(self, list, complete, pages, read)
-  local others = self.others or { actions = {}, complete = false, is_once = false, actions_read = -math.huge }
+  local others = self.others or { actions = {}, complete = false, was_read_once = false, actions_read = -math.huge }
   local places = {}
   for i, action in ipairs(others.actions) do
     places[tostring(action.id)] = i
@@ -110,8 +110,8 @@ local function add_others(self, list, complete, pages, read)
       others.actions[place] = action
     end
   end
-  others.is_once = complete and pages > 1 and others.actions_read == -math.huge
-  others.complete, others.actions_read = complete and not others.is_once, read
+  others.was_read_once = complete and pages > 1 and others.actions_read == -math.huge
+  others.complete, others.actions_read = complete and not others.was_read_once, read
   self.others = others
 end
 

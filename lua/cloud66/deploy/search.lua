@@ -19,20 +19,34 @@ local function take(self, found, match)
   known.take(self, found, self.list_show, match)
 end
 
+-- Those of a list that were not seen to be another's by their own page, which may show more than the list does.
+local function not_refused(self, list)
+  local found = {}
+  for _, deployment in ipairs(list) do
+    if not self.refused[args.id(deployment.id)] then
+      found[#found + 1] = deployment
+    end
+  end
+  return found
+end
+
 -- Takes the deployment of ours that can be told from others', with what was read.
 local function judge(self)
-  local query = known.query(self)
-  self.candidates = correlate.possible(query, self.list)
-  local linked = correlate.linked(self.candidates, query)
+  local query, others = known.query(self), self.others
+  local possible = correlate.possible(query, self.list)
+  self.candidates = not_refused(self, possible)
+  local linked = correlate.linked(possible, query)
   if linked then
     take(self, linked, "exact")
-  elseif self.others and #self.candidates > 0 then
-    self.others.list_read = self.list_read
+  elseif others and #self.candidates > 0 then
+    local evidence = {
+      actions = others.actions, complete = others.complete, actions_read = others.actions_read, list_read = self.list_read,
+    }
     local found, match
     if self.action then
-      found, match = correlate.made_by(self.candidates, query, self.others)
+      found, match = correlate.made_by(self.candidates, query, evidence)
     elseif not self.is_early then
-      found, match = correlate.unattributed(self.candidates, query, self.others), "likely"
+      found, match = correlate.unattributed(self.candidates, query, evidence), "likely"
     end
     if found then
       take(self, found, match)
@@ -52,7 +66,8 @@ end
 ---The newest deployment that may well be ours; or nil.
 ---@return cloud66.Deployment|nil
 function search.plausible(self)
-  return correlate.plausible(self.candidates, known.query(self), self.others)
+  local others = self.others and { actions = self.others.actions, list_read = self.list_read }
+  return correlate.plausible(self.candidates, known.query(self), others)
 end
 
 ---Seconds until the actions can tell more of the candidates than when they were last read; nil: never.
@@ -70,7 +85,7 @@ function search.telling_in(self)
   if #self.candidates > 0 and known.action_is_over(self) then
     consider(self.action.finished_time + correlate.LAG)
   end
-  if #self.candidates > 0 and self.others and self.others.is_once then
+  if #self.candidates > 0 and self.others and self.others.was_read_once then
     soonest = 0
   end
   return soonest

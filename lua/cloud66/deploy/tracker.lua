@@ -41,6 +41,7 @@ local function poll_deployment(self)
   end
   known.note_dates(self, { found })
   if self.of_action and not correlate.still_fits(found, known.query(self)) then
+    self.refused[self.digits] = true
     known.forget(self)
     return true
   elseif not known.has_ended(self) or outcome.has_ended(found, self.action) then
