@@ -60,6 +60,29 @@ describe("another job of the same user", function()
     assert.are_not.equal(theirs[1].id, found.id)
   end)
 
+  it("whose action ended a second before its deployment is not taken for ours", function()
+    local stack, world = begin { queue = 60 }
+    local theirs, action = add_job(world, { started_time = world:now() + 1 })
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end, at { [20] = function()
+      action.finished_time, action.finished_success = world:now(), true
+      world:change(theirs, { finished_time = world:now() + 1, outcome = "success" })
+    end })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs.id, found.id)
+  end)
+
+  it("whose deployment is not seen to have ended yet is not taken for ours", function()
+    local stack, world = begin { queue = 60, lag_deployments = 8 }
+    local theirs, action = add_job(world, { started_time = world:now() + 1 })
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 2 })
+    end, at { [30] = function() finish(world, theirs, action, "success") end })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs.id, found.id)
+  end)
+
   it("that runs beside ours is told apart by the end, where ours and theirs are both in view", function()
     local stack, world = begin { queue = 3, takes = 40 }
     local theirs
@@ -83,6 +106,55 @@ describe("another job of the same user", function()
       end })
     end, at { [5] = function() action.finished_time, action.finished_success = world:now(), false; world:change(theirs) end })
     assert.same({}, seen)
+  end)
+end)
+
+describe("another action that cannot have made our deployment", function()
+  -- Ours begins after 3 seconds and takes 60. The other one comes after some seconds.
+  local function assert_exact(fields, after, ends_after, has_succeeded)
+    local stack, world = begin { queue = 3, takes = 60 }
+    local phases, action = {}, nil
+    local function add()
+      action = world:add_action("staging", merged({ user = OURS, started_time = world:now() }, fields))
+    end
+    if not after then
+      add()
+    end
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3, on_change = function(_, phase)
+        phases[#phases + 1] = phase
+      end })
+    end, at {
+      [after or 1000] = add,
+      [ends_after or 1000] = function()
+        action.finished_time, action.finished_success = world:now(), has_succeeded
+        world:change { started_time = world:now() } -- writes the actions, too
+      end,
+    })
+    assert.is_userdata(found, info)
+    assert.same({ "exact", "queued", "deploying" }, { info.match, phases[1], phases[2] })
+  end
+
+  it("leaves ours exact while it runs: it failed before ours began", function()
+    assert_exact({}, nil, 1, false)
+  end)
+
+  it("was started by other means", function()
+    for _, means in ipairs { "web", "hook", "webhook", "git" } do
+      assert_exact { started_via = means }
+    end
+  end)
+
+  it("began later", function()
+    assert_exact({}, 8)
+  end)
+
+  it("is of another user than the deployment", function()
+    assert_exact { user = OTHERS }
+  end)
+
+  it("has succeeded, and ours goes on", function()
+    assert_exact({}, nil, 10, true)
   end)
 end)
 
@@ -165,6 +237,18 @@ describe("an own action that has ended decides:", function()
     assert.is_userdata(found, info)
     assert.equal("the.ci@other.example", found.triggered_by)
     assert.equal("likely", info.match)
+  end)
+
+  it("a deployment that is dated two seconds before it is its own", function()
+    local stack, world = begin()
+    local deployment, action = add_job(world, {}, { started_time = world:now() + 2 })
+    world:advance(60)
+    finish(world, deployment, action, "success")
+    local found, info = clock.run(world, function()
+      return stack:wait({ async_action_id = action.id, git_ref = "main", stack_uid = stack.uid }, { interval = 5 })
+    end)
+    assert.is_userdata(found, info)
+    assert.same({ deployment.id, "exact" }, { found.id, info.match })
   end)
 
   it("a deployment of another name is followed while it runs", function()
