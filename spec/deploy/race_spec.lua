@@ -83,6 +83,37 @@ describe("another job of the same user", function()
     assert.are_not.equal(theirs.id, found.id)
   end)
 
+  it("that ends within seconds of ours is not told apart by the end", function()
+    local stack, world = begin()
+    local theirs, their_action = add_job(world, { started_time = world:now() + 1 })
+    local ours, action = add_job(world, { started_time = world:now() + 2 })
+    local value, message, err = clock.run(world, function()
+      return stack:wait({ async_action_id = action.id, git_ref = "main", stack_uid = stack.uid }, { interval = 5 })
+    end, at { [40] = function()
+      action.finished_time, action.finished_success = world:now() + 1, true
+      their_action.finished_time, their_action.finished_success = world:now() + 3, true
+      world:change(theirs, { finished_time = world:now(), outcome = "success" })
+      world:change(ours, { finished_time = world:now() + 2, outcome = "success" })
+    end })
+    err = failure("unmatched", value, message, err)
+    assert.equal(2, #err.candidates)
+  end)
+
+  it("whose action is behind ten pages of others is not taken for ours", function()
+    local stack, world = begin { queue = 300, page_size = 1 }
+    add_job(world, { started_time = world:now() + 1 })
+    for _ = 1, 12 do
+      world:add_action("staging", { user = OTHERS, started_time = world:now() + 2 })
+    end
+    local seen = {}
+    clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5, timeout = 60, on_change = function(deployment)
+        seen[#seen + 1] = deployment
+      end })
+    end)
+    assert.same({}, seen)
+  end)
+
   it("that runs beside ours is told apart by the end, where ours and theirs are both in view", function()
     local stack, world = begin { queue = 3, takes = 40 }
     local theirs
@@ -127,8 +158,7 @@ describe("another action that cannot have made our deployment", function()
     end, at {
       [after or 1000] = add,
       [ends_after or 1000] = function()
-        action.finished_time, action.finished_success = world:now(), has_succeeded
-        world:change { started_time = world:now() } -- writes the actions, too
+        finish(world, { started_time = world:now() }, action, has_succeeded and "success" or "failed")
       end,
     })
     assert.is_userdata(found, info)
@@ -249,6 +279,15 @@ describe("an own action that has ended decides:", function()
     end)
     assert.is_userdata(found, info)
     assert.same({ deployment.id, "exact" }, { found.id, info.match })
+  end)
+
+  it("succeeded, long after the one possible deployment of another address: that is not shown", function()
+    local value, message, err = wait_for({ ends = "none", takes = 150 }, function(world)
+      world:add_deployment("staging", { triggered_by = "the.ci@other.example", triggered_via = "api", outcome = "success",
+        finished_time = world:now() + 20 })
+    end)
+    err = failure("unmatched", value, message, err)
+    assert.is_nil(err.last)
   end)
 
   it("a deployment of another name is followed while it runs", function()
