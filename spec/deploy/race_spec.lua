@@ -354,6 +354,39 @@ describe("the same reference with other parameters", function()
     assert.equal(2, #fake.requests(tag, "POST"))
   end)
 
+  it("is none where they say the same in another way", function()
+    local stack, _, tag = begin()
+    local hash = ("ab12"):rep(10)
+    assert(redeploy(stack, { git_ref = hash, services = { "web", "worker" } }))
+    assert(redeploy(stack, { git_ref = hash:sub(1, 8):upper(), services = { "worker", "web" } }))
+    assert.equal(1, #fake.requests(tag, "POST"))
+  end)
+
+  it("is one whichever of them differs", function()
+    local first = { git_ref = "v1", deployment_profile = "a", deploy_strategy = "rolling", rollout_strategy = "a", canary_percentage = 10 }
+    for name, other in pairs { deployment_profile = "b", deploy_strategy = "fast", rollout_strategy = "b", canary_percentage = 20 } do
+      local stack = begin()
+      assert(redeploy(stack, first))
+      failure("conflict", redeploy(stack, merged(first, { [name] = other })))
+    end
+  end)
+
+  it("is known of 200 redeploys before the latest", function()
+    local stack = begin()
+    local function redeploy_as(reference, ref)
+      return stack:redeploy { user_reference = reference, git_ref = ref }
+    end
+    assert(redeploy_as("job-2", "v1"))
+    assert(redeploy_as("job-3", "v1"))
+    for i = 1, 198 do
+      assert(stack:redeploy { user_reference = "other-" .. i, git_ref = "main", reuse = false })
+    end
+    failure("conflict", redeploy_as("job-2", "v2"))
+    assert(stack:redeploy { git_ref = "main" })
+    assert(redeploy_as("job-2", "v2")) -- no longer
+    failure("conflict", redeploy_as("job-3", "v2"))
+  end)
+
   it("is one for another process as well, where the action says what it was for", function()
     local stack, world = begin()
     assert(redeploy(stack, { git_ref = "v1" }))
@@ -391,6 +424,13 @@ describe("the same reference with other parameters", function()
   it("was refused the first time, which is none", function()
     local stack, world = begin { redeploy = "refused" }
     failure("refused", redeploy(stack, { git_ref = "v1" }))
+    assert(redeploy(again(world), { git_ref = "v2" }))
+    assert(redeploy(stack, { git_ref = "v2" }))
+  end)
+
+  it("was not carried out the first time, which is none either", function()
+    local stack, world = begin { error = "forbidden", on = "redeploy" }
+    failure("forbidden", redeploy(stack, { git_ref = "v1" }))
     assert(redeploy(again(world), { git_ref = "v2" }))
     assert(redeploy(stack, { git_ref = "v2" }))
   end)
