@@ -4,6 +4,8 @@ local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local in_world = require "spec.support.in_world"
 
+local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
+
 local failure = expect.failure
 local begin, again = in_world.begin, in_world.again
 
@@ -82,6 +84,36 @@ describe("what is not there yet", function()
   end)
 end)
 
+describe("another's action that one reading of the pages passes over", function()
+  it("is known by the other one, so that its deployment is not taken for ours", function()
+    for passed_over = 1, 2 do
+      local world, readings, seen = fake.world(), 0, {}
+      world:add_deployment("staging", { triggered_via = "api", triggered_by = "ci@awesome.example" })
+      world:add_action("staging", {})
+      for _ = 1, 3 do
+        world:add_action("staging", { user = "somebody@awesome.example" })
+      end
+      local actions = world.settings.actions.staging
+      local whole, part = { unpack(actions) }, { unpack(actions, 2) }
+      local stack = expect.connect({ world = world.name, page_size = 2, queue = 300 }, { on = { request = function(info)
+        if info.method == "GET" and info.url:find "/actions" and not info.url:find "page=[34]" then
+          local is_second = info.url:find "page=2" ~= nil
+          readings = readings + (is_second and 1 or 0)
+          world.settings.actions.staging = is_second and readings == passed_over and part or whole
+          world:change { started_time = world:now() } -- writes them
+        end
+      end } }):stack(fake.stacks.staging)
+      clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 12, timeout = 100, on_change = function(deployment)
+          seen[#seen + 1] = deployment
+        end })
+      end)
+      assert.is_true(readings >= 2)
+      assert.same({}, seen)
+    end
+  end)
+end)
+
 describe("an end that was seen", function()
   it("stays one where a later response is older", function()
     for _, require_live in ipairs { true, false } do
@@ -95,6 +127,27 @@ describe("an end that was seen", function()
           end })
       end)
       assert.is_true(found.is_success)
+    end
+  end)
+end)
+
+describe("an action that was seen to have ended", function()
+  it("stays so where the list of actions is older", function()
+    for interval = 2, 5 do
+      local stack, world = begin { ends = "none", takes = 20, lag_actions = 15, lag_turns = "yes" }
+      local has_ended = false
+      local value, message, err = clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = interval, on_poll = function(info)
+          local is_over = info.action ~= nil and info.action.is_finished
+          assert.is_false(has_ended and not is_over)
+          has_ended = is_over
+        end })
+      end, clock.at { [14] = function()
+        for _ = 1, 2 do
+          world:add_deployment("staging", { triggered_by = "ci@awesome.example", triggered_via = "api" })
+        end
+      end })
+      failure("unmatched", value, message, err)
     end
   end)
 end)
@@ -167,7 +220,7 @@ describe("cancel, where the response is lost,", function()
     end)
     local deletes = #fake.requests(tag, "DELETE")
     assert.equal(1, deletes)
-    return ok, state, ended
+    return ok, state, ended, world
   end
 
   it("says cancelled of what ended by it, and waits for that where told so", function()
@@ -183,6 +236,12 @@ describe("cancel, where the response is lost,", function()
   it("says what went wrong where it goes on", function()
     local ok, message, err = cancel({ cut = "head", error = "server", on = "cancel" }, { wait = true })
     failure("network", ok, message, err)
+  end)
+
+  it("says so at once where it is not to wait", function()
+    local ok, message, err, world = cancel { cut = "head", on = "cancel" }
+    failure("network", ok, message, err)
+    assert.equal(0, world.settings.offset)
   end)
 
   it("says finished of what had succeeded, and of what ended before a refusal", function()

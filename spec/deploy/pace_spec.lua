@@ -133,6 +133,12 @@ describe("the last poll", function()
     assert.same({ true, "cancelled" }, { ok, state })
   end)
 
+  it("comes after others, though a second is all the time", function()
+    local polls = 0
+    deploy(600, { queue = 600 }, { timeout = 0.8, interval = 0.2, on_poll = function() polls = polls + 1 end })
+    assert.is_true(polls >= 3, polls)
+  end)
+
   it("is not the last where it was faster than could be known", function()
     local polls = {}
     local began

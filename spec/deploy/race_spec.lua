@@ -142,8 +142,8 @@ end)
 
 describe("another action that cannot have made our deployment", function()
   -- Ours begins after 3 seconds and takes 60. The other one comes after some seconds.
-  local function assert_exact(fields, after, ends_after, has_succeeded)
-    local stack, world = begin { queue = 3, takes = 60 }
+  local function assert_exact(fields, after, ends_after, has_succeeded, scenario)
+    local stack, world = begin(merged({ queue = 3, takes = 60 }, scenario))
     local phases, action = {}, nil
     local function add()
       action = world:add_action("staging", merged({ user = OURS, started_time = world:now() }, fields))
@@ -181,6 +181,7 @@ describe("another action that cannot have made our deployment", function()
 
   it("is of another user than the deployment", function()
     assert_exact { user = OTHERS }
+    assert_exact({ user = OTHERS }, nil, nil, nil, { page_size = 1 })
   end)
 
   it("has succeeded, and ours goes on", function()
@@ -218,6 +219,40 @@ describe("without an action of ours in view", function()
     failure("timeout", value, message, err)
   end)
 
+  it("nor one of several, nor one that nothing says the ref of, nor where none was asked for", function()
+    local function add(world)
+      world:add_deployment("staging", { triggered_via = "api", outcome = "success", finished_time = world:now() + 20 })
+    end
+    failure("timeout", wait_for_nothing({}, function(world)
+      add(world)
+      add(world)
+    end))
+    failure("timeout", wait_for_nothing({ model = "short" }, add))
+    local stack, world = begin()
+    add(world)
+    failure("timeout", clock.run(world, function()
+      return stack:wait({ user_reference = "nobody", accepted_time = world:now(), stack_uid = stack.uid }, { interval = 5, timeout = 60 })
+    end))
+  end)
+
+  it("nor where it began long after ours was accepted, or two began then, of which one alone can be ours", function()
+    for _, starts in ipairs { { 10 }, { 0, 1 } } do
+      local value, message, err = wait_for_nothing({ metadata = "no" }, function(world)
+        local now = world:now()
+        for i, start in ipairs(starts) do
+          local action = world:add_action("staging", { user = OURS, started_time = now + start })
+          if i == #starts then
+            action.finished_time, action.finished_success = now + 60, true
+            world:add_deployment("staging", { triggered_by = OURS, triggered_via = "api", started_time = now + start + 1,
+              finished_time = now + 60, outcome = "success" })
+          end
+        end
+      end)
+      err = failure("timeout", value, message, err)
+      assert.is_nil(err.last)
+    end
+  end)
+
   it("a deployment that no action of another can have made is likely to be ours", function()
     local found, info = wait_for_nothing({}, function(world)
       world:add_deployment("staging", { triggered_via = "api", outcome = "success", finished_time = world:now() + 20 })
@@ -225,6 +260,10 @@ describe("without an action of ours in view", function()
     end)
     assert.is_userdata(found, info)
     assert.equal("likely", info.match)
+    assert.is_userdata((wait_for_nothing({}, function(world)
+      world:add_deployment("staging", { triggered_via = "api", triggered_by = OURS, outcome = "success", finished_time = world:now() + 20 })
+      world:add_action("staging", { user = OTHERS })
+    end)))
   end)
 end)
 
@@ -251,6 +290,12 @@ describe("an own action that has ended decides:", function()
       assert.is_nil(err.last)
       assert.is_true(world.settings.offset < 45 + 11, world.settings.offset)
     end
+  end)
+
+  it("failed, before it can be told that the deployment which failed is its own: that is shown", function()
+    local value, message, err = wait_for { ends = "failed", queue = 0, takes = 2 }
+    err = failure("deploy_failed", value, message, err)
+    assert.is_userdata(err.last)
   end)
 
   it("failed, while another's deployment is there that might be its own: that is not shown", function()
@@ -288,6 +333,31 @@ describe("an own action that has ended decides:", function()
     end)
     err = failure("unmatched", value, message, err)
     assert.is_nil(err.last)
+  end)
+
+  it("a deployment of which nothing says the ref is likely at the most", function()
+    local found, info = wait_for { model = "short" }
+    assert.is_userdata(found, info)
+    assert.equal("likely", info.match)
+  end)
+
+  it("succeeded, and another action explains its one possible deployment, by its session or its user: that is not shown", function()
+    for _, case in ipairs { { finished_result = { deploy_session = "hers" } }, { user = "The CI" } } do
+      local stack, world = begin()
+      local theirs, their_action = add_job(world, { triggered_by = "The CI", deploy_session = "hers" }, merged({ user = OURS }, case))
+      local action = world:add_action("staging", { started_time = world:now() })
+      world:advance(40)
+      action.finished_time, action.finished_success = world:now() + 1, true
+      finish(world, theirs, their_action, "success")
+      their_action.finished_time = world:now() + 30
+      world:change(theirs)
+      world:advance(60)
+      local value, message, err = clock.run(world, function()
+        return stack:wait({ async_action_id = action.id, git_ref = "main", stack_uid = stack.uid }, { interval = 5 })
+      end)
+      err = failure("unmatched", value, message, err)
+      assert.is_nil(err.last)
+    end
   end)
 
   it("a deployment of another name is followed while it runs", function()
