@@ -131,6 +131,26 @@ describe("an end that was seen", function()
   end)
 end)
 
+describe("a deployment that was taken for ours before our action was in view", function()
+  it("is not ours where the actions say so", function()
+    local stack, world = begin { redeploy = "only_queued", queue = 100, takes = 30, lag_actions = 25 }
+    local theirs = world:add_deployment("staging", { triggered_via = "api", started_time = world:now() + 1 })
+    local action = world:add_action("staging", { user = theirs.triggered_by })
+    local seen = {}
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3, on_change = function(deployment)
+        seen[#seen + 1] = deployment and deployment.id
+      end })
+    end, clock.at { [60] = function()
+      action.finished_time, action.finished_success = world:now(), true
+      world:change(theirs, { finished_time = world:now(), outcome = "success" })
+    end })
+    assert.is_userdata(found, info)
+    assert.equal(theirs.id, seen[1])
+    assert.are_not.equal(theirs.id, found.id)
+  end)
+end)
+
 describe("an action that was seen to have ended", function()
   it("stays so where the list of actions is older", function()
     for interval = 2, 5 do

@@ -298,6 +298,15 @@ describe("an own action that has ended decides:", function()
     assert.is_userdata(err.last)
   end)
 
+  it("succeeded, and a deployment began after that: that is not its own", function()
+    local stack, world = begin { ends = "none", takes = 20 }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end, at { [35] = function() world:add_deployment("staging", { triggered_via = "api", triggered_by = OURS }) end })
+    err = failure("unmatched", value, message, err)
+    assert.same({}, err.candidates)
+  end)
+
   it("failed, while another's deployment is there that might be its own: that is not shown", function()
     local value, message, err, world = wait_for({ ends = "none", action_ends = "failed", takes = 30 }, function(world)
       add_job(world, { started_time = world:now() + 2 }, { started_time = world:now() - 20 })
@@ -399,6 +408,14 @@ describe("an own action that has ended decides:", function()
     local stack, world = begin { redeploy = "scheduled", ends = "success", action_ends = "failed", queue = 0, takes = 1 }
     local value, message, err = clock.run(world, function()
       return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end)
+    failure("deploy_failed", value, message, err)
+  end)
+
+  it("nor before it would be in a list that is behind", function()
+    local stack, world = begin { redeploy = "scheduled", ends = "success", action_ends = "failed", queue = 0, takes = 1, lag_actions = 6 }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 2 })
     end)
     failure("deploy_failed", value, message, err)
   end)

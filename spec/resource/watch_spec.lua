@@ -34,6 +34,16 @@ local function add_failures(world, count)
 end
 
 describe("poll", function()
+  it("begins with what has been running for hours, too, on whatever page it stands", function()
+    local stack, world = begin { page_size = 2 }
+    local old = world:add_deployment("staging", { started_time = world:now() - 30 * 3600 })
+    for hours = 20, 16, -1 do
+      world:add_deployment("staging", { started_time = world:now() - hours * 3600, finished_time = world:now() - hours * 3600 + 60,
+        outcome = "success" })
+    end
+    assert.same({ "started " .. old.id }, shown((assert(stack:poll()))))
+  end)
+
   it("begins with what runs, and tells nothing of what is over", function()
     local stack = begin({}, nil, "awesome_app")
     local events, cursor = assert(stack:poll())
