@@ -151,6 +151,39 @@ describe("a deployment that was taken for ours before our action was in view", f
   end)
 end)
 
+describe("a deployment that ended beside ours", function()
+  it("is not taken for ours where the list is from before the end of ours", function()
+    for _, before in ipairs { 7, 11 } do -- seconds between our end and the poll that sees it
+      local stack, world = begin { lag_deployments = 9 }
+      local fields = { triggered_via = "api", triggered_by = "ci@awesome.example" }
+      local theirs, ours = world:add_deployment("staging", fields), world:add_deployment("staging", fields)
+      local action = world:add_action("staging", {})
+      world:add_action("staging", {}) -- theirs, which goes on
+      local function finish(model)
+        world:change(model, { finished_time = world:now(), finished_success = true, outcome = "success" })
+      end
+      local ends_at
+      local value, message, err = clock.run(world, function()
+        return stack:wait({ async_action_id = action.id, git_ref = "main", stack_uid = stack.uid }, { interval = 20, on_poll = function(info)
+          if info.polls == 2 then
+            finish(theirs)
+          elseif info.polls == 3 then -- the next one reads the actions
+            ends_at = world.settings.offset + info.next_poll - before
+          end
+        end })
+      end, function()
+        if ends_at and world.settings.offset >= ends_at then
+          ends_at = nil
+          finish(ours)
+          finish(action)
+        end
+      end)
+      err = failure("unmatched", value, message, err)
+      assert.equal(2, #err.candidates)
+    end
+  end)
+end)
+
 describe("an action that was seen to have ended", function()
   it("stays so where the list of actions is older", function()
     for interval = 2, 5 do

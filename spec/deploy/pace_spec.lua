@@ -91,6 +91,16 @@ describe("the end", function()
   end)
 end)
 
+describe("the start", function()
+  it("is known as soon as it can be told whose it is, whatever is usual", function()
+    local told
+    deploy(600, { takes = 100 }, { on_poll = function(info)
+      told = told or (info.deployment and info.elapsed)
+    end })
+    assert.is_true(told <= 5 + 10 + 5, told)
+  end)
+end)
+
 describe("the last poll", function()
   it("sees an end that came before the deadline, though the next poll was due after it", function()
     for _, takes in ipairs { 3, 20 } do

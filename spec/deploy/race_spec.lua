@@ -140,6 +140,20 @@ describe("another job of the same user", function()
   end)
 end)
 
+describe("a deployment that is no redeploy", function()
+  it("is not taken for ours, though it is of our user and by the API", function()
+    for _, kind in ipairs { "scale", "revert" } do
+      local stack, world = begin { queue = 300 }
+      world:add_deployment("staging", { triggered_by = OURS, triggered_via = "api", deploy_type = kind })
+      local value, message, err = clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5, timeout = 60 })
+      end)
+      err = failure("timeout", value, message, err)
+      assert.is_nil(err.last)
+    end
+  end)
+end)
+
 describe("another action that cannot have made our deployment", function()
   -- Ours begins after 3 seconds and takes 60. The other one comes after some seconds.
   local function assert_exact(fields, after, ends_after, has_succeeded, scenario)

@@ -452,6 +452,25 @@ describe("poll, where a response may be older than the one before it,", function
 end)
 
 describe("watch", function()
+  it("keeps in a cursor between two events what the last responses have counted", function()
+    local stack, world = begin { page_size = 3 }
+    local slow = world:add_deployment("staging")
+    local cursor
+    for _ = 1, 2 do
+      add_failures(world, 8)
+      cursor = select(2, stack:poll(cursor))
+    end
+    add_failures(world, 1)
+    clock.run(world, function()
+      local faulty = in_world.again(world, { page_size = 3, error = "not_found", on = "deployment" })
+      local watch = faulty:watch { cursor = cursor, interval = 1 }
+      watch()
+      local between = watch:cursor()
+      assert.equal(1, between.missed and between.missed[tostring(slow.id)])
+      assert.is_table(between.reread)
+    end)
+  end)
+
   it("tells the same again and again, until its time is over", function()
     local stack, world = begin { takes = 100 }
     local types = {}
