@@ -377,14 +377,15 @@ describe("poll, where a response may be older than the one before it,", function
   end)
 
   it("tells of one that stood between two pages of different age", function()
-    local stack, world, cursor = polled { page_size = 2 }
-    local turns = behind(world, { page_size = 2, lag_turns = true })
+    local tag = fake.fresh_tag()
+    local stack, world, cursor = polled { page_size = 2, tag = tag }
+    local turns, old = behind(world, { page_size = 2, lag_turns = true }), behind(world, { page_size = 2 })
     local want, got = {}, {}
     for i = 1, 3 do
       world:advance(1)
       want[i] = "started " .. world:add_deployment("staging").id
     end
-    for _, one in ipairs { turns, stack, stack } do
+    for _, one in ipairs { turns, old, stack, stack } do
       local events
       events, cursor = poll(one, cursor)
       for _, line in ipairs(only(events, "started")) do
@@ -393,6 +394,19 @@ describe("poll, where a response may be older than the one before it,", function
     end
     table.sort(got)
     assert.same(want, got)
+    local function second_pages()
+      local count = 0
+      for _, request in ipairs(fake.requests(tag)) do
+        count = count + (tostring(request.query.page) == "2" and 1 or 0)
+      end
+      return count
+    end
+    for _ = 1, 8 do
+      cursor = next_of(stack, cursor)
+    end
+    local before = second_pages()
+    poll(stack, cursor)
+    assert.equal(before, second_pages()) -- what stood there would have been seen
   end)
 
   it("tells an end that was not told yet once, from where a watch was left", function()
