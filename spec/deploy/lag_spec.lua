@@ -184,6 +184,30 @@ describe("a deployment that ended beside ours", function()
   end)
 end)
 
+describe("our action", function()
+  it("is found by its number where it is not there at once, and the API knows no references", function()
+    local stack, world = begin { redeploy = "scheduled_action", metadata = "no", lag_action = 8, ends = "none", action_ends = "failed",
+      takes = 30 }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3, timeout = 200 })
+    end)
+    failure("deploy_failed", value, message, err)
+  end)
+
+  it("is not an earlier one of the same reference that still runs", function()
+    local stack, world = begin { redeploy = "only_queued", lag_actions = 8, queue = 20, takes = 20 }
+    local earlier = world:add_action("staging", { user_reference = "job-9", started_time = world:now() - 100 })
+    world:add_deployment("staging", { triggered_via = "api" })
+    local found, info = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main", user_reference = "job-9", reuse = false })
+      return stack:wait(result, { interval = 3, timeout = 200, on_poll = function(seen)
+        assert.is_false(seen.action ~= nil and seen.action.id == earlier.id)
+      end })
+    end)
+    assert.is_userdata(found, info)
+  end)
+end)
+
 describe("an action that was seen to have ended", function()
   it("stays so where the list of actions is older", function()
     for interval = 2, 5 do
