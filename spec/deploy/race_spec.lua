@@ -358,6 +358,21 @@ describe("an own action that has ended decides:", function()
     assert.is_nil(err.last)
   end)
 
+  it("succeeded, beside one of another address that others explain, or one of two: that is not shown", function()
+    local fields = { triggered_by = "the.ci@other.example", triggered_via = "api", outcome = "success" }
+    for _, add in ipairs {
+      function(world) world:add_action("staging", { user = fields.triggered_by }) end,
+      function(world) world:add_deployment("staging", merged(fields, { finished_time = world:now() + 5 })) end,
+    } do
+      local value, message, err = wait_for({ ends = "none", takes = 150 }, function(world)
+        add(world)
+        world:add_deployment("staging", merged(fields, { finished_time = world:now() + 150 }))
+      end)
+      err = failure("unmatched", value, message, err)
+      assert.is_nil(err.last)
+    end
+  end)
+
   it("a deployment of which nothing says the ref is likely at the most", function()
     local found, info = wait_for { model = "short" }
     assert.is_userdata(found, info)
