@@ -117,8 +117,11 @@ describe("cancel", function()
       end
       assert.equal(1, count)
     end
-    local stack = begin()
-    failure("not_found", stack:cancel(12345))
+    local stack, world = begin()
+    failure("not_found", clock.run(world, function()
+      return stack:cancel(12345)
+    end))
+    assert.equal(0, world.settings.offset) -- it may be mistyped
   end)
 
   it("refuses what cannot be meant", function()

@@ -94,6 +94,27 @@ describe("ensure", function()
     failure("conflict", value, message, err)
   end)
 
+  it("takes what is live for its own where two deployments of the commit may be", function()
+    local world = fake.world()
+    local stack, other = with(world, { queue = 20, takes = 30 }), nil
+    local deployment, info = clock.run(world, function()
+      return stack:ensure(hash, { interval = 5 })
+    end, at {
+      [21] = function() other = world:add_deployment("staging", { triggered_via = "api", triggered_by = "ci@awesome.example", git_hash = hash }) end,
+      [50] = function() world:change(other, { finished_time = world:now(), outcome = "failed" }) end,
+    })
+    assert.is_userdata(deployment, info)
+    assert.same({ "likely", "deployed", hash }, { info.match, info.ensured, deployment.git_hash })
+    assert.is_true(deployment.is_live)
+  end)
+
+  it("says unmatched where the action has succeeded, and the commit is not live", function()
+    local _, value, message, err = ensure(fake.world(), hash, { ends = "none" })
+    err = failure("unmatched", value, message, err)
+    assert.matches("is not live", message)
+    assert.is_true(err.action_succeeded)
+  end)
+
   it("ends at its time, whatever it is at", function()
     local world = fake.world()
     local began = os.time()

@@ -4,6 +4,8 @@ local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local in_world = require "spec.support.in_world"
 
+local unpack = table.unpack or _G.unpack -- luacheck: ignore 143
+
 local failure = expect.failure
 local begin, again = in_world.begin, in_world.again
 local at = clock.at
@@ -96,6 +98,36 @@ describe("what is not there yet", function()
   end)
 end)
 
+describe("another's action that one reading of the pages passes over", function()
+  it("is known by the other one, so that its deployment is not taken for ours", function()
+    for passed_over = 1, 2 do
+      local world, readings, seen = fake.world(), 0, {}
+      world:add_deployment("staging", { triggered_via = "api", triggered_by = "ci@awesome.example" })
+      world:add_action("staging", {})
+      for _ = 1, 3 do
+        world:add_action("staging", { user = "somebody@awesome.example" })
+      end
+      local actions = world.settings.actions.staging
+      local whole, part = { unpack(actions) }, { unpack(actions, 2) }
+      local stack = expect.connect({ world = world.name, page_size = 2, queue = 300 }, { on = { request = function(info)
+        if info.method == "GET" and info.url:find "/actions" and not info.url:find "page=[34]" then
+          local is_second = info.url:find "page=2" ~= nil
+          readings = readings + (is_second and 1 or 0)
+          world.settings.actions.staging = is_second and readings == passed_over and part or whole
+          world:change { started_time = world:now() } -- writes them
+        end
+      end } }):stack(fake.stacks.staging)
+      clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 12, timeout = 100, on_change = function(deployment)
+          seen[#seen + 1] = deployment
+        end })
+      end)
+      assert.is_true(readings >= 2)
+      assert.same({}, seen)
+    end
+  end)
+end)
+
 describe("an end that was seen", function()
   it("stays one where a later response is older", function()
     for _, require_live in ipairs { true, false } do
@@ -109,6 +141,104 @@ describe("an end that was seen", function()
           end })
       end)
       assert.is_true(found.is_success)
+    end
+  end)
+end)
+
+describe("a deployment that was taken for ours before our action was in view", function()
+  it("is not ours where the actions say so", function()
+    local stack, world = begin { redeploy = "only_queued", queue = 100, takes = 30, lag_actions = 25 }
+    local theirs = world:add_deployment("staging", { triggered_via = "api", started_time = world:now() + 1 })
+    local action = world:add_action("staging", { user = theirs.triggered_by })
+    local seen = {}
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3, on_change = function(deployment)
+        seen[#seen + 1] = deployment and deployment.id
+      end })
+    end, clock.at { [60] = function()
+      action.finished_time, action.finished_success = world:now(), true
+      world:change(theirs, { finished_time = world:now(), outcome = "success" })
+    end })
+    assert.is_userdata(found, info)
+    assert.equal(theirs.id, seen[1])
+    assert.are_not.equal(theirs.id, found.id)
+  end)
+end)
+
+describe("a deployment that ended beside ours", function()
+  it("is not taken for ours where the list is from before the end of ours", function()
+    for _, before in ipairs { 7, 11 } do -- seconds between our end and the poll that sees it
+      local stack, world = begin { lag_deployments = 9 }
+      local fields = { triggered_via = "api", triggered_by = "ci@awesome.example" }
+      local theirs, ours = world:add_deployment("staging", fields), world:add_deployment("staging", fields)
+      local action = world:add_action("staging", {})
+      world:add_action("staging", {}) -- theirs, which goes on
+      local function finish(model)
+        world:change(model, { finished_time = world:now(), finished_success = true, outcome = "success" })
+      end
+      local ends_at
+      local value, message, err = clock.run(world, function()
+        return stack:wait({ async_action_id = action.id, git_ref = "main", stack_uid = stack.uid }, { interval = 20, on_poll = function(info)
+          if info.polls == 2 then
+            finish(theirs)
+          elseif info.polls == 3 then -- the next one reads the actions
+            ends_at = world.settings.offset + info.next_poll - before
+          end
+        end })
+      end, function()
+        if ends_at and world.settings.offset >= ends_at then
+          ends_at = nil
+          finish(ours)
+          finish(action)
+        end
+      end)
+      err = failure("unmatched", value, message, err)
+      assert.equal(2, #err.candidates)
+    end
+  end)
+end)
+
+describe("our action", function()
+  it("is found by its number where it is not there at once, and the API knows no references", function()
+    local stack, world = begin { redeploy = "scheduled_action", metadata = "no", lag_action = 8, ends = "none", action_ends = "failed",
+      takes = 30 }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3, timeout = 200 })
+    end)
+    failure("deploy_failed", value, message, err)
+  end)
+
+  it("is not an earlier one of the same reference that still runs", function()
+    local stack, world = begin { redeploy = "only_queued", lag_actions = 8, queue = 20, takes = 20 }
+    local earlier = world:add_action("staging", { user_reference = "job-9", started_time = world:now() - 100 })
+    world:add_deployment("staging", { triggered_via = "api" })
+    local found, info = clock.run(world, function()
+      local result = assert(stack:redeploy { git_ref = "main", user_reference = "job-9", reuse = false })
+      return stack:wait(result, { interval = 3, timeout = 200, on_poll = function(seen)
+        assert.is_false(seen.action ~= nil and seen.action.id == earlier.id)
+      end })
+    end)
+    assert.is_userdata(found, info)
+  end)
+end)
+
+describe("an action that was seen to have ended", function()
+  it("stays so where the list of actions is older", function()
+    for interval = 2, 5 do
+      local stack, world = begin { ends = "none", takes = 20, lag_actions = 15, lag_turns = "yes" }
+      local has_ended = false
+      local value, message, err = clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = interval, on_poll = function(info)
+          local is_over = info.action ~= nil and info.action.is_finished
+          assert.is_false(has_ended and not is_over)
+          has_ended = is_over
+        end })
+      end, clock.at { [14] = function()
+        for _ = 1, 2 do
+          world:add_deployment("staging", { triggered_by = "ci@awesome.example", triggered_via = "api" })
+        end
+      end })
+      failure("unmatched", value, message, err)
     end
   end)
 end)
@@ -197,7 +327,7 @@ describe("cancel, where the response is lost,", function()
     end)
     local deletes = #fake.requests(tag, "DELETE")
     assert.equal(1, deletes)
-    return ok, state, ended
+    return ok, state, ended, world
   end
 
   it("says cancelled of what ended by it, and waits for that where told so", function()
@@ -213,6 +343,12 @@ describe("cancel, where the response is lost,", function()
   it("says what went wrong where it goes on", function()
     local ok, message, err = cancel({ cut = "head", error = "server", on = "cancel" }, { wait = true })
     failure("network", ok, message, err)
+  end)
+
+  it("says so at once where it is not to wait", function()
+    local ok, message, err, world = cancel { cut = "head", on = "cancel" }
+    failure("network", ok, message, err)
+    assert.equal(0, world.settings.offset)
   end)
 
   it("says finished of what had succeeded, and of what ended before a refusal", function()

@@ -2,6 +2,7 @@
 local clock = require "spec.support.clock"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local host = require "cloud66.runtime.host"
 local in_world = require "spec.support.in_world"
 local merged = require "spec.support.merged"
 local thorough = require "spec.support.thorough"
@@ -116,6 +117,16 @@ describe("the end", function()
   end)
 end)
 
+describe("the start", function()
+  it("is known as soon as it can be told whose it is, whatever is usual", function()
+    local told
+    deploy(600, { takes = 100 }, { on_poll = function(info)
+      told = told or (info.deployment and info.elapsed)
+    end })
+    assert.is_true(told <= 5 + 10 + 5, told)
+  end)
+end)
+
 describe("the last poll", function()
   it("sees an end that came before the deadline, though the next poll was due after it", function()
     for _, takes in ipairs { 3, 20 } do
@@ -169,6 +180,35 @@ describe("the last poll", function()
     local stack = expect.connect({ world = world.name, delay = 5, on = "cancel" }):stack(fake.stacks.staging)
     local ok, state = stack:cancel(other.id, { wait = true, timeout = 4 })
     assert.same({ true, "cancelled" }, { ok, state })
+  end)
+
+  it("reads the action as well, whichever was due", function()
+    local value, message, err = deploy(600, { ends = "none", action_ends = "failed", takes = 15 }, { timeout = 30, interval = 16 })
+    failure("deploy_failed", value, message, err)
+  end)
+
+  it("begins ten seconds before the deadline at the earliest", function()
+    local stack, world = begin({ queue = 600 }, { on = { response = function() host.pass(4) end } })
+    local polls = {}
+    clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { timeout = 100, interval = 1000, on_poll = function(info)
+        polls[#polls + 1] = info.elapsed
+      end })
+    end)
+    assert.is_true(polls[1] >= 8 and polls[2] >= 94, polls[2])
+  end)
+
+  it("is there after a redeploy whose response does not come, too", function()
+    local stack = expect.connect({ world = fake.world().name, delay = 3, on = "redeploy" }):stack(fake.stacks.staging)
+    local value, message, err = stack:ensure(("abc1234"):rep(6):sub(1, 40), { timeout = 2 })
+    err = failure("timeout", value, message, err)
+    assert.is_not_nil(err.action)
+  end)
+
+  it("comes after others, though a second is all the time", function()
+    local polls = 0
+    deploy(600, { queue = 600 }, { timeout = 0.8, interval = 0.2, on_poll = function() polls = polls + 1 end })
+    assert.is_true(polls >= 3, polls)
   end)
 
   it("is not the last where it was faster than could be known", function()

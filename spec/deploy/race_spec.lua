@@ -6,7 +6,7 @@ local in_world = require "spec.support.in_world"
 local merged = require "spec.support.merged"
 
 local failure = expect.failure
-local begin, again = in_world.begin, in_world.again
+local begin = in_world.begin
 local at = clock.at
 
 local OURS, OTHERS = "ci@awesome.example", "somebody@awesome.example"
@@ -87,6 +87,60 @@ describe("another job of the same user", function()
     assert.are_not.equal(theirs.id, found.id)
   end)
 
+  it("whose action ended a second before its deployment is not taken for ours", function()
+    local stack, world = begin { queue = 60 }
+    local theirs, action = add_job(world, { started_time = world:now() + 1 })
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end, at { [20] = function()
+      action.finished_time, action.finished_success = world:now(), true
+      world:change(theirs, { finished_time = world:now() + 1, outcome = "success" })
+    end })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs.id, found.id)
+  end)
+
+  it("whose deployment is not seen to have ended yet is not taken for ours", function()
+    local stack, world = begin { queue = 60, lag_deployments = 8 }
+    local theirs, action = add_job(world, { started_time = world:now() + 1 })
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 2 })
+    end, at { [30] = function() finish(world, theirs, action, "success") end })
+    assert.is_userdata(found, info)
+    assert.are_not.equal(theirs.id, found.id)
+  end)
+
+  it("that ends within seconds of ours is not told apart by the end", function()
+    local stack, world = begin()
+    local theirs, their_action = add_job(world, { started_time = world:now() + 1 })
+    local ours, action = add_job(world, { started_time = world:now() + 2 })
+    local value, message, err = clock.run(world, function()
+      return stack:wait({ async_action_id = action.id, git_ref = "main", stack_uid = stack.uid }, { interval = 5 })
+    end, at { [40] = function()
+      action.finished_time, action.finished_success = world:now() + 1, true
+      their_action.finished_time, their_action.finished_success = world:now() + 3, true
+      world:change(theirs, { finished_time = world:now(), outcome = "success" })
+      world:change(ours, { finished_time = world:now() + 2, outcome = "success" })
+    end })
+    err = failure("unmatched", value, message, err)
+    assert.equal(2, #err.candidates)
+  end)
+
+  it("whose action is behind ten pages of others is not taken for ours", function()
+    local stack, world = begin { queue = 300, page_size = 1 }
+    add_job(world, { started_time = world:now() + 1 })
+    for _ = 1, 12 do
+      world:add_action("staging", { user = OTHERS, started_time = world:now() + 2 })
+    end
+    local seen = {}
+    clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5, timeout = 60, on_change = function(deployment)
+        seen[#seen + 1] = deployment
+      end })
+    end)
+    assert.same({}, seen)
+  end)
+
   it("that runs beside ours is told apart by the end, where ours and theirs are both in view", function()
     local stack, world = begin { queue = 3, takes = 40 }
     local theirs
@@ -147,6 +201,69 @@ describe("a deployment that cannot be ours", function()
   end)
 end)
 
+describe("a deployment that is no redeploy", function()
+  it("is not taken for ours, though it is of our user and by the API", function()
+    for _, kind in ipairs { "scale", "revert" } do
+      local stack, world = begin { queue = 300 }
+      world:add_deployment("staging", { triggered_by = OURS, triggered_via = "api", deploy_type = kind })
+      local value, message, err = clock.run(world, function()
+        return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5, timeout = 60 })
+      end)
+      err = failure("timeout", value, message, err)
+      assert.is_nil(err.last)
+    end
+  end)
+end)
+
+describe("another action that cannot have made our deployment", function()
+  -- Ours begins after 3 seconds and takes 60. The other one comes after some seconds.
+  local function assert_exact(fields, after, ends_after, has_succeeded, scenario)
+    local stack, world = begin(merged({ queue = 3, takes = 60 }, scenario))
+    local phases, action = {}, nil
+    local function add()
+      action = world:add_action("staging", merged({ user = OURS, started_time = world:now() }, fields))
+    end
+    if not after then
+      add()
+    end
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 3, on_change = function(_, phase)
+        phases[#phases + 1] = phase
+      end })
+    end, at {
+      [after or 1000] = add,
+      [ends_after or 1000] = function()
+        finish(world, { started_time = world:now() }, action, has_succeeded and "success" or "failed")
+      end,
+    })
+    assert.is_userdata(found, info)
+    assert.same({ "exact", "queued", "deploying" }, { info.match, phases[1], phases[2] })
+  end
+
+  it("leaves ours exact while it runs: it failed before ours began", function()
+    assert_exact({}, nil, 1, false)
+  end)
+
+  it("was started by other means", function()
+    for _, means in ipairs { "web", "hook", "webhook", "git" } do
+      assert_exact { started_via = means }
+    end
+  end)
+
+  it("began later", function()
+    assert_exact({}, 8)
+  end)
+
+  it("is of another user than the deployment", function()
+    assert_exact { user = OTHERS }
+    assert_exact({ user = OTHERS }, nil, nil, nil, { page_size = 1 })
+  end)
+
+  it("has succeeded, and ours goes on", function()
+    assert_exact({}, nil, 10, true)
+  end)
+end)
+
 describe("without an action of ours in view", function()
   -- Waits for what nobody knows an action of: the request was sent for approval.
   local function wait_for_nothing(scenario, prepare)
@@ -177,6 +294,40 @@ describe("without an action of ours in view", function()
     failure("timeout", value, message, err)
   end)
 
+  it("nor one of several, nor one that nothing says the ref of, nor where none was asked for", function()
+    local function add(world)
+      world:add_deployment("staging", { triggered_via = "api", outcome = "success", finished_time = world:now() + 20 })
+    end
+    failure("timeout", wait_for_nothing({}, function(world)
+      add(world)
+      add(world)
+    end))
+    failure("timeout", wait_for_nothing({ model = "short" }, add))
+    local stack, world = begin()
+    add(world)
+    failure("timeout", clock.run(world, function()
+      return stack:wait({ user_reference = "nobody", accepted_time = world:now(), stack_uid = stack.uid }, { interval = 5, timeout = 60 })
+    end))
+  end)
+
+  it("nor where it began long after ours was accepted, or two began then, of which one alone can be ours", function()
+    for _, starts in ipairs { { 10 }, { 0, 1 } } do
+      local value, message, err = wait_for_nothing({ metadata = "no" }, function(world)
+        local now = world:now()
+        for i, start in ipairs(starts) do
+          local action = world:add_action("staging", { user = OURS, started_time = now + start })
+          if i == #starts then
+            action.finished_time, action.finished_success = now + 60, true
+            world:add_deployment("staging", { triggered_by = OURS, triggered_via = "api", started_time = now + start + 1,
+              finished_time = now + 60, outcome = "success" })
+          end
+        end
+      end)
+      err = failure("timeout", value, message, err)
+      assert.is_nil(err.last)
+    end
+  end)
+
   it("a deployment that no action of another can have made is likely to be ours", function()
     local found, info = wait_for_nothing({}, function(world)
       world:add_deployment("staging", { triggered_via = "api", outcome = "success", finished_time = world:now() + 20 })
@@ -184,6 +335,10 @@ describe("without an action of ours in view", function()
     end)
     assert.is_userdata(found, info)
     assert.equal("likely", info.match)
+    assert.is_userdata((wait_for_nothing({}, function(world)
+      world:add_deployment("staging", { triggered_via = "api", triggered_by = OURS, outcome = "success", finished_time = world:now() + 20 })
+      world:add_action("staging", { user = OTHERS })
+    end)))
   end)
 end)
 
@@ -212,6 +367,21 @@ describe("an own action that has ended decides:", function()
     end
   end)
 
+  it("failed, before it can be told that the deployment which failed is its own: that is shown", function()
+    local value, message, err = wait_for { ends = "failed", queue = 0, takes = 2 }
+    err = failure("deploy_failed", value, message, err)
+    assert.is_userdata(err.last)
+  end)
+
+  it("succeeded, and a deployment began after that: that is not its own", function()
+    local stack, world = begin { ends = "none", takes = 20 }
+    local value, message, err = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end, at { [35] = function() world:add_deployment("staging", { triggered_via = "api", triggered_by = OURS }) end })
+    err = failure("unmatched", value, message, err)
+    assert.same({}, err.candidates)
+  end)
+
   it("failed, while another's deployment is there that might be its own: that is not shown", function()
     local value, message, err, world = wait_for({ ends = "none", action_ends = "failed", takes = 30 }, function(world)
       add_job(world, { started_time = world:now() + 2 }, { started_time = world:now() - 20 })
@@ -226,6 +396,67 @@ describe("an own action that has ended decides:", function()
     assert.is_userdata(found, info)
     assert.equal("the.ci@other.example", found.triggered_by)
     assert.equal("likely", info.match)
+  end)
+
+  it("a deployment that is dated two seconds before it is its own", function()
+    local stack, world = begin()
+    local deployment, action = add_job(world, {}, { started_time = world:now() + 2 })
+    world:advance(60)
+    finish(world, deployment, action, "success")
+    local found, info = clock.run(world, function()
+      return stack:wait({ async_action_id = action.id, git_ref = "main", stack_uid = stack.uid }, { interval = 5 })
+    end)
+    assert.is_userdata(found, info)
+    assert.same({ deployment.id, "exact" }, { found.id, info.match })
+  end)
+
+  it("succeeded, long after the one possible deployment of another address: that is not shown", function()
+    local value, message, err = wait_for({ ends = "none", takes = 150 }, function(world)
+      world:add_deployment("staging", { triggered_by = "the.ci@other.example", triggered_via = "api", outcome = "success",
+        finished_time = world:now() + 20 })
+    end)
+    err = failure("unmatched", value, message, err)
+    assert.is_nil(err.last)
+  end)
+
+  it("succeeded, beside one of another address that others explain, or one of two: that is not shown", function()
+    local fields = { triggered_by = "the.ci@other.example", triggered_via = "api", outcome = "success" }
+    for _, add in ipairs {
+      function(world) world:add_action("staging", { user = fields.triggered_by }) end,
+      function(world) world:add_deployment("staging", merged(fields, { finished_time = world:now() + 5 })) end,
+    } do
+      local value, message, err = wait_for({ ends = "none", takes = 150 }, function(world)
+        add(world)
+        world:add_deployment("staging", merged(fields, { finished_time = world:now() + 150 }))
+      end)
+      err = failure("unmatched", value, message, err)
+      assert.is_nil(err.last)
+    end
+  end)
+
+  it("a deployment of which nothing says the ref is likely at the most", function()
+    local found, info = wait_for { model = "short" }
+    assert.is_userdata(found, info)
+    assert.equal("likely", info.match)
+  end)
+
+  it("succeeded, and another action explains its one possible deployment, by its session or its user: that is not shown", function()
+    for _, case in ipairs { { finished_result = { deploy_session = "hers" } }, { user = "The CI" } } do
+      local stack, world = begin()
+      local theirs, their_action = add_job(world, { triggered_by = "The CI", deploy_session = "hers" }, merged({ user = OURS }, case))
+      local action = world:add_action("staging", { started_time = world:now() })
+      world:advance(40)
+      action.finished_time, action.finished_success = world:now() + 1, true
+      finish(world, theirs, their_action, "success")
+      their_action.finished_time = world:now() + 30
+      world:change(theirs)
+      world:advance(60)
+      local value, message, err = clock.run(world, function()
+        return stack:wait({ async_action_id = action.id, git_ref = "main", stack_uid = stack.uid }, { interval = 5 })
+      end)
+      err = failure("unmatched", value, message, err)
+      assert.is_nil(err.last)
+    end
   end)
 
   it("a deployment of another name is followed while it runs", function()
@@ -270,95 +501,12 @@ describe("an own action that has ended decides:", function()
     end)
     failure("deploy_failed", value, message, err)
   end)
-end)
 
-describe("the same reference with other parameters", function()
-  local function redeploy(stack, options)
-    return stack:redeploy(merged({ user_reference = "job-2" }, options))
-  end
-
-  it("is a conflict, which says what the first was for", function()
-    local stack, _, tag = begin()
-    assert(redeploy(stack, { git_ref = "v1", deploy_strategy = "rolling" }))
-    for _, other in ipairs { { git_ref = "v2", deploy_strategy = "rolling" }, { git_ref = "v1" }, { current = true },
-      { services = { "web:v1" } }, { git_ref = "v1", services = "web:v1", deploy_strategy = "rolling" } } do
-      local err = failure("conflict", redeploy(stack, other))
-      assert.matches("'job%-2' was used before to deploy git_ref 'v1', deploy_strategy 'rolling'", err.message)
-      assert.equal("job-2", err.user_reference)
-    end
-    assert.equal(1, #fake.requests(tag, "POST"))
-    assert(redeploy(stack, { git_ref = "refs/heads/v1", deploy_strategy = "rolling" }))
-    assert(redeploy(stack, { git_ref = "v2", reuse = false }))
-    assert.equal(2, #fake.requests(tag, "POST"))
-  end)
-
-  it("is one for another process as well, where the action says what it was for", function()
-    local stack, world = begin()
-    assert(redeploy(stack, { git_ref = "v1" }))
-    local other = again(world, { metadata = "ref" })
-    failure("conflict", redeploy(other, { git_ref = "v2" }))
-    assert.equal("v1", assert(redeploy(other, { git_ref = "v1" })).joined.git_ref)
-    assert(redeploy(other, { git_ref = ("ab12"):rep(10) })) -- may be v1
-    failure("conflict", redeploy(stack, { git_ref = ("ab12"):rep(10) })) -- who sent v1 knows
-  end)
-
-  it("and where its deployment says it", function()
-    local stack, world = begin()
-    assert(redeploy(stack, { git_ref = "v1" }))
+  it("nor before it would be in a list that is behind", function()
+    local stack, world = begin { redeploy = "scheduled", ends = "success", action_ends = "failed", queue = 0, takes = 1, lag_actions = 6 }
     local value, message, err = clock.run(world, function()
-      local other = again(world)
-      return other:wait(assert(redeploy(other, { git_ref = "v2" })), { interval = 5 })
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 2 })
     end)
-    err = failure("conflict", value, message, err)
-    assert.matches("another git_ref before %('v1', now 'v2'%)", message)
-    assert.is_true(err.last.is_running)
-    assert.is_true(world.settings.offset < 30)
-  end)
-
-  it("is none where somebody else has sent it, and ours was never carried out", function()
-    local stack, world = begin { metadata = "ref", error = "bad_gateway", on = "redeploy" }
-    local value, message, err = clock.run(world, function()
-      return redeploy(stack, { git_ref = "v1" })
-    end)
-    failure("ambiguous", value, message, err)
-    assert(redeploy(again(world), { git_ref = "v2" }))
-    assert.equal("v2", assert(redeploy(stack, { git_ref = "v2" })).joined.git_ref)
-  end)
-
-  it("is none for a number that is written in another way", function()
-    local stack = begin()
-    assert(redeploy(stack, { git_ref = "main", canary_percentage = 10 }))
-    assert.is_table(assert(redeploy(stack, { git_ref = "main", canary_percentage = 10.0 })).joined)
-  end)
-
-  it("is not hidden where nothing says it: what is joined is likely at the most", function()
-    local stack, world = begin { model = "short" }
-    assert(redeploy(stack, { git_ref = "v1" }))
-    local found, info = clock.run(world, function()
-      local other = again(world, { model = "short" })
-      return other:wait(assert(redeploy(other, { git_ref = "v2" })), { interval = 5 })
-    end)
-    assert.is_userdata(found, info)
-    assert.equal("likely", info.match)
-  end)
-
-  it("was refused the first time, which is none", function()
-    local stack, world = begin { redeploy = "refused" }
-    failure("refused", redeploy(stack, { git_ref = "v1" }))
-    assert(redeploy(again(world), { git_ref = "v2" }))
-    assert(redeploy(stack, { git_ref = "v2" }))
-  end)
-
-  it("tells what was joined, and whether it is over", function()
-    local stack, world = begin()
-    assert(redeploy(stack, { git_ref = "main" }))
-    local result = assert(redeploy(stack, { git_ref = "main" }))
-    assert.is_false(result.joined.is_finished)
-    world:advance(10)
-    stack:actions():collect() -- the fake computes as it is asked
-    world:advance(100)
-    result = assert(redeploy(stack, { git_ref = "main" }))
-    assert.same({ true, true }, { result.joined.is_finished, result.joined.finished_success })
-    assert.is_number(result.joined.started_time)
+    failure("deploy_failed", value, message, err)
   end)
 end)

@@ -281,6 +281,15 @@ describe("wait", function()
     failure("deploy_failed", value, message, err)
   end)
 
+  it("goes on where the action says success long before its deployment ends", function()
+    local stack, world = begin { takes = 100, action_ends = "early", action_message = "null" }
+    local found, info = clock.run(world, function()
+      return stack:wait(assert(stack:redeploy { git_ref = "main" }), { interval = 5 })
+    end)
+    assert.is_userdata(found, info)
+    assert.is_true(found.is_success)
+  end)
+
   it("ends at its time, and goes on from there", function()
     local stack, world = begin { takes = 600 }
     local result, deployment

@@ -34,6 +34,16 @@ local function add_failures(world, count)
 end
 
 describe("poll", function()
+  it("begins with what has been running for hours, too, on whatever page it stands", function()
+    local stack, world = begin { page_size = 2 }
+    local old = world:add_deployment("staging", { started_time = world:now() - 30 * 3600 })
+    for hours = 20, 16, -1 do
+      world:add_deployment("staging", { started_time = world:now() - hours * 3600, finished_time = world:now() - hours * 3600 + 60,
+        outcome = "success" })
+    end
+    assert.same({ "started " .. old.id }, shown((assert(stack:poll()))))
+  end)
+
   it("begins with what runs, and tells nothing of what is over", function()
     local stack = begin({}, nil, "awesome_app")
     local events, cursor = assert(stack:poll())
@@ -367,14 +377,15 @@ describe("poll, where a response may be older than the one before it,", function
   end)
 
   it("tells of one that stood between two pages of different age", function()
-    local stack, world, cursor = polled { page_size = 2 }
-    local turns = behind(world, { page_size = 2, lag_turns = true })
+    local tag = fake.fresh_tag()
+    local stack, world, cursor = polled { page_size = 2, tag = tag }
+    local turns, old = behind(world, { page_size = 2, lag_turns = true }), behind(world, { page_size = 2 })
     local want, got = {}, {}
     for i = 1, 3 do
       world:advance(1)
       want[i] = "started " .. world:add_deployment("staging").id
     end
-    for _, one in ipairs { turns, stack, stack } do
+    for _, one in ipairs { turns, old, stack, stack } do
       local events
       events, cursor = poll(one, cursor)
       for _, line in ipairs(only(events, "started")) do
@@ -383,6 +394,19 @@ describe("poll, where a response may be older than the one before it,", function
     end
     table.sort(got)
     assert.same(want, got)
+    local function second_pages()
+      local count = 0
+      for _, request in ipairs(fake.requests(tag)) do
+        count = count + (tostring(request.query.page) == "2" and 1 or 0)
+      end
+      return count
+    end
+    for _ = 1, 8 do
+      cursor = next_of(stack, cursor)
+    end
+    local before = second_pages()
+    poll(stack, cursor)
+    assert.equal(before, second_pages()) -- what stood there would have been seen
   end)
 
   it("tells an end that was not told yet once, from where a watch was left", function()
@@ -442,6 +466,25 @@ describe("poll, where a response may be older than the one before it,", function
 end)
 
 describe("watch", function()
+  it("keeps in a cursor between two events what the last responses have counted", function()
+    local stack, world = begin { page_size = 3 }
+    local slow = world:add_deployment("staging")
+    local cursor
+    for _ = 1, 2 do
+      add_failures(world, 8)
+      cursor = select(2, stack:poll(cursor))
+    end
+    add_failures(world, 1)
+    clock.run(world, function()
+      local faulty = in_world.again(world, { page_size = 3, error = "not_found", on = "deployment" })
+      local watch = faulty:watch { cursor = cursor, interval = 1 }
+      watch()
+      local between = watch:cursor()
+      assert.equal(1, between.missed and between.missed[tostring(slow.id)])
+      assert.is_table(between.reread)
+    end)
+  end)
+
   it("tells the same again and again, until its time is over", function()
     local stack, world = begin { takes = 100 }
     local types = {}
