@@ -7,7 +7,7 @@ local merged = require "spec.support.merged"
 local random_from = require "spec.support.random_from"
 local thorough = require "spec.support.thorough"
 
-local FIRST, COUNT = thorough and 1 or 1000, thorough and 250 or 15
+local FIRST, COUNT = thorough and 1 or 1000, thorough and 200 or 10
 
 local REFERENCE = "job-1"
 local KILLED = {}
@@ -122,8 +122,8 @@ end
 -- The action with our reference, and the id of the deployment that it made, once all is over.
 local function truth_of(world)
   local stack = client_of(world, { link = "yes" }):stack(fake.stacks.staging)
-  for _ = 1, 12 do -- the fake computes as it is asked
-    world:advance(300)
+  for _ = 1, 9 do -- the fake computes as it is asked
+    world:advance(400)
     assert(stack:page(1))
   end
   local actions = assert(stack:actions({ user_reference = REFERENCE }):collect())
