@@ -26,7 +26,6 @@ local client = require "cloud66.client"
 local criteria = require "cloud66.model.criteria"
 local errors = require "cloud66.base.error"
 local host = require "cloud66.runtime.host"
-local random = require "cloud66.base.random"
 local sequence = require "cloud66.model.sequence"
 
 cloud66.null = core.null
@@ -53,7 +52,7 @@ function cloud66.decode(text)
 end
 
 function cloud66.reference()
-  return random.reference "lua-cloud66-"
+  return require("cloud66.deploy.reference").make()
 end
 
 function cloud66.stats(deployments, options)
@@ -90,6 +89,7 @@ if host.is_starting() then
   require "cloud66.model.reorder"
   require "cloud66.model.webhook"
   require "cloud66.resource.watch"
+  require "cloud66.sharing.claims"
   require "cloud66.sharing.layers"
   require "cloud66.sharing.options"
   require "cloud66.sharing.store.memory"

@@ -108,6 +108,9 @@ function methods:request(method, path, options)
   end
   local value
   value, message, err = read_any(got)
+  if value == nil and method ~= "GET" then
+    err.exit_code = errors.EXIT_CODES.ambiguous
+  end
   if value == nil then
     return nil, message, err
   end

@@ -2,6 +2,7 @@
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local merged = require "spec.support.merged"
+require "spec.support.looks"
 
 local in_world = {}
 

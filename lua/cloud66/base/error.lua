@@ -20,10 +20,16 @@ for kind in ([[auth trial_expired forbidden not_found timeout conflict bad_reque
   err.KINDS[kind] = true
 end
 
--- What a program that deploys ends with: 0 success, 1 it failed, 2 it took too long (waits set it), 3 it was cancelled,
--- 4 the API or the way to it.
-local EXIT_CODES = { deploy_failed = 1, unknown_outcome = 1, unmatched = 1, refused = 1, cancelled = 3 }
-local OTHER_EXIT_CODE = 4
+---What a program may end with: the table in docs/errors.md.
+err.EXIT_CODES = { failed = 1, late = 2, cancelled = 3, unsent = 4, ambiguous = 5, lost = 6 }
+
+local EXIT_CODES = {}
+for kind, name in pairs {
+  deploy_failed = "failed", unknown_outcome = "failed", unmatched = "failed", refused = "failed", cancelled = "cancelled",
+  ambiguous = "ambiguous",
+} do
+  EXIT_CODES[kind] = err.EXIT_CODES[name]
+end
 
 local LONGEST = 1000 -- bytes of foreign text in a message
 
@@ -70,7 +76,7 @@ function err.new(kind, text, fields)
     self[name] = value
   end
   self.kind = kind
-  self.exit_code = self.exit_code or EXIT_CODES[kind] or OTHER_EXIT_CODE
+  self.exit_code = self.exit_code or EXIT_CODES[kind] or err.EXIT_CODES.unsent
   self.message = kind .. ": " .. err.clean(text)
   return setmetatable(self, error_mt)
 end

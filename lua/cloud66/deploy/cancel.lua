@@ -4,6 +4,7 @@
 
 local core = require "cloud66.core"
 local args = require "cloud66.base.args"
+local backoff = require "cloud66.http.backoff"
 local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local deploy_options = require "cloud66.deploy.options"
@@ -89,7 +90,7 @@ end
 -- What became of a request that failed. One that ended without success after it was cancelled by it, where it may have been
 -- carried out.
 local function settle(endpoint, target, waits, loop, message, err)
-  local may_be_done = not outcome.is_undone(err)
+  local may_be_done = not backoff.is_undone(err)
   for _, seconds in ipairs(may_be_done and waits and { 0, 1, 2, 4, 8 } or { 0 }) do
     if host.now() + seconds >= endpoint.deadline or loop:pause(seconds) then
       break

@@ -4,6 +4,7 @@ local actions = require "cloud66.resource.actions"
 local args = require "cloud66.base.args"
 local deploy_options = require "cloud66.deploy.options"
 local errors = require "cloud66.base.error"
+local exclusive = require "cloud66.deploy.exclusive"
 local find = require "cloud66.resource.find"
 local git = require "cloud66.base.git"
 local host = require "cloud66.runtime.host"
@@ -11,6 +12,7 @@ local outcome = require "cloud66.deploy.outcome"
 local poll_loop = require "cloud66.resource.poll_loop"
 local random = require "cloud66.base.random"
 local redeploy = require "cloud66.deploy.redeploy"
+local results = require "cloud66.deploy.results"
 local wait = require "cloud66.deploy.wait"
 
 local ensure = {}
@@ -57,7 +59,7 @@ local function find_queued(endpoint, hash)
   for _, action in ipairs(list) do
     local commit = not action.is_finished and action.user_reference and action.user_reference:match(PREFIX_PATTERN)
     if commit and git.same(commit, hash) then
-      return redeploy.joined(endpoint, action, commit)
+      return results.joined(endpoint, action, commit)
     end
   end
   return false
@@ -78,11 +80,11 @@ end
 -- What a wait for the result of a redeploy comes to that told of a success, but not of which deployment: live, it is the
 -- commit's.
 local function find_unmatched(endpoint, hash, err)
-  local live, message, live_err = find_live(endpoint, hash)
+  local live, _, live_err = find_live(endpoint, hash)
   if live then
     return live, { match = "likely", action = err.action }
   elseif live == nil then
-    return nil, message, live_err
+    return wait.lost(live_err)
   end
   return errors.fail("unmatched", ("action %s has succeeded, but commit %s is not live: see err.candidates"):format(
     tostring(err.action.id), hash), { action = err.action, candidates = err.candidates, action_succeeded = true })
@@ -92,7 +94,7 @@ end
 local function wait_for(endpoint, what, hash, options)
   local was_over = type(what) == "table" and what.joined and not what.queued
   local target = deploy_options.target(what, endpoint.uid)
-  target.git_hash = hash
+  target.git_hash, target.again = hash, not options.user_reference and "; ensure() deploys it again"
   local deployment, info, show_or_err = wait.run(endpoint, target, options)
   if not deployment then
     if show_or_err.action_succeeded then
@@ -105,12 +107,12 @@ local function wait_for(endpoint, what, hash, options)
     return errors.fail("unmatched", ("%s has succeeded, but the API does not say that it is of commit %s"):format(
       shown, hash), { last = deployment, action = info.action })
   elseif was_over then
-    local live, message, err = find_live(endpoint, hash)
+    local live, _, err = find_live(endpoint, hash)
     if live == false then
       return errors.fail("conflict", ("what carries this user_reference (%s) is over, and another commit is live: use "
         .. "another user_reference"):format(shown), { last = deployment })
     elseif not live then
-      return nil, message, err
+      return wait.lost(err)
     end
   end
   return deployment, info
@@ -126,7 +128,7 @@ local function becomes_live(endpoint, hash, stop)
   while true do
     local reason = loop:pause(loop:plan(LIVE_EVERY))
     if reason == "late" and deadline == endpoint.deadline then
-      return errors.fail("timeout", ("commit %s has been deployed, but is not live yet: ensure() it again"):format(hash), { exit_code = 2 })
+      return errors.fail("timeout", ("commit %s has been deployed, but is not live yet: ensure() it again"):format(hash), { exit_code = errors.EXIT_CODES.late })
     elseif reason == "late" then
       return find_live(endpoint, hash) -- the polls before may have failed
     elseif reason then
@@ -191,24 +193,93 @@ local function find_existing(endpoint, hash, options)
   return there, "joined"
 end
 
+-- --- one of several processes ---
+
+-- The action of what another process has sent: false where it is not there (yet); or nil, message, err.
+local function action_of(endpoint, entry)
+  local accepted = entry.accepted
+  if accepted and accepted.async_action_id then
+    local action, message, err = actions.get(endpoint, args.id(accepted.async_action_id))
+    if not action and errors.is_absent(err) then
+      return false
+    end
+    return action, message, err
+  elseif not entry.reference then
+    return false
+  end
+  local found, message, err = actions.with(endpoint, entry.reference)
+  if not found and err.kind ~= "protocol" then
+    return nil, message, err
+  end
+  return found and actions.newest(found) or false
+end
+
+-- What to join of what another process may have sent for the commit, and is neither live nor running: see exclusive.lua. What is
+-- over is no more in the way.
+local function judge_entry(endpoint, hash, claim, entry, is_over)
+  local action, message, err = action_of(endpoint, entry)
+  if action == nil then
+    return nil, message, err
+  elseif action and not action.is_finished then
+    return results.joined(endpoint, action, hash), "joined"
+  elseif action or (is_over and entry.accepted) then
+    claim:renew()
+    return false
+  elseif entry.accepted then
+    return results.joined_entry(endpoint, entry, hash), "joined"
+  elseif is_over then
+    return errors.fail("ambiguous", ("another process may have sent a redeploy of commit %s, and nothing of it is to be found (its "
+      .. "user_reference is %s). Look for it; stack:redeploy{git_ref = ...} deploys the commit, whatever became of that"):format(
+      hash, tostring(entry.reference)), { user_reference = entry.reference })
+  end
+  return false
+end
+
+-- Digits: the fewest that a commit may be asked for by. Two commits that share them wait for each other, and are told apart in
+-- the end.
+local HASH_KEY = 7
+
+-- Deploys the commit, unless it is there: the deployment or redeploy's result, and how; or nil, message, err.
+local function find_or_deploy(endpoint, hash, options, body)
+  local own, reference, claim = options.user_reference, nil, false
+  if not own then
+    reference = random.reference(PREFIX:format(hash))
+    claim = exclusive.claim(endpoint, options, { name = "commit " .. hash:sub(1, HASH_KEY), reference = reference, body = body })
+  end
+  local found, how, err
+  repeat
+    found, how, err = exclusive.obtain {
+      endpoint = endpoint, claim = claim, stop = options.stop,
+      is_new = own ~= nil, -- redeploy.run() looks further by it
+      look = function()
+        return find_existing(endpoint, hash, options)
+      end,
+      judge = function(entry, is_over)
+        return judge_entry(endpoint, hash, claim, entry, is_over)
+      end,
+    }
+    if found == false and own then
+      found, how, err = redeploy.run(endpoint, options, body)
+      how = found and (found.joined and "joined" or "deployed") or how
+    elseif found == false then
+      found, how, err = redeploy.send(endpoint, options, body, reference, claim)
+      how = found and "deployed" or how
+    end
+  until found ~= false
+  return found, how, err
+end
+
 ---@param endpoint table  of endpoint.new()
 ---@param hash string     of args.git_hash()
 ---@param options table, body table  of ensure.check_options(); taken over
 ---@return cloud66.Deployment|nil deployment, table|string? info_or_message, cloud66.Error? err
 function ensure.run(endpoint, hash, options, body)
   endpoint = endpoint:by(host.now() + (options.timeout or deploy_options.TIMEOUT))
-  local what, how, err = find_existing(endpoint, hash, options)
-  if what == nil then
+  local what, how, err = find_or_deploy(endpoint, hash, options, body)
+  if not what then
     return nil, how, err
   elseif how == "live" then
     return what, { ensured = "live", match = "exact", polls = 0, elapsed = 0 }
-  elseif not what then
-    options.user_reference = options.user_reference or random.reference(PREFIX:format(hash))
-    what, how, err = redeploy.run(endpoint, options, body)
-    if not what then
-      return nil, how, err
-    end
-    how = what.joined and "joined" or "deployed"
   end
   local deployment, info
   deployment, info, err = wait_for(endpoint, what, hash, options)

@@ -108,11 +108,14 @@ local function only_true(value, name)
   return value
 end
 
+local LONGEST_CLAIM = 86400 -- seconds
+
 ---The schema of stack:redeploy()'s options.
 options.REDEPLOY = {
   git_ref = short_text, services = services_of, current = only_true, deployment_profile = short_text,
   deploy_strategy = short_text, rollout_strategy = short_text, canary_percentage = args.whole(0, 100),
-  user_reference = action.check_reference, reuse = args.boolean,
+  user_reference = action.check_reference, reuse = args.boolean, timeout = args.positive, settle = args.positive,
+  claim = args.seconds(LONGEST_CLAIM),
 }
 
 -- What is sent as it is. redeploy.lua adds the user_reference, and makes one up where none is given.

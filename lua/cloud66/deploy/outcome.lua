@@ -18,19 +18,6 @@ function outcome.has_ended(deployment, action)
   return over and not deployment.is_pending
 end
 
--- Kinds after which nothing can have been carried out: it was never sent, or refused before.
-local NOTHING_DONE = {
-  auth = true, trial_expired = true, forbidden = true, not_found = true, conflict = true, bad_request = true,
-  throttled = true, not_implemented = true, refused = true, connect = true, tls = true, phase = true,
-}
-
----Whether a request to change something, which failed, was certainly not carried out.
----@param err cloud66.Error
----@return boolean
-function outcome.is_undone(err)
-  return err.unsent or NOTHING_DONE[err.kind] or (err.status ~= nil and err.status >= 300 and err.status < 400)
-end
-
 -- --- how it has ended ---
 
 -- The action's own message, to be added to one of ours.

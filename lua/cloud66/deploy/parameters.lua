@@ -34,7 +34,9 @@ function parameters.remember(api, uid, reference, body)
   end
 end
 
-local function recall(api, uid, reference)
+---What this process has sent with a reference, as far as it remembers.
+---@return table|nil body  of options.body()
+function parameters.recall(api, uid, reference)
   local sent, key = sent_by[api] or {}, key_of(uid, reference)
   for i = #sent, 1, -1 do
     if sent[i].key == key and sent[i].body then
@@ -42,6 +44,25 @@ local function recall(api, uid, reference)
     end
   end
   return nil
+end
+
+---The same of what another process says that it has sent, which may be anything.
+---@param sent any
+---@return table|nil body
+function parameters.read(sent)
+  if type(sent) ~= "table" then
+    return nil
+  end
+  local body, percentage = {}, sent.canary_percentage
+  for _, name in ipairs { "git_ref", "deployment_profile", "deploy_strategy", "rollout_strategy" } do
+    body[name] = value.text(sent[name])
+  end
+  body.canary_percentage = type(percentage) == "number" and percentage % 1 == 0 and percentage or nil
+  for i, service in ipairs(type(sent.services) == "table" and sent.services or {}) do
+    body.services = body.services or {}
+    body.services[i] = tostring(service)
+  end
+  return body
 end
 
 ---The git_ref that an action was started with, where it says so.
@@ -102,14 +123,12 @@ local function is_same(a, b)
 end
 
 ---Whether a reference was used to deploy something else than it comes with now, as far as is known.
----@param api table
----@param uid string
----@param reference string
----@param body table             of options.body(): what it comes with
----@param action cloud66.Action  that carries it
+---@param body table              of options.body(): what it comes with
+---@param sent? table             what is known to have been sent with it
+---@param action? cloud66.Action  that carries it
 ---@return string|nil was, string? is  # both in words; nil: no
-function parameters.conflict(api, uid, reference, body, action)
-  local sent, was = recall(api, uid, reference), parameters.git_ref_of(action)
+function parameters.conflict(body, sent, action)
+  local was = action and parameters.git_ref_of(action)
   if is_other_ref(was, body.git_ref) then
     return ("git_ref '%s'"):format(was), described(body)
   elseif sent and not is_other_ref(was, sent.git_ref) and not is_same(sent, body) then -- else the action is not of what was sent

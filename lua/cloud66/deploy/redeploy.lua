@@ -4,100 +4,108 @@
 
 local actions = require "cloud66.resource.actions"
 local args = require "cloud66.base.args"
-local date = require "cloud66.base.date"
+local backoff = require "cloud66.http.backoff"
 local deploy_options = require "cloud66.deploy.options"
 local errors = require "cloud66.base.error"
+local exclusive = require "cloud66.deploy.exclusive"
 local host = require "cloud66.runtime.host"
 local json = require "cloud66.base.json"
-local outcome = require "cloud66.deploy.outcome"
 local parameters = require "cloud66.deploy.parameters"
 local random = require "cloud66.base.random"
+local references = require "cloud66.deploy.reference"
+local results = require "cloud66.deploy.results"
 local tasks = require "cloud66.runtime.tasks"
-local value = require "cloud66.base.value"
 local wait = require "cloud66.runtime.wait"
 
 local redeploy = {}
 
--- --- results ---
+-- --- before the request ---
 
--- The result for an action that carries the reference.
-local function result_of(endpoint, action, git_ref, message)
-  return {
-    message = message,
-    queued = not action.is_finished,
-    async_action_id = action.id,
-    user_reference = action.user_reference,
-    accepted_time = action.started_time,
-    git_ref = git_ref,
-    stack_uid = endpoint.uid,
-  }
+local function fail(call, kind, text, fields)
+  return errors.fail(kind, text, args.union({ user_reference = call.reference }, fields or {}))
 end
 
----The result for an action that was there already.
----@param endpoint table  of endpoint.new()
----@param action cloud66.Action
----@param git_ref? string  the requested one
----@return cloud66.RedeployResult
-function redeploy.joined(endpoint, action, git_ref)
-  local result = result_of(endpoint, action, git_ref, "joined " .. tostring(action))
-  result.joined = {
-    is_finished = action.is_finished, finished_success = action.finished_success, finished_message = action.finished_message,
-    started_time = action.started_time, git_ref = parameters.git_ref_of(action),
-  }
-  return result
+local LOOK_FOR_IT = "Before you deploy again, look for it: stack:actions{user_reference = ...}; redeploy{user_reference = ...} with the "
+  .. "same one joins it if it is there"
+local NOT_SENT_AGAIN = ", and sends nothing else for a day, as long as the store is there: another user_reference does"
+
+-- What to do where it is not known whether it was accepted.
+local function advice_of(call)
+  return LOOK_FOR_IT .. (call.claim and NOT_SENT_AGAIN or "")
 end
 
--- Reads the response: the result; false and the API's words for a refusal; nil, message, err where it tells neither. Of its
--- documented forms one has no `ok`, and an id of which it does not say what it is of.
-local function read_response(call, got)
-  local sent, message, err = got:value()
-  if not sent then
-    return nil, message, err
+-- The failure where the reference was used to deploy something else, as far as is known; nil otherwise.
+local function conflict_of(call, sent, action)
+  local was, is = parameters.conflict(call.body, sent, action)
+  if not was then
+    return nil
   end
-  local text = type(sent.message) == "string" and got.show(sent.message) or nil
-  local ok, queued = value.truth(sent.ok), value.truth(sent.queued)
-  local action_id, id = value.id(sent.async_action_id), value.id(sent.id)
-  if ok == false then
-    return false, text or "without a reason"
-  elseif ok == nil and queued == nil and not action_id and not id then
-    return got:undecodable("the response to a redeploy does not say whether it was accepted")
-  end
-  return {
-    message = text,
-    queued = queued,
-    async_action_id = action_id,
-    id = id,
-    user_reference = call.reference,
-    accepted_time = date.http(got.response.headers.date),
-    git_ref = call.body.git_ref,
-    stack_uid = call.endpoint.uid,
-  }
+  local _, _, err = fail(call, "conflict", ("user_reference '%s' was used before to deploy %s, and now comes to deploy %s: use another "
+    .. "one, or reuse = false"):format(call.reference, was, is), { action = action })
+  return err
 end
 
--- --- before and after the request ---
-
--- Finds an action that carries the caller's own reference already: its result, to be returned instead of sending
--- anything; false when none is to be joined; or nil, message, err. One that was for something else is a conflict.
-local function find_earlier(call, reuse)
+-- Looks for an action that carries the caller's own reference already: its result, to be returned instead of sending anything;
+-- false when none is to be joined; or nil, message, err. One that was for something else is a conflict.
+local function find_earlier(call)
   local found, message, err = actions.with(call.endpoint, call.reference)
-  if not found and (reuse or err.kind ~= "protocol") then
+  if not found and (call.reuse or err.kind ~= "protocol") then
     return nil, message, err
   end
   found = found or {} -- none of the newest, and the older ones are no matter
-  local action = reuse and actions.newest(found)
+  local action = call.reuse and actions.newest(found)
   if action then
-    local was, is = parameters.conflict(call.endpoint.api, call.endpoint.uid, call.reference, call.body, action)
-    if was then
-      return errors.fail("conflict", ("user_reference '%s' was used before to deploy %s, and now comes to deploy %s: use another one, "
-        .. "or reuse = false"):format(call.reference, was, is), { user_reference = call.reference, action = action })
+    local problem = conflict_of(call, parameters.recall(call.endpoint.api, call.endpoint.uid, call.reference), action)
+    if problem then
+      return nil, problem.message, problem
     end
-    return redeploy.joined(call.endpoint, action, call.body.git_ref)
+    return results.joined(call.endpoint, action, call.body.git_ref)
   end
   for _, earlier in ipairs(found) do
     call.earlier[tostring(earlier.id)] = true
   end
   return false
 end
+
+-- What to join of what another process may have sent, and is in no list yet: see exclusive.lua.
+local function judge_entry(call, entry, is_over)
+  local problem = conflict_of(call, parameters.read(entry.body))
+  local accepted = entry.accepted
+  if problem then
+    return nil, problem.message, problem
+  elseif not accepted and is_over then
+    return fail(call, "ambiguous", ("another process may have sent this redeploy, and no action with user_reference %s is to be found. %s")
+      :format(call.reference, advice_of(call)))
+  elseif not accepted then
+    return false
+  elseif accepted.async_action_id then
+    local action, message, err = actions.get(call.endpoint, args.id(accepted.async_action_id))
+    if action then
+      return results.joined(call.endpoint, action, call.body.git_ref)
+    elseif not errors.is_absent(err) then
+      return nil, message, err
+    end
+  end
+  return results.joined_entry(call.endpoint, entry, call.body.git_ref)
+end
+
+-- What is there already for a reference of the caller's own: its result; false where it is ours to send; or nil, message, err.
+local function obtain(call)
+  if not call.reuse then
+    return find_earlier(call)
+  end
+  return exclusive.obtain {
+    endpoint = call.endpoint, reference = call.reference, claim = call.claim, is_new = call.is_new, stop = call.stop,
+    look = function()
+      return find_earlier(call)
+    end,
+    judge = function(entry, is_over)
+      return judge_entry(call, entry, is_over)
+    end,
+  }
+end
+
+-- --- after the request ---
 
 -- The action that the request made; nil where there is none, with an err where that is not certain.
 local function find_made(call, deadline)
@@ -111,17 +119,17 @@ local function find_made(call, deadline)
   return actions.newest(made), err
 end
 
-local PAUSES = { 0, 1, 2, 4, 8, 15 } -- seconds before each poll for the action of a lost response
-local SETTLE = 45 -- seconds for all of them
-local LAST = 2 -- seconds before the deadline, where that comes first, for the last poll
+local SETTLE = 30 -- seconds, where no option says so
+local PAUSES = { 0, 1, 2, 4, 8, 15 } -- seconds before each poll for the action of a lost response; the last again and again
+local LAST = 2 -- seconds before the deadline for the last poll
 
 -- What became of a request after which `cause` came instead of a response: the result; or nil, message, err when no action
 -- of it can be found, though it may come to be.
 local function settle(call, cause)
-  local last = cause
-  local deadline = math.min(tasks.deadline(), call.endpoint.deadline, host.now() + SETTLE)
-  for _, seconds in ipairs(PAUSES) do
-    local left = deadline - host.now()
+  local last, polls = cause, 0
+  local deadline = math.min(tasks.deadline(), call.endpoint.deadline, host.now() + call.settle)
+  repeat
+    local seconds, left = PAUSES[math.min(polls + 1, #PAUSES)], deadline - host.now()
     local is_last = seconds >= left -- so that its response is in before the deadline
     if left <= 0 or call.endpoint.api.closed then
       break
@@ -129,65 +137,105 @@ local function settle(call, cause)
     wait.sleep(is_last and left - math.min(LAST, left / 2) or seconds)
     local action, err = find_made(call, deadline)
     if action then
-      local result = result_of(call.endpoint, action, call.body.git_ref, "the response was lost; found " .. tostring(action))
-      result.recovered = true
-      return result
+      return results.recovered(call, action)
     end
-    last = err or last
-    if is_last then
-      break
-    end
-  end
-  local text = ("the redeploy may have been accepted, and no action with user_reference %s is to be found (%s). "
-    .. "Before you deploy again, look for it: stack:actions{user_reference = ...}; redeploy{user_reference = ...} with the "
-    .. "same one joins it if it is there"):format(call.reference, cause.message)
+    last, polls = err or last, polls + 1
+  until is_last
+  local text = ("the redeploy may have been accepted, and no action with user_reference %s is to be found (%s). %s"):format(
+    call.reference, cause.message, advice_of(call))
   if last ~= cause then
     text = text .. ". The last poll failed: " .. last.message
   end
-  return errors.fail("ambiguous", text, { user_reference = call.reference, cause = cause, status = cause.status })
+  return fail(call, "ambiguous", text, { cause = cause, status = cause.status })
 end
 
--- Sends it, once: the result; or nil, message, err.
+-- Nothing was carried out.
+local function undo(call)
+  call.forget()
+  if call.claim then
+    call.claim:undo()
+  end
+end
+
+-- Tells the others that it was accepted.
+local function accept(call, result, message, err)
+  if result and call.claim then
+    call.claim:accept(results.accepted(result))
+  end
+  return result, message, err
+end
+
+-- Sends it, once: the result; false where another process was faster; or nil, message, err.
 local function send(call)
   local body = args.union(call.body, { user_reference = call.reference })
-  local forget = parameters.remember(call.endpoint.api, call.endpoint.uid, call.reference, call.body)
+  call.forget = parameters.remember(call.endpoint.api, call.endpoint.uid, call.reference, call.body)
   local deadline = deploy_options.change_deadline(math.min(tasks.deadline(), call.endpoint.deadline))
-  local got, message, err = call.endpoint:redeploy(json.encode(body), deadline)
-  if not got and outcome.is_undone(err) then
-    forget()
+  local got, message, err = call.endpoint:redeploy(json.encode(body), deadline, call.claim)
+  if not got and backoff.is_undone(err) then
+    local is_faster = call.claim and call.claim.is_lost
+    undo(call)
+    if is_faster then
+      return false
+    end
     err = errors.copy(err)
     err.user_reference = call.reference
     return nil, message, err
   elseif not got then
-    return settle(call, err)
+    return accept(call, settle(call, err))
   end
   local result, text
-  result, text, err = read_response(call, got)
+  result, text, err = results.read(call, got)
   if result == false then
-    forget()
-    return errors.fail("refused", "the API does not redeploy this stack: " .. text, { user_reference = call.reference })
+    undo(call)
+    return fail(call, "refused", "the API does not redeploy this stack: " .. text)
   elseif not result then
-    return settle(call, err)
+    return accept(call, settle(call, err))
   end
-  return result
+  return accept(call, result)
+end
+
+-- --- all of it ---
+
+local function new_call(endpoint, options, body, reference, claim)
+  return {
+    endpoint = endpoint:by(host.now() + (options.timeout or math.huge)), body = body, reference = reference,
+    reuse = options.reuse ~= false, settle = options.settle or SETTLE, stop = options.stop,
+    is_new = references.take(reference), -- whether nobody else can have sent anything with the reference
+    claim = claim, -- of api:claim(); false without a store that others share
+    forget = false, -- of parameters.remember()
+    earlier = {}, -- ids of the actions that carried the reference before: id as text -> true
+  }
+end
+
+---Sends it with a reference that was made for it, after the caller has seen to it that nobody else does.
+---@param endpoint table  of endpoint.new()
+---@param options table, body table  of options.redeploy()
+---@param reference string
+---@param claim table|false  of api:claim()
+---@return cloud66.RedeployResult|nil|false result, string? message, cloud66.Error? err  # false: another process was faster
+function redeploy.send(endpoint, options, body, reference, claim)
+  return send(new_call(endpoint, options, body, reference, claim))
 end
 
 ---@param endpoint table  of endpoint.new()
 ---@param options table, body table  of options.redeploy()
 ---@return cloud66.RedeployResult|nil result, string? message, cloud66.Error? err
 function redeploy.run(endpoint, options, body)
-  local call = {
-    endpoint = endpoint, body = body,
-    reference = options.user_reference or random.reference("lua-cloud66-"),
-    earlier = {}, -- ids of the actions that carried the reference before: id as text -> true
-  }
-  if options.user_reference then
-    local result, message, err = find_earlier(call, options.reuse ~= false)
-    if result ~= false then
-      return result, message, err
-    end
+  local reference = options.user_reference
+  if not reference then
+    return redeploy.send(endpoint, options, body, random.reference "lua-cloud66-", false)
   end
-  return send(call)
+  local call = new_call(endpoint, options, body, reference, exclusive.claim(endpoint, options, {
+    name = "reference " .. reference, reference = reference, body = body, is_forced = options.reuse == false,
+  }))
+  local result, message, err
+  repeat
+    result, message, err = obtain(call)
+    if result == false then
+      result, message, err = send(call)
+    end
+  until result ~= false
+  return result, message, err
 end
 
 return redeploy

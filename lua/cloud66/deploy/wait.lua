@@ -12,6 +12,10 @@ local trackers = require "cloud66.deploy.tracker"
 
 local wait = {}
 
+-- How to deploy again what was joined, and has failed.
+local AGAIN = "; user_reference '%s' was used before, so that nothing was sent: to deploy again, use another one, or stack:ensure() "
+  .. "with the commit"
+
 -- The state of one wait; `how` as for wait.run().
 local function new_state(endpoint, target, how)
   local started = host.now()
@@ -20,6 +24,7 @@ local function new_state(endpoint, target, how)
     options = how, started = started, deadline = deadline,
     tracker = trackers.new(endpoint, target, deadline, how.require_live),
     loop = poll_loop.new(endpoint.api, deadline, how.stop),
+    again = target.joined and (target.again or AGAIN:format(tostring(target.user_reference))),
     reported_phase = false, reported_deployment = nil, -- by on_change, the last time
   }
 end
@@ -86,6 +91,25 @@ local function fail(self, kind, text, fields)
   return errors.fail(kind, tracker.show and tracker.show(text) or text, fields)
 end
 
+---The failure of what goes on, as far as is known: its end is not seen.
+---@param err cloud66.Error  taken over
+---@return nil, string message, cloud66.Error err
+function wait.lost(err)
+  if err.exit_code == errors.EXIT_CODES.unsent then
+    err.exit_code = errors.EXIT_CODES.lost
+  end
+  return nil, err.message, err
+end
+
+-- The same where it was started, or seen: not for a number that may be mistyped.
+local function ended(self, message, err)
+  local tracker = self.tracker
+  if tracker.of_action or tracker.was_seen then
+    return wait.lost(err)
+  end
+  return nil, message, err
+end
+
 ---What ended a wait early -> the text.
 wait.EARLY = {
   stopped = "stop() ended it; what was waited for goes on",
@@ -107,7 +131,7 @@ local function timed_out(self, err)
   if err then
     text = text .. ". The last poll failed: " .. err.message
   end
-  return fail(self, "timeout", text, { exit_code = 2, cause = err })
+  return fail(self, "timeout", text, { exit_code = errors.EXIT_CODES.late, cause = err })
 end
 
 -- --- the loop ---
@@ -116,7 +140,8 @@ end
 local function finish(self, kind, text, fields)
   report(self, nil, nil)
   if kind then
-    return fail(self, kind, text, fields)
+    local has_failed = self.again and kind ~= "conflict" and not (fields and fields.action_succeeded)
+    return fail(self, kind, has_failed and text .. self.again or text, fields)
   end
   return self.tracker.deployment, info_of(self), self.tracker.show
 end
@@ -142,7 +167,7 @@ local function run(self)
         return finish(self, kind, text, fields)
       end
     elseif host.now() < self.deadline and not tracker.is_awaited and loop:is_fatal(err) then
-      return nil, message, add_facts(tracker, errors.copy(err))
+      return ended(self, message, add_facts(tracker, errors.copy(err)))
     end
     local seconds = loop:plan(self.options.interval or pace.interval(tracker:pace()), err)
     report(self, err, seconds)
@@ -150,7 +175,7 @@ local function run(self)
     if reason == "late" then
       return conclude(self, err)
     elseif reason then
-      return fail(self, "aborted", wait.EARLY[reason])
+      return ended(self, select(2, fail(self, "aborted", wait.EARLY[reason])))
     end
     loop:begin()
   end
@@ -163,7 +188,7 @@ end
 ---show: the redactor of the response that the deployment is of
 function wait.run(endpoint, target, how)
   if target.digits == false then
-    return errors.fail("decode", "the API sent this deployment without an 'id' that can be read: it cannot be waited for")
+    return wait.lost(errors.new("decode", "the API sent this deployment without an 'id' that can be read: it cannot be waited for"))
   end
   return run(new_state(endpoint, target, how))
 end

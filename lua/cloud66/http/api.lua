@@ -16,6 +16,7 @@
 -- the call, with the file that it belongs to.
 
 local attempts = require "cloud66.http.attempts"
+local backoff = require "cloud66.http.backoff"
 local errors = require "cloud66.base.error"
 local exchange = require "cloud66.http.exchange"
 local follow = require "cloud66.http.follow"
@@ -62,6 +63,9 @@ function methods:send(method, path, options)
     renewed = false, -- follow.lua: the token, after a 401
     token = false, -- of the next request, where a layer above exchange.lua has fetched it already
   }
+  if not got and method ~= "GET" and not backoff.is_undone(err) then
+    err.exit_code = errors.EXIT_CODES.ambiguous
+  end
   return got, message, err
 end
 
@@ -70,6 +74,12 @@ function methods:report()
   local now = os.time()
   local report = self.limits:report(now)
   return self.sharing and self.sharing.report(report, now) or report
+end
+
+---A claim on what others of the same store may send as well; false where there is none to ask.
+---@param options table  of sharing/claims.lua
+function methods:claim(options)
+  return self.sharing and self.sharing.claim(options)
 end
 
 ---Aborts what is in flight.
@@ -115,7 +125,7 @@ end
 ---@param settings table  of settings.of()
 ---@param transport fun(request: table): table|nil, string?, string?
 ---@param limits table    of rate_limit.new()
----@param sharing? { reads: function, changes: function, requests: function, report: function }  of sharing/layers.lua
+---@param sharing? { reads: function, changes: function, requests: function, report: function, claim: function }  of sharing/layers.lua
 function api.new(settings, transport, limits, sharing)
   local self = setmetatable({
     settings = settings, limits = limits, closed = false, sharing = sharing or false, perform = false,

@@ -199,9 +199,11 @@ end
 ---Starts a deployment. Sent once, whatever happens.
 ---@param body string  JSON
 ---@param deadline? number
+---@param claim? table|false  of api:claim(): it is sent only while it is ours to send
 ---@return table|nil response, string? message, cloud66.Error? err
-function methods:redeploy(body, deadline)
-  return call(self, post, "/deployments", { body = body }, deadline)
+function methods:redeploy(body, deadline, claim)
+  local purpose = claim and { for_change = true, claim = claim } or nil
+  return call(self, post, "/deployments", { body = body, purpose = purpose }, deadline)
 end
 
 local function delete(api, path, options)

@@ -70,7 +70,7 @@ local function fail(self, command, message, elapsed)
     end
   end
   if is_new then
-    hooks.call(self.on, "warning", { text = "the store fails, so that this process shares neither budget nor cache: "
+    hooks.call(self.on, "warning", { text = "the store fails, so that this process shares no budget, no cache and no claims: "
       .. errors.clean(text_of(message)) })
   end
 end

@@ -1,9 +1,9 @@
 -- layers.lua: the layers that a store adds to http/api.lua: reads are served from a cache, changes invalidate what was stored
--- before, and each request is counted in a budget.
+-- before, each request is counted in a budget, and a redeploy that was claimed is sent by one process alone.
 --
 -- What a call is for is its `purpose`: { reads = whether a stored response will do, order = a table that the calls share of
 -- which none may get less than the one before knew, is_settled = function response -> whether it stays as it is, for_change =
--- whether something cannot be changed without it }.
+-- whether something cannot be changed without it, claim = of claims.new() }.
 
 local budgets = require "cloud66.sharing.budget"
 local caches = require "cloud66.sharing.cache"
@@ -65,6 +65,21 @@ local function learn(self, user, got)
   if err.kind == "throttled" and not err.intermediary then
     self.budget:refused(user, err, os.time())
   end
+end
+
+-- Sends it, if it is not claimed, or ours to send: call, sent -> response; or nil, message, err.
+local function send_claimed(transmit, call, sent)
+  local claim, before = call.purpose and call.purpose.claim, host.now()
+  if not claim then
+    return transmit(call, sent)
+  elseif not claim:begin() then
+    return errors.fail("aborted", "another process sends it", { request_id = sent.id, unsent = true })
+  end
+  local ok, message, err = give_time_back(call, sent, host.now() - before)
+  if not ok then
+    return nil, message, err
+  end
+  return transmit(call, sent)
 end
 
 -- call, sent -> response; or nil, message, err.
@@ -129,8 +144,7 @@ end
 -- --- all of them ---
 
 -- It stands in closures alone, since it leads to tokens.
-local function new_state(settings, options)
-  local store = failover.of(options.store, settings.on)
+local function new_state(settings, options, store)
   return {
     settings = settings,
     budget = options.budget ~= false and budgets.new(store, options.budget or false),
@@ -143,14 +157,19 @@ end
 
 ---@param settings table  of http/settings.lua
 ---@param options table   of options.of(), with a store
----@return { reads: function, changes: function, requests: function, report: function }  see http/api.lua
+---@return { reads: function, changes: function, requests: function, report: function, claim: function }  see http/api.lua; claim:
+---false where the store is this client's own
 function layers.new(settings, options)
-  local self = new_state(settings, options)
+  local store = failover.of(options.store, settings.on)
+  local self = new_state(settings, options, store)
   local made = {}
 
   function made.requests(transmit)
+    local function send(call, sent)
+      return send_claimed(transmit, call, sent)
+    end
     return function(call, sent)
-      return count(self, transmit, call, sent)
+      return count(self, send, call, sent)
     end
   end
 
@@ -173,6 +192,11 @@ function layers.new(settings, options)
       end
       return read(self, api, send, call)
     end
+  end
+
+  ---@param claim cloud66.ClaimOptions
+  function made.claim(claim)
+    return options.is_shared and require("cloud66.sharing.claims").new(store, settings.base_url, claim)
   end
 
   function made.report(report, now)

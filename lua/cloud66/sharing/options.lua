@@ -22,7 +22,8 @@ end
 
 ---@param given table       the options of a client
 ---@param inherited? table  what of() returned for the client that this one goes on from
----@return { store: table|false, budget: integer|false|nil, cache: table|false }
+---@return { store: table|false, is_shared: boolean, budget: integer|false|nil, cache: table|false }
+---is_shared: whether the caller has brought the store, so that others may have it, too
 ---budget: requests an hour; nil where nothing but the server's limit holds; false where nothing is counted. cache: the times of
 ---CacheOptions, in seconds. Without an option `store`, what needs one has one of its own.
 function options.of(given, inherited)
@@ -31,6 +32,7 @@ function options.of(given, inherited)
     budget = given.budget and args.count(given.budget, "option 'budget'") or given.budget,
     store = given.store ~= nil and stores.check(given.store, "option 'store'") or inherited and inherited.store or false,
   }
+  made.is_shared = given.store ~= nil or inherited ~= nil and inherited.is_shared or false
   if not made.store and (made.cache or made.budget) then
     made.store = stores.memory()
   end

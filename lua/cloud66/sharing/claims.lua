@@ -1,0 +1,205 @@
+-- claims.lua: which of all processes that share a store may send a redeploy: the one that has claimed it, once.
+--
+-- What is claimed is a name of a stack's: a reference, or a commit. Two entries stand for it, JSON both:
+--
+--   claim  somebody is about to send it. It ends by itself, so that another one takes over from who has died.
+--   sent   it may have been sent; and what was accepted, once that is known. Only who adds this entry sends, however long it has
+--          stood still since it had claimed. It stays for a day.
+
+local core = require "cloud66.core"
+local host = require "cloud66.runtime.host"
+local json = require "cloud66.base.json"
+local keys = require "cloud66.sharing.keys"
+local value = require "cloud66.base.value"
+
+local claims = {}
+
+local methods = {}
+local claims_mt = { __name = "cloud66.claim", __index = methods }
+
+---Seconds that a claim may last; and for which it is known what was sent.
+claims.LONGEST = 86400
+
+local REMOVED = 0.001 -- seconds: a ttl that removes
+local SINCE = 30 * 86400 -- seconds
+
+-- --- entries ---
+
+local function text_of(self, accepted)
+  return json.encode {
+    owner = self.owner, time = os.time(), seconds = self.seconds, reference = self.reference, body = self.body, accepted = accepted,
+  }
+end
+
+local function number_in(sent, most)
+  return type(sent) == "number" and sent >= 0 and sent <= most and sent or 0
+end
+
+-- What was accepted, of an entry that anybody may have written.
+local function accepted_of(sent)
+  return type(sent) == "table" and {
+    async_action_id = value.id(sent.async_action_id), id = value.id(sent.id), queued = value.truth(sent.queued),
+    accepted_time = type(sent.accepted_time) == "number" and sent.accepted_time or nil,
+  } or nil
+end
+
+---An entry of another's, or of an earlier one: who has claimed what, and until when.
+---@class cloud66.ClaimEntry
+---@field owner string
+---@field ends number       by host.now()
+---@field reference? string
+---@field body? table
+---@field accepted? table   async_action_id, id, accepted_time, queued: of the response
+
+-- Its end, by the clock of this process, which nobody puts back: it is no later than when it was read first.
+local function end_of(self, sent, owner)
+  local age = math.max(0, os.time() - number_in(sent.time, 2 ^ 53))
+  local ends = host.now() + number_in(sent.seconds, claims.LONGEST) - age
+  self.others_end[owner] = math.min(ends, self.others_end[owner] or math.huge)
+  return self.others_end[owner]
+end
+
+---@return cloud66.ClaimEntry
+local function read_entry(self, text)
+  local sent = core.json(text)
+  sent = type(sent) == "table" and sent or {}
+  local owner = value.text(sent.owner) or ""
+  return {
+    owner = owner, reference = value.text(sent.reference), body = type(sent.body) == "table" and sent.body or nil,
+    ends = end_of(self, sent, owner), accepted = accepted_of(sent.accepted),
+  }
+end
+
+local function remove(self, key)
+  self.store:set(key, "", REMOVED)
+end
+
+-- --- claiming ---
+
+---Whether it is ours.
+function methods:holds()
+  return host.now() < self.ends
+end
+
+-- Whether it is ours now; nil where the store fails.
+local function add(self)
+  if self:holds() then
+    return true
+  end
+  local ends = host.now() + self.seconds
+  local made = self.store:add(self.keys.claim, text_of(self), self.seconds)
+  self.ends = made and ends or self.ends
+  return made
+end
+
+---Claims it, if nobody else has.
+---@return "mine"|"claimed"|"sent"|nil state, cloud66.ClaimEntry? entry
+---claimed: by another one, who has not sent it yet; sent: perhaps, and by whomever; then the claim may be ours as well; nil: the
+---store fails
+function methods:take()
+  local mine = add(self)
+  local sent = mine ~= nil and self.store:get(self.keys.sent)
+  if sent == nil or mine == nil then
+    return nil
+  elseif sent and sent ~= "" then -- else it is being removed
+    return "sent", read_entry(self, sent)
+  elseif mine then
+    return "mine"
+  end
+  local claim = self.store:get(self.keys.claim)
+  if claim == nil then
+    return nil
+  end
+  local entry = read_entry(self, claim or "")
+  if entry.owner == self.owner then -- the store has added it, though its response was lost
+    self.ends = entry.ends
+    return "mine"
+  end
+  return "claimed", entry
+end
+
+---Whether this process may send it, right before it does: not where another one has. Where the store fails, it may.
+---@return boolean
+function methods:begin()
+  if self.has_begun then
+    return true
+  end
+  local made
+  if self.is_forced then
+    made = self.store:set(self.keys.sent, text_of(self), claims.LONGEST)
+  else
+    made = self.store:add(self.keys.sent, text_of(self), claims.LONGEST)
+  end
+  self.has_begun, self.is_lost = made ~= false, made == false
+  return self.has_begun
+end
+
+---It was accepted.
+---@param accepted table  as of an entry; the ids as text
+function methods:accept(accepted)
+  self.store:set(self.keys.sent, text_of(self, accepted), claims.LONGEST)
+  self:release()
+end
+
+---Leaves it to others.
+function methods:release()
+  if self:holds() then
+    remove(self, self.keys.claim)
+    self.ends = -math.huge
+  end
+end
+
+---Nothing was carried out: leaves it to others, as if nothing had been sent.
+function methods:undo()
+  if self.has_begun then
+    self.has_begun = false
+    remove(self, self.keys.sent)
+  end
+  self:release()
+end
+
+---What was sent is over, and it may be sent anew: whether it was ours to say so.
+---@return boolean
+function methods:renew()
+  if not self:holds() then
+    return false
+  end
+  remove(self, self.keys.sent)
+  return true
+end
+
+---Whether the store is too new to know of all that was sent a moment ago: it is empty, after a restart perhaps.
+---@return boolean
+function methods:is_store_new()
+  local key, now = self.keys.since, os.time()
+  local since = self.store:get(key)
+  if since == false then
+    self.store:add(key, ("%d"):format(now), SINCE)
+  end
+  since = since and tonumber(since)
+  return not since or now - since < self.seconds
+end
+
+---@class cloud66.ClaimOptions
+---@field uid string        of the stack
+---@field name string       of what is claimed
+---@field seconds number    until another one may take over
+---@field reference string  with which it is sent
+---@field body table        of options.body()
+---@field is_forced? boolean  it is sent whatever others have sent
+
+---@param store table      of failover.of()
+---@param base_url string
+---@param options cloud66.ClaimOptions
+function claims.new(store, base_url, options)
+  return setmetatable({
+    store = store, keys = keys.claim(base_url, options.uid, options.name), owner = core.uuid(), seconds = options.seconds,
+    reference = options.reference, body = options.body, is_forced = options.is_forced or false,
+    ends = -math.huge, -- by host.now(): until then it is ours
+    others_end = {}, -- owner -> when its claim ends
+    has_begun = false, -- whether it may have been sent by us
+    is_lost = false, -- whether another one has sent it, though it was ours to send before
+  }, claims_mt)
+end
+
+return claims
