@@ -11,6 +11,7 @@ local host = require "cloud66.runtime.host"
 local json = require "cloud66.base.json"
 local keys = require "cloud66.sharing.keys"
 local value = require "cloud66.base.value"
+local wait = require "cloud66.runtime.wait"
 
 local claims = {}
 
@@ -92,16 +93,26 @@ local function add(self)
   return made
 end
 
+-- What was sent, perhaps, as text. An empty one is being removed.
+local function get_sent(self)
+  local text = self.store:get(self.keys.sent)
+  if text == "" then
+    wait.sleep(10 * REMOVED)
+    text = self.store:get(self.keys.sent)
+  end
+  return text
+end
+
 ---Claims it, if nobody else has.
 ---@return "mine"|"claimed"|"sent"|nil state, cloud66.ClaimEntry? entry
 ---claimed: by another one, who has not sent it yet; sent: perhaps, and by whomever; then the claim may be ours as well; nil: the
 ---store fails
 function methods:take()
   local mine = add(self)
-  local sent = mine ~= nil and self.store:get(self.keys.sent)
+  local sent = mine ~= nil and get_sent(self)
   if sent == nil or mine == nil then
     return nil
-  elseif sent and sent ~= "" then -- else it is being removed
+  elseif sent then
     return "sent", read_entry(self, sent)
   elseif mine then
     return "mine"
