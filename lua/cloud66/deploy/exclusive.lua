@@ -14,6 +14,7 @@ exclusive.AGAIN = 5
 
 local CLAIM = 120 -- seconds until another process may take over a claim, where no option says so
 local STORE_EVERY = 1 -- seconds between two reads of another one's claim
+local OVERDUE = 10 -- seconds after its end for which a claim of another's may still be there
 local MOST_BETWEEN = 15 -- seconds between two looks while another one's claim lasts: they begin with 1, and double
 
 -- What ended a pause early -> kind and text.
@@ -42,32 +43,38 @@ local function look_enough(how, loop, is_doubtful)
   return how.look()
 end
 
--- Whose turn it is by the store: see claims.lua. Where the store fails, what it has said last still holds.
+-- Whose turn it is by the store: see claims.lua; nil where it does not tell. Where it fails, what it has said last still holds, until
+-- the claim ends. A claim that does not end is a failure, too.
 local function read_claim(claim, state, entry)
   local now_state, now_entry = claim:take()
-  if now_state then
-    return now_state, now_entry, true
-  elseif state == "claimed" and host.now() >= entry.ends then
+  if now_state == "mine" or now_state == "sent" then
+    return now_state, now_entry
+  elseif not now_state and state ~= "claimed" then
+    return state, entry
+  end
+  entry = now_entry or entry
+  if host.now() >= entry.ends + (now_state and OVERDUE or 0) then
     return nil
   end
-  return state, entry, false
+  return "claimed", entry
 end
 
 -- Waits for who was faster: what is there by then; false where it is ours to go on, and then whether a store knows that. Or nil,
 -- message, err.
 local function wait_for_others(how, loop)
-  local state, entry, is_known = nil, nil, false
-  local next_look, between = host.now(), 1
+  local state, entry
+  local next_look, between, was_over = host.now(), 1, false
   while true do
-    state, entry, is_known = read_claim(how.claim, state, entry)
+    state, entry = read_claim(how.claim, state, entry)
     if not state or state == "mine" then
-      return false, is_known
+      return false, state == "mine"
     end
-    local is_over, found, message, err = host.now() >= entry.ends, false, nil, nil
-    if is_over or host.now() >= next_look then
+    local is_over, found, message, err = state == "sent" and host.now() >= entry.ends, false, nil, nil
+    if (is_over and not was_over) or host.now() >= next_look then
       found, message, err = how.look()
       next_look, between = host.now() + between, math.min(2 * between, MOST_BETWEEN)
     end
+    was_over = is_over
     if found == false and state == "sent" then
       found, message, err = how.judge(entry, is_over)
     end

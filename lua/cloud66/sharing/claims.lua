@@ -55,7 +55,7 @@ end
 -- Its end, by the clock of this process, which nobody puts back: it is no later than when it was read first.
 local function end_of(self, sent, owner)
   local age = math.max(0, os.time() - number_in(sent.time, 2 ^ 53))
-  local ends = host.now() + number_in(sent.seconds, claims.LONGEST) - age
+  local ends = host.now() + math.max(0, number_in(sent.seconds, claims.LONGEST) - age)
   self.others_end[owner] = math.min(ends, self.others_end[owner] or math.huge)
   return self.others_end[owner]
 end
