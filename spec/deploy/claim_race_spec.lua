@@ -12,8 +12,8 @@ if not redis.is_installed() or not redis.has_library() or os.getenv "C66_INSIDE_
   return
 end
 
-local RACES = tonumber(os.getenv "C66_RACES") or (thorough and 36 or 6)
-local AT_ONCE = 6
+local RACES = tonumber(os.getenv "C66_RACES") or (thorough and 24 or 6)
+local AT_ONCE = 12
 
 -- Redeploys, or ensures, after a pause; prints the kind of a failure, or the action's id and "sent" or "joined".
 local PROGRAM = redis.PREAMBLE .. [[
@@ -24,14 +24,14 @@ local PROGRAM = redis.PREAMBLE .. [[
   local options = { claim = tonumber(arg[5]), settle = 6 }
   core.sleep(pause)
   local client = assert(cloud66.new { base_url = url, token = %q, timeout = 5, retries = false,
-    store = cloud66.store.redis { port = %d, timeout = 10, prefix = arg[6] } })
+    store = cloud66.store.redis { port = %d, timeout = 10 } })
   local stack = client:stack(uid)
   if call == "ensure" then
     options.interval = 0.5
-    local deployment, info, err = stack:ensure(("abc1234"):rep(5), options)
+    local deployment, info, err = stack:ensure(arg[6], options)
     print(deployment and info.ensured or err.kind)
   else
-    options.git_ref, options.user_reference = "main", "job-1"
+    options.git_ref, options.user_reference = "main", arg[6]
     local result, _, err = stack:redeploy(options)
     print(result and (result.joined and "joined " or "sent ") .. tostring(result.async_action_id) or err.kind)
   end
@@ -39,9 +39,11 @@ local PROGRAM = redis.PREAMBLE .. [[
 
 describe("processes that race", function()
   local server, path
+  local seed = tonumber(os.getenv "C66_SEED") or 7000
 
   setup(function()
     server = redis.start()
+    server:cli(("set cloud66:since:1:claims %d"):format(os.time() - 3600)) -- else each would look twice
     path = host.file(PROGRAM:format(fake.token, server.port))
   end)
 
@@ -58,14 +60,14 @@ describe("processes that race", function()
       return random(1000) / 1000 * most
     end
     local url = fake.url { world = race.world.name, tag = race.tag, lag_actions = race.lag, lag_deployments = race.lag,
-      lag_turns = random(3) == 0 and race.lag and "yes" or nil, delay = random(2) == 0 and 0.1 + some(0.5) or nil, queue = 1, takes = 1 }
+      lag_turns = random(3) == 0 and race.lag and "yes" or nil, on = "redeploy", delay = random(3) > 0 and 0.2 + some(0.8) or nil, queue = 1, takes = 1 }
     local function process(pause, kill)
-      return ("%s '%s' '%s' '%s' %.3f %s %g %s: 2>&1"):format(kill, os.getenv "C66_LUA", path, url, pause, call, race.claim, race.tag)
-        :gsub("' (%d+%.%d+) ", "' '" .. fake.stacks.staging .. "' %1 ", 1)
+      return ("%s '%s' '%s' '%s' '%s' %.3f %s %g %s 2>&1"):format(kill, os.getenv "C66_LUA", path, url, fake.stacks.staging, pause, call,
+        race.claim, ("%07x"):format(race.seed):rep(3))
     end
     local parts = {}
     for i = 1, 2 + random(2) do
-      parts[i] = "{ " .. process(some(1), random(2) == 0 and ("timeout -s KILL %.3f"):format(0.05 + some(2)) or "") .. " || :; } &"
+      parts[i] = "{ " .. process(some(1), random(2) == 0 and ("timeout -s KILL %.3f"):format(0.05 + some(1.5)) or "") .. " || :; } &"
     end
     return ("{ { %s wait; }; %s; } 2>/dev/null"):format(table.concat(parts, " "), process(some(1), ""))
   end
@@ -75,7 +77,8 @@ describe("processes that race", function()
     for first = 1, count, AT_ONCE do
       local races, parts = {}, {}
       for i = first, math.min(count, first + AT_ONCE - 1) do
-        local race = { seed = 7000 + i, world = fake.world(), tag = fake.fresh_tag(), claim = claim, lag = lag_of(i) }
+        seed = seed + 1
+        local race = { seed = seed, world = fake.world(), tag = fake.fresh_tag(), claim = claim, lag = lag_of(i) }
         races[#races + 1] = race
         race.output = ("%s.%d"):format(path, i)
         parts[#parts + 1] = ("{ %s; } >%s &"):format(command_of(race, call), race.output)
