@@ -1,8 +1,8 @@
 #!/usr/bin/env lua
 -- Deploys a stack once, waits for the end and tells the truth about it: for CI jobs and for people.
 --
--- Exit status: 0 success, 1 it failed, 2 it took too long, 3 it was cancelled, 4 the API or the way to it, 64 usage;
--- 130 when interrupted, which cancels nothing.
+-- Exit status, as in docs/errors.md: 0 success, 1 it failed, 2 it took too long, 3 it was cancelled, 4 nothing was sent, 5 it may have
+-- been sent, 6 it goes on and was lost sight of, 64 usage; 130 interrupted, 143 terminated (SIGTERM): both cancel nothing.
 
 local USAGE = [[
 usage: cloud66-deploy STACK (--ref REF | --ensure HASH | --current | --service NAME:TAG...) [options]
@@ -11,9 +11,9 @@ usage: cloud66-deploy STACK (--ref REF | --ensure HASH | --current | --service N
   --ensure HASH       make this commit live: nothing is done if it is
   --current           deploy again what is there
   --service NAME:TAG  deploy this image of a service; may be repeated
-  --reference TEXT    a name for this deployment, such as the id of a CI job's run: run again with the same one, it waits
+  --reference TEXT    a name for this deployment, such as the id of a CI pipeline: run again with the same one, it waits
                       for the deployment that is there instead of starting another
-  --timeout SECONDS   how long to wait for the end (7200)
+  --timeout SECONDS   how long all of it may take (7200)
   --json              print the result as JSON
 The token is taken from CLOUD66_TOKEN.
 ]]
@@ -93,6 +93,7 @@ end
 local asked = check(parse(arg))
 local cjson = require "cjson"
 local cloud66 = require "cloud66"
+local core = require "cloud66.core"
 
 -- --- progress, on standard error ---
 
@@ -113,7 +114,13 @@ local function span(seconds)
   return ("%dm%02ds"):format(math.floor(seconds / 60), seconds % 60)
 end
 
-local progress = { began = os.time(), phase = "queued", last_line = 0 }
+-- resume: how to go on, once anything may have been sent.
+local progress = { began = core.monotonic(), phase = "queued", last_line = 0, resume = false }
+
+-- Seconds since the program began.
+local function elapsed()
+  return core.monotonic() - progress.began
+end
 
 local function say(text)
   if LIVE then
@@ -123,7 +130,7 @@ local function say(text)
 end
 
 local function describe()
-  local parts = { span(os.time() - progress.began), progress.phase }
+  local parts = { span(elapsed()), progress.phase }
   local deployment = progress.deployment
   if deployment then
     parts[#parts + 1] = ("#%s %s@%s"):format(tostring(deployment.id), deployment.git_ref or "?", (deployment.git_hash or "?"):sub(1, 7))
@@ -156,19 +163,29 @@ local function tick()
   return false
 end
 
-local WAITING = {
-  timeout = asked.timeout and tonumber(asked.timeout),
-  stop = tick,
-  on_change = function(deployment, phase)
-    progress.deployment, progress.phase = deployment, phase
-    progress.last_line = os.time()
-    say(describe())
-  end,
-  on_poll = function(info)
-    progress.expected_end, progress.overdue = info.expected_end, info.overdue
-    progress.problem = info.err and info.err.kind
-  end,
-}
+local function on_change(deployment, phase)
+  progress.deployment, progress.phase = deployment, phase
+  progress.last_line = os.time()
+  say(describe())
+end
+
+local function on_poll(info)
+  progress.expected_end, progress.overdue = info.expected_end, info.overdue
+  progress.problem = info.err and info.err.kind
+end
+
+local TIMEOUT = asked.timeout and tonumber(asked.timeout) or 7200 -- seconds
+
+-- What is left of the time for all of it.
+local function left()
+  return math.max(0.1, TIMEOUT - elapsed())
+end
+
+-- The options of a wait, and others.
+local function waiting(options)
+  options.timeout, options.stop, options.on_change, options.on_poll = left(), tick, on_change, on_poll
+  return options
+end
 
 -- --- the work ---
 
@@ -185,13 +202,6 @@ local function find_stack(client)
   return client:find_stack { name = asked.stack }
 end
 
-local function with_waiting(options)
-  for name, value in pairs(WAITING) do
-    options[name] = value
-  end
-  return options
-end
-
 local function deploy()
   local client, message, err = cloud66.new()
   if not client then
@@ -203,20 +213,20 @@ local function deploy()
     return nil, message, err
   elseif asked.ensure then
     progress.resume = "the same command waits on"
-    return stack:ensure(asked.ensure, with_waiting { user_reference = asked.reference })
+    return stack:ensure(asked.ensure, waiting { user_reference = asked.reference })
   end
   local reference = asked.reference or cloud66.reference()
   progress.resume = "to wait on, run it again with --reference " .. reference
   say(("%s: reference %s"):format(stack.name or stack.uid, reference))
   local result
   result, message, err = stack:redeploy {
-    git_ref = asked.ref, services = asked.services, current = asked.current, user_reference = reference,
+    git_ref = asked.ref, services = asked.services, current = asked.current, user_reference = reference, timeout = left(),
   }
   if not result then
     return nil, message, err
   end
   say(result.message or "accepted")
-  return stack:wait(result, WAITING)
+  return stack:wait(result, waiting {})
 end
 
 local function text_or_null(value)
@@ -233,7 +243,7 @@ local function print_json(deployment, info, err)
     action_id = text_or_null(action and tostring(action.id)), -- as text: cjson rounds what is long
     match = text_or_null(info and info.match),
     user_reference = text_or_null(info and info.user_reference or err and err.user_reference),
-    elapsed = os.time() - progress.began,
+    elapsed = math.floor(elapsed() + 0.5),
   }
   local written, reason = io.stdout:write(text:sub(1, -2), ',"deployment":', last and last:to_json() or "null", "}\n")
   if written then
@@ -244,31 +254,38 @@ local function print_json(deployment, info, err)
   end
 end
 
-local function interrupted()
-  say("interrupted: what was started goes on" .. (progress.resume and "; " .. progress.resume or ""))
-  os.exit(130)
+-- Ended by a signal: what goes on, and how to.
+local function ended(word, status)
+  say(word .. ": " .. (progress.resume and "what was started goes on; " .. progress.resume or "nothing was sent"))
+  os.exit(status, true)
 end
+
+-- Ends of which another run knows more: it took too long, it may have been sent, it was lost sight of.
+local RESUMABLE = { [2] = true, [5] = true, [6] = true }
 
 local function finish(ok, deployment, info, err)
   if not ok then
     local problem = tostring(deployment)
-    if problem:find "interrupted!" then
-      interrupted()
+    if problem:find "interrupted!$" then
+      ended("interrupted", 130)
+    elseif problem:find "terminated!$" then
+      ended("terminated", 143)
     end
     usage((problem:gsub("^.-:%d+: ", ""))) -- what the library refuses before it sends anything
   elseif not deployment then
     say(info)
   else
-    local how = info.ensured == "live" and "is live already" or "has succeeded after " .. span(os.time() - progress.began)
+    local how = info.ensured == "live" and "is live already" or "has succeeded after " .. span(elapsed())
     say(("%s %s"):format(tostring(deployment), how))
   end
   if asked.json then
     print_json(deployment, deployment and info, err)
   end
-  if err and err.kind == "timeout" and progress.resume then
+  if err and RESUMABLE[err.exit_code] and progress.resume then
     say(progress.resume)
   end
   os.exit(deployment and 0 or err.exit_code, true)
 end
 
+core.raise_on_sigterm()
 finish(pcall(deploy))

@@ -1,8 +1,8 @@
 #!/usr/bin/env lua
 -- A report on the deployments of one or many stacks: on the terminal, as a page, as a table, as JSON. --help says more.
 --
--- Exit status: 0 all was read, 1 a file could not be written, 4 the API or the way to it, also where a single stack of many
--- could not be read (the rest is reported); 64 usage; 130 interrupted.
+-- Exit status, as in docs/errors.md: 0 all was read, 1 a file could not be written, 4 the API or the way to it, also where a single stack
+-- of many could not be read (the rest is reported); 64 usage; 130 interrupted.
 
 local FOLDER = arg[0]:match "^(.*)/[^/]*$" or "."
 package.path = FOLDER .. "/?.lua;" .. package.path -- history/*.lua lie beside this file

@@ -6,9 +6,10 @@ local cloud66 = require "cloud66"
 local SHOWN = 70 -- deployments: more than two pages of the API
 local since = arg[2] or "2025-06-01"
 
-local function fail(message)
+-- Exit status, as in docs/errors.md: 4 the API or the way to it, 64 usage.
+local function fail(message, status)
   io.stderr:write(message, "\n")
-  os.exit(1)
+  os.exit(status or 4)
 end
 
 -- Colour only where a person looks: on a terminal that can, and not against the reader's wish.
@@ -131,7 +132,7 @@ local ok, failed = pcall(function()
   return chosen:deployments({ since = since }):where { outcome = "failed", via_hook = true }
 end)
 if not ok then
-  fail(failed)
+  fail(failed, 64)
 end
 local name = plain(chosen.name):gsub("%%", "%%%%")
 print_deployments("The newest %d deployments of " .. name, chosen:deployments():take(SHOWN))

@@ -465,10 +465,10 @@ if arg[2] or wanted == "" or wanted and wanted:find "^%-" then
   os.exit(64)
 elseif not client then
   io.stderr:write(problem, "\n")
-  os.exit(1)
+  os.exit(4)
 end
 print(("How the Cloud 66 API answers cloud66 %s under %s, at %s"):format(cloud66._VERSION, _VERSION,
   os.getenv "CLOUD66_URL" and "another address than the public one" or "its public address"))
 local listed = probe(wanted)
 print(("\n%d requests were made, all of them GET: nothing was changed."):format(asked))
-os.exit(listed and 0 or 1)
+os.exit(listed and 0 or 4)

@@ -9,7 +9,8 @@
 ---@field kind cloud66.ErrorKind
 ---Begins with the kind, and says what to do.
 ---@field message string
----What a program may end with: 1 it failed, 2 a wait took too long, 3 cancelled, 4 the API or the way to it.
+---What a program may end with: 1 it failed, 2 a wait took too long, 3 cancelled, 4 nothing was sent, 5 it may have been sent, 6 it goes
+---on and was lost sight of.
 ---@field exit_code integer
 ---Of HTTP. Of `connect`: that of a proxy which has refused the request, such as 407.
 ---@field status? integer

@@ -20,6 +20,13 @@
 ---@field user_reference? string
 ---Whether an action that carries the user_reference is joined. Default true.
 ---@field reuse? boolean
+---Seconds for everything: the looks, the request, the search for a lost response. Default: none.
+---@field timeout? number
+---Seconds that the action of a lost response is searched for. Default 30.
+---@field settle? number
+---Seconds until another process may take over from one that has claimed the user_reference in the client's `store`, and has died; at most
+---86,400. It has to be longer than the API's lists may be behind. Default 120. Without a store it raises.
+---@field claim? number
 
 ---What redeploy() returns: accepted. A plain table, which can be stored as JSON and handed to wait() later.
 ---@class cloud66.RedeployResult
@@ -122,7 +129,11 @@
 ---@field user_reference? string
 ---As of redeploy().
 ---@field reuse? boolean
----As of wait().
+---As of redeploy().
+---@field settle? number
+---As of redeploy(): what is claimed is the commit, or a user_reference of your own.
+---@field claim? number
+---As of wait(): for everything.
 ---@field timeout? number
 ---As of wait().
 ---@field interval? number

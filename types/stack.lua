@@ -155,14 +155,15 @@ function Stack:action(id) end
 ---does not settle it, the error is `ambiguous`.
 ---
 ---An action that carries a reference of your own already is joined instead (`reuse = false`: not): `result.joined`. One that is
----known to be for other parameters is a `conflict`. Two jobs that start in the same moment with the same reference can both find
----nothing: the API has no way to exclude that.
+---known to be for other parameters is a `conflict`. Of processes that share a `store` one claims the reference and sends, the others wait
+---and join. Without one each looks twice, 5 seconds apart; two that start within these seconds can both send: the API has no
+---way to exclude that.
 ---
 ---API: https://developers.cloud66.com/#redeploy-a-stack
 ---@param options cloud66.RedeployOptions
 ---@return cloud66.RedeployResult? result # accepted
 ---@return string? message
----@return cloud66.Error? err # kinds `refused`: the API said no; `ambiguous`: look for `err.user_reference`; `conflict`
+---@return cloud66.Error? err # kinds `refused`: the API said no; `ambiguous`: look for `err.user_reference`; `conflict`; `exit_code` 4 where nothing was sent
 function Stack:redeploy(options) end
 
 ---Waits for the end of a deployment, or of what redeploy() started: through the queue and the action to the deployment that
@@ -182,7 +183,8 @@ function Stack:wait(what, options) end
 
 ---Makes a commit live: nothing if it is, joins a deployment of it that runs or an own one in the queue, deploys and waits
 ---otherwise. References of your own do not say which commit they are for: with one, only the same one finds what is still
----in the queue. A newest deployment that is a success of the commit and not live yet is given 30 seconds first.
+---in the queue. A newest deployment that is a success of the commit and not live yet is given 30 seconds first. Of processes that share a
+---`store` one claims the commit and deploys it, the others wait and join.
 ---
 ---API: https://developers.cloud66.com/#redeploy-a-stack
 ---@param git_hash string 7 to 64 hex digits

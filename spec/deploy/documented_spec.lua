@@ -1,6 +1,7 @@
 -- Every documented and recorded response to a redeploy and to a cancellation, as redeploy() and cancel() read it.
 local canned = require "spec.support.canned"
 local documented = require "spec.support.documented"
+require "spec.support.looks"
 
 local names = {
   "id", "message", "queued", "async_action_id", "user_reference", "accepted_time", "git_ref", "stack_uid", "joined", "recovered",
@@ -8,8 +9,8 @@ local names = {
 
 local function redeploys(body, want)
   want.user_reference, want.git_ref, want.stack_uid = "job-17", "main", "a-uid"
-  -- the actions that carry the reference already are looked for first
-  local client = canned.client({ body = '{"response":[]}' }, { body = body })
+  -- the actions that carry the reference already are looked for first, twice
+  local client = canned.client({ body = '{"response":[]}' }, { body = '{"response":[]}' }, { body = body })
   local result = assert(client:stack("a-uid"):redeploy { git_ref = "main", user_reference = "job-17" })
   for _, name in ipairs(names) do
     assert.same({ name, want[name] }, { name, result[name] })

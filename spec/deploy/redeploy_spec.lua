@@ -5,6 +5,9 @@ local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local in_world = require "spec.support.in_world"
+local lists = require "spec.support.lists"
+local looks = require "spec.support.looks"
+local merged = require "spec.support.merged"
 
 local failure, raises, each_raises = expect.failure, expect.raises, expect.each_raises
 local begin, again = in_world.begin, in_world.again
@@ -170,7 +173,7 @@ describe("redeploy, at most once,", function()
     err = failure("ambiguous", result, message, err)
     assert.matches(err.user_reference, err.message, 1, true)
     assert.equal("network", err.cause.kind)
-    assert.equal(4, err.exit_code)
+    assert.equal(5, err.exit_code)
     assert.same({}, actions_of(world))
     assert(again(world):redeploy { git_ref = "main", user_reference = err.user_reference })
     assert.equal(1, #actions_of(world))
@@ -268,7 +271,115 @@ describe("redeploy, at most once,", function()
     assert.equal(1, #posts(tag))
   end)
 
+  it("looks for it for 30 seconds, or as long as it is told to", function()
+    for _, case in ipairs { { 30, {} }, { 90, { settle = 90 } }, { 3, { settle = 3 } }, { 4, { settle = 90, timeout = 4 } } } do
+      local stack, world, tag = begin({ error = "bad_gateway", on = "redeploy" }, { timeout = 4 })
+      local passed = 0
+      local result, message, err = clock.run(world, function()
+        return stack:redeploy(merged({ git_ref = "main" }, case[2]))
+      end, function(seconds)
+        passed = passed + seconds
+      end)
+      failure("ambiguous", result, message, err)
+      assert.is_true(passed <= case[1] and passed >= case[1] * 0.85 - 1, ("%g: %g"):format(case[1], passed))
+      assert.equal(1, #posts(tag))
+    end
+  end)
+
+  it("ends at its time, whatever it waits for", function()
+    for _, on in ipairs { "actions", "redeploy" } do
+      local stack, world, tag = begin({ error = "throttled", on = on }, { on_throttle = "wait" })
+      local passed = 0
+      local result, message, err = clock.run(world, function()
+        return stack:redeploy { git_ref = "main", user_reference = "job-1", timeout = 60 }
+      end, function(seconds)
+        passed = passed + seconds
+      end)
+      err = failure("throttled", result, message, err)
+      assert.equal(4, err.exit_code)
+      assert.is_true(passed <= 60, passed)
+      assert.equal(on == "redeploy" and 1 or 0, #posts(tag))
+    end
+  end)
+
+  it("says that nothing was sent, or that it may have been, by its exit code", function()
+    for exit_code, scenario in pairs { [4] = { error = "forbidden" }, [5] = { error = "server" }, [1] = { redeploy = "refused" } } do
+      local _, _, err = deploy(scenario)
+      assert.equal(exit_code, err.exit_code)
+    end
+    assert.equal(4, select(3, expect.connect({ error = "server" }):stack(fake.stacks.staging):redeploy {
+      git_ref = "main", user_reference = "job-1" }).exit_code)
+  end)
+
   describe("with a reference of the caller's own,", function()
+    local LAG = { lag_actions = 3 }
+
+    it("looks twice, some seconds apart: who has just sent it may not be listed", function()
+      local stack, world, tag = begin(LAG)
+      looks.apart(function()
+        assert(clock.run(world, function()
+          return stack:redeploy { git_ref = "main", user_reference = "job-1" }
+        end))
+        assert.same({ "GET", "GET", "POST" }, lists.column(fake.requests(tag), "method"))
+        local joined = clock.run(world, function()
+          return again(world, LAG):redeploy { git_ref = "main", user_reference = "job-1" }
+        end)
+        assert.is_table(joined.joined)
+      end)
+      assert.equal(1, #posts(tag))
+    end)
+
+    it("looks once for one that it has just made", function()
+      local stack, world, tag = begin()
+      local reference, passed = cloud66.reference(), 0
+      looks.apart(function()
+        for _, want in ipairs { 2, 3 } do -- the second joins
+          clock.run(world, function()
+            return assert(stack:redeploy { git_ref = "main", user_reference = reference })
+          end, function(seconds)
+            passed = passed + seconds
+          end)
+          assert.equal(want, #fake.requests(tag))
+        end
+        assert.equal(0, passed)
+        clock.run(world, function()
+          return assert(stack:redeploy { git_ref = "main", user_reference = reference .. "x" })
+        end)
+      end)
+      assert.equal(6, #fake.requests(tag))
+    end)
+
+    it("gives the second look a quarter of its time at the most", function()
+      local stack, world = begin()
+      looks.apart(function()
+        local passed = 0
+        clock.run(world, function()
+          return assert(stack:redeploy { git_ref = "main", user_reference = "job-1", timeout = 4 })
+        end, function(seconds)
+          passed = passed + seconds
+        end)
+        assert.is_true(passed > 0.8 and passed <= 1)
+      end)
+    end)
+
+    it("reports the failure of the first each time, and how to deploy again", function()
+      local stack, world, tag = begin { ends = "failed", action_message = "No space" }
+      local waiting = { interval = 5 }
+      for i = 1, 3 do
+        local deployment, message, err = clock.run(world, function()
+          local client = i == 1 and stack or again(world)
+          local result = assert(client:redeploy { git_ref = "main", user_reference = "job-1" })
+          assert.equal(i > 1, result.joined ~= nil)
+          return client:wait(result, waiting)
+        end)
+        err = failure("deploy_failed", deployment, message, err)
+        assert.equal(1, err.exit_code)
+        assert.equal(i > 1, message:find("'job-1' was used before, so that nothing was sent: to deploy again, use another one, or stack:ensure()",
+          1, true) ~= nil, message)
+      end
+      assert.equal(1, #posts(tag))
+    end)
+
     it("joins the action that carries it: a CI job that runs again", function()
       local stack, world, tag = begin()
       local first = assert(stack:redeploy { git_ref = "main", user_reference = "job-17" })

@@ -1,6 +1,7 @@
 -- examples/deploy.lua, which the rock installs as cloud66-deploy: what it does, says and ends with.
 local cjson = require "cjson"
 local child = require "spec.support.child"
+local core = require "cloud66.core"
 local example = require "spec.support.example"
 local fake = require "spec.support.fake"
 local merged = require "spec.support.merged"
@@ -84,9 +85,11 @@ describe("cloud66-deploy", function()
   it("has an exit status for each end", function()
     for want, scenario in pairs {
       [3] = { ends = "cancelled" }, [4] = { error = "forbidden" }, [1] = { redeploy = "refused" },
+      [5] = { error = "bad_gateway", on = "redeploy" }, [6] = { error = "forbidden", on = "action" },
     } do
-      local _, said, status = deploy(quick(scenario), UID .. " --ref main")
+      local _, said, status = deploy(quick(scenario), UID .. " --ref main --reference job-1" .. (want == 5 and " --timeout 5" or ""))
       assert.equal(want, status, said)
+      assert.equal(want > 4, said:find("to wait on, run it again with --reference job-1", 1, true) ~= nil, said)
     end
     local _, said, status = deploy({}, "no-such-stack --ref main")
     assert.equal(4, status)
@@ -149,6 +152,31 @@ describe("cloud66-deploy", function()
     for _, request in ipairs(fake.requests(scenario.tag)) do
       assert.are_not.equal("DELETE", request.method)
     end
+  end)
+
+  it("is terminated in the same way, as a CI job that is cancelled", function()
+    local scenario = quick { ends = "never" }
+    local began = core.monotonic()
+    local _, said, status = deploy(scenario, UID .. " --ref main --reference job-9", "timeout --preserve-status -s TERM 7")
+    assert.equal(143, status, said)
+    assert.matches("terminated: what was started goes on; to wait on, run it again with %-%-reference job%-9", said)
+    assert.is_true(core.monotonic() - began < 10)
+    assert.equal(1, posts(scenario.tag))
+    assert.equal(0, #fake.requests(scenario.tag, "DELETE"))
+  end)
+
+  it("is terminated before it has sent anything, and says so", function()
+    local scenario = quick { delay = 5, on = "stacks" }
+    local _, said, status = deploy(scenario, UID .. " --ref main --reference job-9", "timeout --preserve-status -s TERM 2")
+    assert.equal(143, status, said)
+    assert.matches("terminated: nothing was sent", said)
+  end)
+
+  it("has the time that it was given, whatever it waits for", function()
+    local began = core.monotonic()
+    local _, said, status = deploy(quick { error = "throttled", on = "actions" }, UID .. " --ref main --reference job-9 --timeout 1")
+    assert.equal(4, status, said)
+    assert.is_true(core.monotonic() - began < 4)
   end)
 
   it("shows no byte of other people's as a command to the terminal", function()

@@ -38,8 +38,9 @@ end
 
 -- A world in which a deployment begins and ends at once, so that no spec has to wait.
 local function environment()
-  return ("env -u CI CLOUD66_URL=%s CLOUD66_TOKEN=%s CI_JOB_ID=%s"):format(
-    host.quote(fake.url { world = fake.world().name, queue = 0, takes = 0 }), host.quote(fake.token), fake.fresh_tag())
+  return ("env -u CI CLOUD66_URL=%s CLOUD66_TOKEN=%s CI_COMMIT_SHA=%s CI_PIPELINE_ID=%s"):format(
+    host.quote(fake.url { world = fake.world().name, queue = 0, takes = 0 }), host.quote(fake.token), ("abc1234"):rep(6):sub(1, 40),
+    fake.fresh_tag())
 end
 
 -- What a page's text block says that the block before it gives; nil where there is none.

@@ -341,7 +341,7 @@ describe("the probe", function()
     end
   end)
 
-  it("ends with status 1 where it cannot even list the stacks", function()
+  it("ends with status 4 where it cannot even list the stacks", function()
     local wrong = "0123456789abcdef0123456789abcdef01234567"
     for name, case in pairs {
       unauthenticated = { fake.url(), wrong, "^could not be asked: auth; HTTP 401, application/json, error = unauthenticated" },
@@ -351,7 +351,7 @@ describe("the probe", function()
       closed = { fake.closed_url(), wrong, "^could not be asked: connect$" },
     } do
       local report, status = run_probe(case[1], case[2])
-      assert.equal(1, status, name)
+      assert.equal(4, status, name)
       assert.matches(case[3], answers_of(report)["list of stacks"])
       assert.is_nil(report:find(wrong, 1, true))
       assert_public(report)
@@ -542,7 +542,7 @@ describe("the probe", function()
       assert.equal("usage: probe.lua [stack uid or name]\n", output)
     end
     local output, status = run_probe(fake.url(), "")
-    assert.equal(1, status)
+    assert.equal(4, status)
     assert.matches("^auth: the token from CLOUD66_TOKEN is set but empty", output)
   end)
 end)

@@ -6,6 +6,7 @@
 #include "lua/lua_nearest.h"
 #include "lua/lua_page.h"
 #include "lua/lua_system.h"
+#include "lua/lua_terminate.h"
 
 /* timestamp(text) -> Unix seconds, or nil when the text is no date */
 static int timestamp(lua_State *L) {
@@ -72,6 +73,7 @@ static const luaL_Reg functions[] = {{"json", c66_lua_json},
                                      {"random", c66_lua_random},
                                      {"uuid", c66_lua_uuid},
                                      {"is_yieldable", c66_lua_is_yieldable},
+                                     {"raise_on_sigterm", c66_lua_raise_on_sigterm},
                                      {NULL, NULL}};
 
 C66_EXPORT int luaopen_cloud66_core(lua_State *L);

@@ -21,7 +21,7 @@ for kind in ([[auth trial_expired forbidden not_found timeout conflict bad_reque
 end
 
 ---What a program may end with: the table in docs/errors.md.
-err.EXIT_CODES = { failed = 1, late = 2, cancelled = 3, unsent = 4, ambiguous = 5, lost = 6 }
+err.EXIT_CODES = { failed = 1, late = 2, cancelled = 3, unsent = 4, ambiguous = 5, unobserved = 6 }
 
 local EXIT_CODES = {}
 for kind, name in pairs {

@@ -4,13 +4,13 @@
 
 local core = require "cloud66.core"
 local args = require "cloud66.base.args"
-local backoff = require "cloud66.http.backoff"
 local caller = require "cloud66.base.caller"
 local errors = require "cloud66.base.error"
 local deploy_options = require "cloud66.deploy.options"
 local host = require "cloud66.runtime.host"
 local outcome = require "cloud66.deploy.outcome"
 local poll_loop = require "cloud66.resource.poll_loop"
+local undone = require "cloud66.http.undone"
 local value = require "cloud66.base.value"
 local wait = require "cloud66.deploy.wait"
 
@@ -90,7 +90,7 @@ end
 -- What became of a request that failed. One that ended without success after it was cancelled by it, where it may have been
 -- carried out.
 local function settle(endpoint, target, waits, loop, message, err)
-  local may_be_done = not backoff.is_undone(err)
+  local may_be_done = not undone.is(err)
   for _, seconds in ipairs(may_be_done and waits and { 0, 1, 2, 4, 8 } or { 0 }) do
     if host.now() + seconds >= endpoint.deadline or loop:pause(seconds) then
       break

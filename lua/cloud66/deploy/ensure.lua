@@ -84,7 +84,7 @@ local function find_unmatched(endpoint, hash, err)
   if live then
     return live, { match = "likely", action = err.action }
   elseif live == nil then
-    return wait.lost(live_err)
+    return wait.unobserved(live_err)
   end
   return errors.fail("unmatched", ("action %s has succeeded, but commit %s is not live: see err.candidates"):format(
     tostring(err.action.id), hash), { action = err.action, candidates = err.candidates, action_succeeded = true })
@@ -112,7 +112,7 @@ local function wait_for(endpoint, what, hash, options)
       return errors.fail("conflict", ("what carries this user_reference (%s) is over, and another commit is live: use "
         .. "another user_reference"):format(shown), { last = deployment })
     elseif not live then
-      return wait.lost(err)
+      return wait.unobserved(err)
     end
   end
   return deployment, info
@@ -128,7 +128,8 @@ local function becomes_live(endpoint, hash, stop)
   while true do
     local reason = loop:pause(loop:plan(LIVE_EVERY))
     if reason == "late" and deadline == endpoint.deadline then
-      return errors.fail("timeout", ("commit %s has been deployed, but is not live yet: ensure() it again"):format(hash), { exit_code = errors.EXIT_CODES.late })
+      return errors.fail("timeout", ("commit %s has been deployed, but is not live yet: ensure() it again"):format(hash),
+        { exit_code = errors.EXIT_CODES.late })
     elseif reason == "late" then
       return find_live(endpoint, hash) -- the polls before may have failed
     elseif reason then
@@ -251,7 +252,7 @@ local function find_or_deploy(endpoint, hash, options, body)
     found, how, err = exclusive.obtain {
       endpoint = endpoint, claim = claim, stop = options.stop,
       is_new = own ~= nil, -- redeploy.run() looks further by it
-      look = function()
+      find = function()
         return find_existing(endpoint, hash, options)
       end,
       judge = function(entry, is_over)

@@ -31,8 +31,8 @@ local function fail(how, reason)
 end
 
 -- Looks; where somebody may just have died who has sent it, and no store would tell, twice.
-local function look_enough(how, loop, is_doubtful)
-  local found, message, err = how.look()
+local function find_twice(how, loop, is_doubtful)
+  local found, message, err = how.find()
   if found ~= false or not is_doubtful then
     return found, message, err
   end
@@ -40,7 +40,7 @@ local function look_enough(how, loop, is_doubtful)
   if reason then
     return fail(how, reason)
   end
-  return how.look()
+  return how.find()
 end
 
 -- Whose turn it is by the store: see claims.lua; nil where it does not tell. Where it fails, what it has said last still holds, until
@@ -63,16 +63,16 @@ end
 -- message, err.
 local function wait_for_others(how, loop)
   local state, entry
-  local next_look, between, was_over = host.now(), 1, false
+  local next_find, between, was_over = host.now(), 1, false
   while true do
     state, entry = read_claim(how.claim, state, entry)
     if not state or state == "mine" then
       return false, state == "mine"
     end
     local is_over, found, message, err = state == "sent" and host.now() >= entry.ends, false, nil, nil
-    if (is_over and not was_over) or host.now() >= next_look then
-      found, message, err = how.look()
-      next_look, between = host.now() + between, math.min(2 * between, MOST_BETWEEN)
+    if (is_over and not was_over) or host.now() >= next_find then
+      found, message, err = how.find()
+      next_find, between = host.now() + between, math.min(2 * between, MOST_BETWEEN)
     end
     was_over = is_over
     if found == false and state == "sent" then
@@ -108,7 +108,7 @@ end
 ---@field endpoint table     of endpoint.new()
 ---@field reference? string  for messages
 ---@field claim table|false  of api:claim(): false without a store that others share
----@field look fun(): any|false|nil, string?, cloud66.Error?   what is there already; false; or nil, message, err
+---@field find fun(): any|false|nil, string?, cloud66.Error?   what is there already; false; or nil, message, err
 ---@field judge fun(entry: cloud66.ClaimEntry, is_over: boolean): any|false|nil, string?, cloud66.Error?
 ---The same by what another process may have sent, and is not there; false while that is to be waited for, which is_over ends.
 ---@field is_new boolean     nobody else can have sent it
@@ -127,7 +127,7 @@ function exclusive.obtain(how)
     is_known = found == false and message == true and not claim:is_store_new()
   end
   if found == false then
-    found, message, err = look_enough(how, loop, not is_known and not how.is_new)
+    found, message, err = find_twice(how, loop, not is_known and not how.is_new)
   end
   if found ~= false and claim then
     claim:release()

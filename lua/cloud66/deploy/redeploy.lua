@@ -4,7 +4,6 @@
 
 local actions = require "cloud66.resource.actions"
 local args = require "cloud66.base.args"
-local backoff = require "cloud66.http.backoff"
 local deploy_options = require "cloud66.deploy.options"
 local errors = require "cloud66.base.error"
 local exclusive = require "cloud66.deploy.exclusive"
@@ -15,6 +14,7 @@ local random = require "cloud66.base.random"
 local references = require "cloud66.deploy.reference"
 local results = require "cloud66.deploy.results"
 local tasks = require "cloud66.runtime.tasks"
+local undone = require "cloud66.http.undone"
 local wait = require "cloud66.runtime.wait"
 
 local redeploy = {}
@@ -25,13 +25,13 @@ local function fail(call, kind, text, fields)
   return errors.fail(kind, text, args.union({ user_reference = call.reference }, fields or {}))
 end
 
-local LOOK_FOR_IT = "Before you deploy again, look for it: stack:actions{user_reference = ...}; redeploy{user_reference = ...} with the "
+local ADVICE = "Before you deploy again, look for it: stack:actions{user_reference = ...}; redeploy{user_reference = ...} with the "
   .. "same one joins it if it is there"
-local NOT_SENT_AGAIN = ", and sends nothing else for a day, as long as the store is there: another user_reference does"
+local CLAIM_ADVICE = ", and sends nothing else for a day, as long as the store is there: another user_reference does"
 
 -- What to do where it is not known whether it was accepted.
 local function advice_of(call)
-  return LOOK_FOR_IT .. (call.claim and NOT_SENT_AGAIN or "")
+  return ADVICE .. (call.claim and CLAIM_ADVICE or "")
 end
 
 -- The failure where the reference was used to deploy something else, as far as is known; nil otherwise.
@@ -96,7 +96,7 @@ local function obtain(call)
   end
   return exclusive.obtain {
     endpoint = call.endpoint, reference = call.reference, claim = call.claim, is_new = call.is_new, stop = call.stop,
-    look = function()
+    find = function()
       return find_earlier(call)
     end,
     judge = function(entry, is_over)
@@ -171,8 +171,8 @@ local function send(call)
   call.forget = parameters.remember(call.endpoint.api, call.endpoint.uid, call.reference, call.body)
   local deadline = deploy_options.change_deadline(math.min(tasks.deadline(), call.endpoint.deadline))
   local got, message, err = call.endpoint:redeploy(json.encode(body), deadline, call.claim)
-  if not got and backoff.is_undone(err) then
-    local is_faster = call.claim and call.claim.is_lost
+  if not got and undone.is(err) then
+    local is_faster = call.claim and call.claim.sent_elsewhere
     undo(call)
     if is_faster then
       return false

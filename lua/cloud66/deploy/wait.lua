@@ -94,9 +94,9 @@ end
 ---The failure of what goes on, as far as is known: its end is not seen.
 ---@param err cloud66.Error  taken over
 ---@return nil, string message, cloud66.Error err
-function wait.lost(err)
+function wait.unobserved(err)
   if err.exit_code == errors.EXIT_CODES.unsent then
-    err.exit_code = errors.EXIT_CODES.lost
+    err.exit_code = errors.EXIT_CODES.unobserved
   end
   return nil, err.message, err
 end
@@ -105,7 +105,7 @@ end
 local function ended(self, message, err)
   local tracker = self.tracker
   if tracker.of_action or tracker.was_seen then
-    return wait.lost(err)
+    return wait.unobserved(err)
   end
   return nil, message, err
 end
@@ -188,7 +188,7 @@ end
 ---show: the redactor of the response that the deployment is of
 function wait.run(endpoint, target, how)
   if target.digits == false then
-    return wait.lost(errors.new("decode", "the API sent this deployment without an 'id' that can be read: it cannot be waited for"))
+    return wait.unobserved(errors.new("decode", "the API sent this deployment without an 'id' that can be read: it cannot be waited for"))
   end
   return run(new_state(endpoint, target, how))
 end

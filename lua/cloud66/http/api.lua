@@ -16,7 +16,6 @@
 -- the call, with the file that it belongs to.
 
 local attempts = require "cloud66.http.attempts"
-local backoff = require "cloud66.http.backoff"
 local errors = require "cloud66.base.error"
 local exchange = require "cloud66.http.exchange"
 local follow = require "cloud66.http.follow"
@@ -63,8 +62,8 @@ function methods:send(method, path, options)
     renewed = false, -- follow.lua: the token, after a 401
     token = false, -- of the next request, where a layer above exchange.lua has fetched it already
   }
-  if not got and method ~= "GET" and not backoff.is_undone(err) then
-    err.exit_code = errors.EXIT_CODES.ambiguous
+  if not got and method ~= "GET" then
+    require("cloud66.http.undone").note(err)
   end
   return got, message, err
 end
@@ -76,8 +75,8 @@ function methods:report()
   return self.sharing and self.sharing.report(report, now) or report
 end
 
----A claim on what others of the same store may send as well; false where there is none to ask.
----@param options table  of sharing/claims.lua
+---A claim on what others may send as well; false where nothing is shared.
+---@param options table  see sharing/claims.lua
 function methods:claim(options)
   return self.sharing and self.sharing.claim(options)
 end

@@ -1,5 +1,4 @@
--- backoff.lua: what a failure tells: whether to try again, after how long, and whether anything can have been carried out. Pure
--- functions: the clock and the random numbers are handed in.
+-- backoff.lua: whether to try again, and after how long. Pure functions: the clock and the random numbers are handed in.
 
 local date = require "cloud66.base.date"
 
@@ -23,19 +22,6 @@ function backoff.is_passing(method, err)
     return false -- a proxy refused it, and would again
   end
   return PASSING[err.kind] or (err.kind == "server" and PASSING_STATUS[err.status]) or false
-end
-
--- Kinds after which nothing can have been carried out: it was never sent, or refused before.
-local NOTHING_DONE = {
-  auth = true, trial_expired = true, forbidden = true, not_found = true, conflict = true, bad_request = true,
-  throttled = true, not_implemented = true, refused = true, connect = true, tls = true, phase = true,
-}
-
----Whether a request to change something, which failed, was certainly not carried out.
----@param err cloud66.Error
----@return boolean
-function backoff.is_undone(err)
-  return err.unsent or NOTHING_DONE[err.kind] or (err.status ~= nil and err.status >= 300 and err.status < 400)
 end
 
 ---Full jitter: anything from 0 to a bound that doubles with each attempt, so that clients that failed together do

@@ -7,10 +7,11 @@ local hooks = {}
 ---Every hook there is, but for those that other parts add.
 hooks.NAMES = { request = true, response = true, retry = true, throttle = true, warning = true }
 
----Ctrl-C raises in whatever Lua code runs: raised on, as it is nobody's error and must not be passed over.
+---Ctrl-C, and SIGTERM where a program has it so, raise in whatever Lua code runs: raised on, as that is nobody's error and must not
+---be passed over.
 ---@param problem any  what pcall() caught
 function hooks.check_interrupt(problem)
-  if type(problem) == "string" and problem:find "interrupted!$" then
+  if type(problem) == "string" and (problem:find "interrupted!$" or problem:find "terminated!$") then
     error(problem, 0)
   end
 end

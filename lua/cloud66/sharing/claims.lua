@@ -141,7 +141,7 @@ function methods:begin()
   else
     made = self.store:add(self.keys.sent, text_of(self), claims.LONGEST)
   end
-  self.has_begun, self.is_lost = made ~= false, made == false
+  self.has_begun, self.sent_elsewhere = made ~= false, made == false
   return self.has_begun
 end
 
@@ -209,7 +209,7 @@ function claims.new(store, base_url, options)
     ends = -math.huge, -- by host.now(): until then it is ours
     others_end = {}, -- owner -> when its claim ends
     has_begun = false, -- whether it may have been sent by us
-    is_lost = false, -- whether another one has sent it, though it was ours to send before
+    sent_elsewhere = false, -- whether another one has sent it, though it was ours to send before
   }, claims_mt)
 end
 

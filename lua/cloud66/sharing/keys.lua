@@ -23,11 +23,13 @@ local keys = {}
 ---
 ---To raise one: where what is stored under a kind changes, or what it means, its number goes up by one, and nothing else is
 ---to be done. What is stored under the old number ends with its ttl. What belongs to another kind is raised with that: `response`
----with `generation`, `reported` and `reset` with `count`, `sent` with `claim`. All else stays as it is, and so stays shared: while processes of both
----numbers run, an unshared response costs another request, but an unshared count lets the budget be spent twice, and an
----unshared generation leaves responses in use that the others have invalidated. The hashes below are part of every format.
-keys.FORMATS = { response = "2", generation = "1", count = "1", reported = "1", probe = "1", reset = "1",
-  claim = "1", sent = "1", since = "1" }
+---with `generation`, `reported` and `reset` with `count`, `sent` with `claim`. All else stays as it is, and so stays shared: while
+---processes of both numbers run, an unshared response costs another request, but an unshared count lets the budget be spent twice,
+---an unshared generation leaves responses in use that the others have invalidated, and an unshared claim lets two processes deploy. The
+---hashes below are part of every format.
+keys.FORMATS = {
+  response = "2", generation = "1", count = "1", reported = "1", probe = "1", reset = "1", claim = "1", sent = "1", since = "1",
+}
 
 local LENGTH = 16 -- bytes of the hash that go into a key: nobody can search for two that are the same
 
