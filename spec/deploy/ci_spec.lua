@@ -86,7 +86,7 @@ describe("In CI,", function()
   local function at_once(run, store)
     local stacks = {}
     for number = 1, 2 do
-      stacks[number] = process({ delay = 0.1, on = "redeploy" }, { store = store, budget = store and false or nil })
+      stacks[number] = process(LAG, { store = store, budget = store and false or nil })
     end
     assert(expect.connect({}):map({ 1, 2 }, function(number)
       expect.failure("timeout", run(stacks[number], number, { interval = 1, timeout = 1 }))
