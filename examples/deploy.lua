@@ -16,6 +16,8 @@ usage: cloud66-deploy STACK (--ref REF | --ensure HASH | --current | --service N
   --timeout SECONDS   how long all of it may take (7200)
   --json              print the result as JSON
 The token is taken from CLOUD66_TOKEN.
+Exit status: 0 success, 1 it failed, 2 it took too long, 3 it was cancelled, 4 nothing was sent, 5 it may have been sent,
+6 it goes on and was lost sight of. After 2, 5 and 6 the same command (with the same --reference) goes on from there.
 ]]
 
 local VALUED = { ["--ref"] = "ref", ["--ensure"] = "ensure", ["--reference"] = "reference", ["--timeout"] = "timeout" }
