@@ -173,15 +173,17 @@ end
 -- What is there of the commit already: the deployment or redeploy's result, and how; false; or nil, message, err.
 --
 -- A deployment goes from the queue to running to live. Read in this order, one that moves on meanwhile is not missed.
-local function find_existing(endpoint, hash, options)
+--
+-- may_wait: for a success of the commit to become live.
+local function find_existing(endpoint, hash, stop, may_wait)
   local there, is_awaited, err = find_joinable(endpoint, hash)
   if there == nil then
     return nil, is_awaited, err
   end
   local current, message
   current, message, err = find_live(endpoint, hash)
-  if current == false and is_awaited then
-    current, message, err = becomes_live(endpoint, hash, options.stop)
+  if current == false and is_awaited and may_wait then
+    current, message, err = becomes_live(endpoint, hash, stop)
     if current == false then -- somebody else may have begun meanwhile
       there, message, err = find_joinable(endpoint, hash)
     end
@@ -215,16 +217,30 @@ local function action_of(endpoint, entry)
   return found and actions.newest(found) or false
 end
 
+local SKEW = 10 -- seconds that the clocks of this machine and of the API may differ
+
+-- Whether an action that has ended may still make the commit live: the API may be behind. `first_seen`: action id -> when it was seen to
+-- have ended, by host.now().
+local function may_become_live(action, first_seen)
+  local id = tostring(action.id)
+  first_seen[id] = first_seen[id] or host.now()
+  return action.finished_success ~= false and host.now() < first_seen[id] + outcome.PATIENCE
+    and os.time() < action.finished_time + outcome.PATIENCE + SKEW
+end
+
 -- What to join of what another process may have sent for the commit, and is neither live nor running: see exclusive.lua. What is
 -- over is no more in the way.
-local function judge_entry(endpoint, hash, claim, entry, is_over)
+local function judge_entry(call, entry, is_over)
+  local endpoint, hash = call.endpoint, call.hash
   local action, message, err = action_of(endpoint, entry)
   if action == nil then
     return nil, message, err
   elseif action and not action.is_finished then
     return results.joined(endpoint, action, hash), "joined"
+  elseif action and may_become_live(action, call.first_seen) then
+    return false
   elseif action or (is_over and entry.accepted) then
-    claim:renew()
+    call.claim:renew(entry)
     return false
   elseif entry.accepted then
     return results.joined_entry(endpoint, entry, hash), "joined"
@@ -240,31 +256,39 @@ end
 -- the end.
 local HASH_KEY = 7
 
+-- What is there of the commit; false where it is ours to deploy; or nil, message, err.
+local function obtain(call, stop)
+  return exclusive.obtain {
+    endpoint = call.endpoint, claim = call.claim, stop = stop, is_new = not call.reference, -- else redeploy.run() looks further
+    find = function()
+      local may_wait = not call.has_waited
+      call.has_waited = true
+      return find_existing(call.endpoint, call.hash, stop, may_wait)
+    end,
+    judge = function(entry, is_over)
+      return judge_entry(call, entry, is_over)
+    end,
+  }
+end
+
 -- Deploys the commit, unless it is there: the deployment or redeploy's result, and how; or nil, message, err.
 local function find_or_deploy(endpoint, hash, options, body)
-  local own, reference, claim = options.user_reference, nil, false
-  if not own then
-    reference = random.reference(PREFIX:format(hash))
-    claim = exclusive.claim(endpoint, options, { name = "commit " .. hash:sub(1, HASH_KEY), reference = reference, body = body })
+  local call = { endpoint = endpoint, hash = hash, claim = false, reference = false, has_waited = false, first_seen = {} }
+  if not options.user_reference then
+    call.reference = random.reference(PREFIX:format(hash))
+    call.claim = exclusive.claim(endpoint, options, {
+      name = "commit " .. hash:sub(1, HASH_KEY), reference = call.reference, body = body,
+    })
   end
   local found, how, err
   repeat
-    found, how, err = exclusive.obtain {
-      endpoint = endpoint, claim = claim, stop = options.stop,
-      is_new = own ~= nil, -- redeploy.run() looks further by it
-      find = function()
-        return find_existing(endpoint, hash, options)
-      end,
-      judge = function(entry, is_over)
-        return judge_entry(endpoint, hash, claim, entry, is_over)
-      end,
-    }
-    if found == false and own then
+    found, how, err = obtain(call, options.stop)
+    if found == false and call.reference then
+      found, how, err = redeploy.send(endpoint, options, body, call.reference, call.claim)
+      how = found and "deployed" or how
+    elseif found == false then
       found, how, err = redeploy.run(endpoint, options, body)
       how = found and (found.joined and "joined" or "deployed") or how
-    elseif found == false then
-      found, how, err = redeploy.send(endpoint, options, body, reference, claim)
-      how = found and "deployed" or how
     end
   until found ~= false
   return found, how, err

@@ -160,23 +160,29 @@ function methods:release()
   end
 end
 
+-- Removes what an owner has sent; what another one has written since stays.
+local function remove_sent(self, owner)
+  local text = get_sent(self)
+  if text and read_entry(self, text).owner == owner then
+    remove(self, self.keys.sent)
+  end
+end
+
 ---Nothing was carried out: leaves it to others, as if nothing had been sent.
 function methods:undo()
   if self.has_begun then
     self.has_begun = false
-    remove(self, self.keys.sent)
+    remove_sent(self, self.owner)
   end
   self:release()
 end
 
----What was sent is over, and it may be sent anew: whether it was ours to say so.
----@return boolean
-function methods:renew()
-  if not self:holds() then
-    return false
+---What was sent is over, and may be sent anew, if the claim is ours.
+---@param entry cloud66.ClaimEntry
+function methods:renew(entry)
+  if self:holds() then
+    remove_sent(self, entry.owner)
   end
-  remove(self, self.keys.sent)
-  return true
 end
 
 ---Whether the store is too new to know of all that was sent a moment ago: it is empty, after a restart perhaps.
