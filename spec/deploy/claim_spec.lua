@@ -134,6 +134,12 @@ describe("processes that share a store", function()
     assert.equal(1, posts())
   end)
 
+  it("say that it goes on where what was accepted cannot be read", function()
+    assert(redeploy(process()))
+    local err = failure("forbidden", redeploy(process({ lag_actions = 30, error = "forbidden", on = "action" })))
+    assert.equal(6, err.exit_code)
+  end)
+
   it("hear of other parameters before the action is listed", function()
     assert(redeploy(process()))
     local err = failure("conflict", redeploy(process { lag_actions = 30, lag_action = 30 }, { git_ref = "other" }))

@@ -233,7 +233,9 @@ end
 local function judge_entry(call, entry, is_over)
   local endpoint, hash = call.endpoint, call.hash
   local action, message, err = action_of(endpoint, entry)
-  if action == nil then
+  if action == nil and entry.accepted then
+    return wait.unobserved(err)
+  elseif action == nil then
     return nil, message, err
   elseif action and not action.is_finished then
     return results.joined(endpoint, action, hash), "joined"

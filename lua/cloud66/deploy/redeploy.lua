@@ -83,6 +83,7 @@ local function judge_entry(call, entry, is_over)
     if action then
       return results.joined(call.endpoint, action, call.body.git_ref)
     elseif not errors.is_absent(err) then
+      err.exit_code = errors.EXIT_CODES.unobserved
       return nil, message, err
     end
   end
