@@ -6,6 +6,7 @@ local fake = require "spec.support.fake"
 local looks = require "spec.support.looks"
 local merged = require "spec.support.merged"
 local table_store = require "spec.support.table_store"
+local wait = require "cloud66.runtime.wait"
 
 local failure, raises = expect.failure, expect.raises
 
@@ -271,6 +272,19 @@ describe("processes that share a store", function()
         return (select(2, assert(stack:ensure(HASH, { interval = 1 }))))
       end))
       assert.same({ "deployed", "joined" }, { results[1].value.ensured, results[2].value.ensured })
+      assert.equal(1, posts())
+    end)
+
+    it("give what was sent late in a claim its own time to be listed", function()
+      local lags = { lag_actions = 3, lag_action = 3, lag_deployments = 3, lag_live = 3, queue = 0, takes = 4 }
+      local first, second = process(lags, { on = { request = function(info)
+        if info.method == "POST" then
+          wait.sleep(4.5)
+        end
+      end } }), process(lags)
+      assert(expect.connect({}):map({ first, second }, function(stack)
+        return assert(stack:ensure(HASH, { interval = 1, claim = 5 }))
+      end))
       assert.equal(1, posts())
     end)
 

@@ -53,11 +53,11 @@ end
 ---@field accepted? table   async_action_id, id, accepted_time, queued: of the response
 
 -- Its end, by the clock of this process, which nobody puts back: it is no later than when it was read first.
-local function end_of(self, sent, owner)
+local function end_of(self, sent, text)
   local age = math.max(0, os.time() - number_in(sent.time, 2 ^ 53))
   local ends = host.now() + math.max(0, number_in(sent.seconds, claims.LONGEST) - age)
-  self.others_end[owner] = math.min(ends, self.others_end[owner] or math.huge)
-  return self.others_end[owner]
+  self.others_end[text] = math.min(ends, self.others_end[text] or math.huge)
+  return self.others_end[text]
 end
 
 ---@return cloud66.ClaimEntry
@@ -67,7 +67,7 @@ local function read_entry(self, text)
   local owner = value.text(sent.owner) or ""
   return {
     owner = owner, reference = value.text(sent.reference), body = type(sent.body) == "table" and sent.body or nil,
-    ends = end_of(self, sent, owner), accepted = accepted_of(sent.accepted),
+    ends = end_of(self, sent, text), accepted = accepted_of(sent.accepted),
   }
 end
 
@@ -207,7 +207,7 @@ function claims.new(store, base_url, options)
     store = store, keys = keys.claim(base_url, options.uid, options.name), owner = core.uuid(), seconds = options.seconds,
     reference = options.reference, body = options.body, is_forced = options.is_forced or false,
     ends = -math.huge, -- by host.now(): until then it is ours
-    others_end = {}, -- owner -> when its claim ends
+    others_end = {}, -- text of an entry -> when it ends: what was sent lasts longer than the claim of who has sent it
     has_begun = false, -- whether it may have been sent by us
     sent_elsewhere = false, -- whether another one has sent it, though it was ours to send before
   }, claims_mt)
