@@ -154,6 +154,25 @@ describe("processes that share a store", function()
     assert.is_true(passed < 6)
   end)
 
+  it("keep what another one has sent where nothing of their own was carried out", function()
+    local real = store
+    local broken = setmetatable({}, { __index = function(_, name)
+      return name ~= "add" and real[name] or function()
+        error "gone"
+      end
+    end })
+    for _, options in ipairs { { reuse = false }, { store = broken } } do
+      world, tag, store = fake.world(), fake.fresh_tag(), cloud66.store.memory()
+      real = store
+      local lags = { lag_actions = 30, lag_action = 30 }
+      assert(redeploy(process()))
+      local refused = process(merged({ error = "forbidden", on = "redeploy", tag = fake.fresh_tag() }, lags), { store = options.store })
+      failure("forbidden", redeploy(refused, { reuse = options.reuse }))
+      assert.is_table(assert(redeploy(process(lags))).joined)
+      assert.equal(1, posts())
+    end
+  end)
+
   it("leave a reference to the others where they cannot look", function()
     failure("server", redeploy(process { error = "server", on = "actions" }))
     local result, _, _, passed = redeploy_in_time(process())

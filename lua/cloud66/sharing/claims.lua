@@ -129,6 +129,13 @@ function methods:take()
   return "claimed", entry
 end
 
+-- The same whatever others have sent.
+local function replace_sent(self)
+  local text = get_sent(self)
+  self.replaced = text and text ~= "" and text or false
+  return text ~= nil and self.store:set(self.keys.sent, text_of(self), claims.LONGEST) or nil
+end
+
 ---Whether this process may send it, right before it does: not where another one has. Where the store fails, it may.
 ---@return boolean
 function methods:begin()
@@ -137,7 +144,7 @@ function methods:begin()
   end
   local made
   if self.is_forced then
-    made = self.store:set(self.keys.sent, text_of(self), claims.LONGEST)
+    made = replace_sent(self)
   else
     made = self.store:add(self.keys.sent, text_of(self), claims.LONGEST)
   end
@@ -160,10 +167,16 @@ function methods:release()
   end
 end
 
----Nothing was carried out: leaves it to others, as if nothing had been sent.
+---Nothing was carried out: leaves it to others, as if nothing had been sent. What others have sent stays.
 function methods:undo()
-  if self.has_begun then
-    self.has_begun = false
+  local text = self.has_begun and get_sent(self)
+  self.has_begun = false
+  if not text or read_entry(self, text).owner ~= self.owner then
+    self:release()
+    return
+  elseif self.replaced then
+    self.store:set(self.keys.sent, self.replaced, claims.LONGEST)
+  else
     remove(self, self.keys.sent)
   end
   self:release()
@@ -208,6 +221,7 @@ function claims.new(store, base_url, options)
     reference = options.reference, body = options.body, is_forced = options.is_forced or false,
     ends = -math.huge, -- by host.now(): until then it is ours
     others_end = {}, -- text of an entry -> when it ends: what was sent lasts longer than the claim of who has sent it
+    replaced = false, -- of is_forced: the entry of what was sent before, as text
     has_begun = false, -- whether it may have been sent by us
     sent_elsewhere = false, -- whether another one has sent it, though it was ours to send before
   }, claims_mt)
