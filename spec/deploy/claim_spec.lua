@@ -271,6 +271,28 @@ describe("processes that share a store", function()
     assert.equal(1, posts())
   end)
 
+  it("look again where their claim has ended and the store fails", function()
+    local real = store
+    local broken = setmetatable({}, { __index = function(_, name)
+      return function(_, key, ...)
+        if name == "add" and key:find "^sent" then
+          error "gone"
+        end
+        return real[name](real, key, ...)
+      end
+    end })
+    local paused = process(nil, { store = broken, on = { request = function(info)
+      if info.method == "POST" then
+        wait.sleep(5)
+      end
+    end } })
+    local results = assert(expect.connect({}):map({ paused, process() }, function(stack)
+      return redeploy(stack, { claim = 2 })
+    end))
+    assert.equal(tostring(results[1].value.async_action_id), tostring(results[2].value.async_action_id))
+    assert.equal(1, posts())
+  end)
+
   it("are not asked for a claim without a store", function()
     local stack = expect.connect({ world = world.name }, { cache = {} }):stack(fake.stacks.staging)
     raises("'claim' needs a store", function() redeploy(stack, { claim = 20 }) end)

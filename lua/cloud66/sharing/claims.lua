@@ -136,7 +136,8 @@ local function replace_sent(self)
   return text ~= nil and self.store:set(self.keys.sent, text_of(self), claims.LONGEST) or nil
 end
 
----Whether this process may send it, right before it does: not where another one has. Where the store fails, it may.
+---Whether this process may send it, right before it does: not where another one has. Where the store fails, it may; but where its
+---claim has ended meanwhile, it has to look again first, once.
 ---@return boolean
 function methods:begin()
   if self.has_begun then
@@ -148,7 +149,10 @@ function methods:begin()
   else
     made = self.store:add(self.keys.sent, text_of(self), claims.LONGEST)
   end
-  self.has_begun, self.sent_elsewhere = made ~= false, made == false
+  local has_lapsed = made == nil and self.ends > -math.huge and not self:holds() and not self.has_lapsed
+  self.has_lapsed = self.has_lapsed or has_lapsed
+  self.has_begun = made ~= false and not has_lapsed
+  self.sent_elsewhere = not self.has_begun
   return self.has_begun
 end
 
@@ -223,7 +227,8 @@ function claims.new(store, base_url, options)
     others_end = {}, -- text of an entry -> when it ends: what was sent lasts longer than the claim of who has sent it
     replaced = false, -- of is_forced: the entry of what was sent before, as text
     has_begun = false, -- whether it may have been sent by us
-    sent_elsewhere = false, -- whether another one has sent it, though it was ours to send before
+    has_lapsed = false, -- whether the claim had ended when it was to be sent, and the store did not tell of others
+    sent_elsewhere = false, -- whether another one has sent it, or may have, though it was ours to send before
   }, claims_mt)
 end
 
