@@ -220,7 +220,7 @@ describe("processes that share a store", function()
 
   it("do not stumble over what others have written into the store", function()
     for _, text in ipairs { "", "x", "[]", "{}", "7", '{"time":"x","seconds":-1,"owner":{}}', '{"time":1e300,"seconds":1e300}',
-      '{"accepted":{"async_action_id":{},"id":[],"queued":7,"accepted_time":"x"}}', '{"body":{"git_ref":7,"services":[[{}]],"canary_percentage":1.5}}',
+      '{"accepted":{"async_action_id":"../x"}}', '{"accepted":{"async_action_id":{},"id":[],"queued":7,"accepted_time":"x"}}', '{"body":{"git_ref":7,"services":[[{}]],"canary_percentage":1.5}}',
       '{"accepted":7,"body":7,"reference":7}' } do
       world, tag, store = fake.world(), fake.fresh_tag(), table_store.new()
       assert(redeploy(process()))
@@ -231,7 +231,13 @@ describe("processes that share a store", function()
         end
       end
       assert.equal(1, entries)
-      local result, message = redeploy_in_time(process { lag_actions = 600, lag_action = 600 }, { claim = 5 })
+      local stack = process { lag_actions = 600, lag_action = 600 }
+      local result, message = redeploy_in_time(stack, { claim = 5 })
+      if result then
+        in_time(function()
+          return stack:wait(result, { timeout = 60 })
+        end)
+      end
       assert.is_true(result ~= nil and result.joined ~= nil or message ~= nil and message:find "^ambiguous" ~= nil or message:find "^conflict" ~= nil, message or text)
       assert.equal(1, posts(), text)
     end

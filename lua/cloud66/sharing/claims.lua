@@ -64,10 +64,10 @@ end
 local function read_entry(self, text)
   local sent = core.json(text)
   sent = type(sent) == "table" and sent or {}
-  local owner = value.text(sent.owner) or ""
+  local owner, reference = value.text(sent.owner) or "", value.text(sent.reference)
   return {
-    owner = owner, reference = value.text(sent.reference), body = type(sent.body) == "table" and sent.body or nil,
-    ends = end_of(self, sent, text), accepted = accepted_of(sent.accepted),
+    owner = owner, reference = reference, body = type(sent.body) == "table" and sent.body or nil,
+    ends = end_of(self, sent, text), accepted = reference and accepted_of(sent.accepted),
   }
 end
 
