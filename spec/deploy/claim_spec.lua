@@ -343,6 +343,15 @@ describe("processes that share a store", function()
       assert.equal(1, posts())
     end)
 
+    it("join what was accepted without a queue, and becomes live later than it ends", function()
+      local stack = process { redeploy = "starting", queue = 0 }
+      failure("timeout", ensure(stack, { timeout = 1 }))
+      local deployment, info = ensure(process { lag_actions = 20, lag_action = 20, lag_deployments = 20, lag_live = 60 })
+      assert.is_userdata(deployment, info)
+      assert.equal("joined", info.ensured)
+      assert.equal(1, posts())
+    end)
+
     it("take over from who died before it sent", function()
       assert.matches("interrupted!$", expect.raised(ensure, dying "request"))
       local deployment, info, _, passed = ensure(process())

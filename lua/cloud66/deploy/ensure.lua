@@ -92,7 +92,7 @@ end
 
 -- Waits for a deployment or the result of a redeploy, and takes nothing but the commit for a success.
 local function wait_for(endpoint, what, hash, options)
-  local was_over = type(what) == "table" and what.joined and not what.queued
+  local was_over = type(what) == "table" and what.joined and what.joined.is_finished
   local target = deploy_options.target(what, endpoint.uid)
   target.git_hash, target.again = hash, not options.user_reference and "; ensure() deploys it again"
   local deployment, info, show_or_err = wait.run(endpoint, target, options)
