@@ -1,6 +1,7 @@
 -- redeploy and ensure of several processes that share a store: one of them sends.
 local clock = require "spec.support.clock"
 local cloud66 = require "cloud66"
+local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local looks = require "spec.support.looks"
@@ -366,6 +367,23 @@ describe("processes that share a store", function()
       local value, message, err = ensure(process { lag_actions = 600, lag_deployments = 600, lag_live = 600 }, { claim = 20 })
       failure("ambiguous", value, message, err)
       assert.equal(1, posts())
+    end)
+
+    it("do not send what was accepted and is listed later than the claim's time", function()
+      failure("timeout", ensure(process(), { claim = 1, timeout = 0.5 }))
+      core.sleep(2.1) -- the entry has the machine's time
+      local value, message, err = ensure(process { lag_actions = 600, lag_action = 600, lag_deployments = 600, lag_live = 600 }, { claim = 1 })
+      failure("ambiguous", value, message, err)
+      assert.equal(1, posts())
+    end)
+
+    it("deploy it again after a failure of which no action tells", function()
+      local unknown = { redeploy = "old", metadata = "no" }
+      failure("deploy_failed", ensure(process(merged({ ends = "failed" }, unknown)), { claim = 1 }))
+      core.sleep(2.1)
+      local deployment, info = ensure(process(unknown), { claim = 1 })
+      assert.is_userdata(deployment, info)
+      assert.equal(2, posts())
     end)
 
     it("deploy it again after a failure, and once", function()

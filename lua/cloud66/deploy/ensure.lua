@@ -215,6 +215,21 @@ local function action_of(endpoint, entry)
   return found and actions.newest(found) or false
 end
 
+-- Whether a deployment of the commit has ended that began after another process had sent one; or nil, message, err. It tells of an end
+-- where the API shows no action.
+local function has_ended_since(endpoint, hash, accepted)
+  local page, message, err = endpoint:newest_page()
+  if not page then
+    return nil, message, err
+  end
+  for deployment in page:each() do
+    if deployment.is_finished and is_of(deployment, hash) and (deployment.started_time or 0) >= (accepted.accepted_time or math.huge) then
+      return true
+    end
+  end
+  return false
+end
+
 -- What to join of what another process may have sent for the commit, and is neither live nor running: see exclusive.lua. What is
 -- over is no more in the way.
 local function judge_entry(endpoint, hash, claim, entry, is_over)
@@ -223,11 +238,17 @@ local function judge_entry(endpoint, hash, claim, entry, is_over)
     return nil, message, err
   elseif action and not action.is_finished then
     return results.joined(endpoint, action, hash), "joined"
-  elseif action or (is_over and entry.accepted) then
-    claim:renew()
-    return false
-  elseif entry.accepted then
+  elseif entry.accepted and not action and not is_over then
     return results.joined_entry(endpoint, entry, hash), "joined"
+  end
+  local has_ended = action ~= false
+  if entry.accepted and not action then
+    has_ended, message, err = has_ended_since(endpoint, hash, entry.accepted)
+  end
+  if has_ended == nil then
+    return nil, message, err
+  elseif has_ended then
+    claim:renew()
   elseif is_over then
     return errors.fail("ambiguous", ("another process may have sent a redeploy of commit %s, and nothing of it is to be found (its "
       .. "user_reference is %s). Look for it; stack:redeploy{git_ref = ...} deploys the commit, whatever became of that"):format(
