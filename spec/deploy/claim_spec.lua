@@ -369,6 +369,30 @@ describe("processes that share a store", function()
       assert.equal(1, posts())
     end)
 
+    it("look ever more rarely for what another one may have sent", function()
+      assert.matches("interrupted!$", expect.raised(ensure, dying "response"))
+      local before = #fake.requests(tag)
+      local value, message, err, passed = ensure(process { lag_actions = 600, lag_deployments = 600, lag_live = 600 })
+      failure("ambiguous", value, message, err)
+      assert.is_true(passed > 118)
+      local looks_made = #fake.requests(tag) - before
+      assert.is_true(looks_made < 70, looks_made)
+    end)
+
+    it("are late where the store forgets nothing that is over", function()
+      failure("deploy_failed", ensure(process { ends = "failed" }))
+      local real, before = store, #fake.requests(tag)
+      store = setmetatable({}, { __index = function(_, name)
+        return name ~= "set" and real[name] or function()
+          error "gone"
+        end
+      end })
+      local value, message, err = ensure(process(), { timeout = 600 })
+      failure("timeout", value, message, err)
+      assert.matches("another process is about to send it", message)
+      assert.is_true(#fake.requests(tag) - before < 250)
+    end)
+
     it("do not send what was accepted and is listed later than the claim's time", function()
       failure("timeout", ensure(process(), { claim = 1, timeout = 0.5 }))
       core.sleep(2.1) -- the entry has the machine's time
