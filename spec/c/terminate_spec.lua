@@ -37,8 +37,10 @@ describe("SIGTERM", function()
   it("ends the program the second time, and once the state is closed", function()
     local output, status = run [[
       core.raise_on_sigterm()
-      kill(0)
-      print(pcall(core.sleep, 5) and "" or "raised")
+      print(pcall(function()
+        kill(0)
+        core.sleep(5)
+      end) and "" or "raised")
       io.stdout:flush()
       kill(0)
       core.sleep(5)
@@ -47,6 +49,32 @@ describe("SIGTERM", function()
     ]]
     assert.same({ 128 + 15 }, { status })
     assert.is_nil(output:find "here")
+  end)
+
+  it("is never raised in a coroutine that is gone", function()
+    local output, status = run [[
+      local ok, problem = coroutine.wrap(function()
+        return pcall(core.raise_on_sigterm)
+      end)()
+      for _ = 1, 3 do
+        collectgarbage()
+      end
+      local kept = {}
+      for i = 1, 20000 do
+        kept[i] = ("x"):rep(100 + i % 1000) .. i
+      end
+      jit = jit and jit.off()
+      if ok then
+        ok, problem = pcall(function()
+          kill(0)
+          core.sleep(5)
+        end)
+      end
+      print(ok, (problem:gsub("^.*: ", "")))
+    ]]
+    local is_old = rawget(_G, "jit") or _VERSION == "Lua 5.1"
+    local text = is_old and "under this Lua raise_on_sigterm() is for the main thread alone" or "terminated!"
+    assert.same({ "false\t" .. text .. "\n", 0 }, { output, status })
   end)
 
   it("is nobody's error that a hook could keep", function()
