@@ -221,7 +221,7 @@ describe("processes that share a store", function()
 
   it("do not stumble over what others have written into the store", function()
     for _, text in ipairs { "", "x", "[]", "{}", "7", '{"time":"x","seconds":-1,"owner":{}}', '{"time":1e300,"seconds":1e300}',
-      '{"accepted":{"async_action_id":"../x"}}',
+      '{"accepted":{"async_action_id":"../x"}}', '{"reference":"\\u001b[31m","accepted":{"accepted_time":-1e308}}', '{"reference":"","accepted":{}}',
       '{"accepted":{"async_action_id":{},"id":[],"queued":7,"accepted_time":"x"}}', '{"body":{"git_ref":7,"services":[[{}]],"canary_percentage":1.5}}',
       '{"accepted":7,"body":7,"reference":7}' } do
       world, tag, store = fake.world(), fake.fresh_tag(), table_store.new()

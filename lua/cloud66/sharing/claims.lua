@@ -44,6 +44,14 @@ local function accepted_of(sent)
   } or nil
 end
 
+local MOST_REFERENCE = 1020 -- bytes: 255 characters
+
+-- A reference that wait() takes, too; nil where it is none.
+local function reference_of(sent)
+  local text = value.text(sent.reference)
+  return text and #text > 0 and #text <= MOST_REFERENCE and not text:find "[%c\127]" and text or nil
+end
+
 ---An entry of another's, or of an earlier one: who has claimed what, and until when.
 ---@class cloud66.ClaimEntry
 ---@field owner string
@@ -64,7 +72,7 @@ end
 local function read_entry(self, text)
   local sent = core.json(text)
   sent = type(sent) == "table" and sent or {}
-  local owner, reference = value.text(sent.owner) or "", value.text(sent.reference)
+  local owner, reference = value.text(sent.owner) or "", reference_of(sent)
   return {
     owner = owner, reference = reference, body = type(sent.body) == "table" and sent.body or nil,
     ends = end_of(self, sent, text), accepted = reference and accepted_of(sent.accepted),
