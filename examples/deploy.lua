@@ -258,7 +258,7 @@ end
 
 -- Ended by a signal: what goes on, and how to.
 local function ended(word, status)
-  say(word .. ": " .. (progress.resume and "what was started goes on; " .. progress.resume or "nothing was sent"))
+  say(word .. ": " .. (progress.resume and "what may have been started goes on; " .. progress.resume or "nothing was sent"))
   os.exit(status, true)
 end
 

@@ -49,6 +49,32 @@ describe("SIGTERM", function()
     assert.is_nil(output:find "here")
   end)
 
+  it("is never raised in a coroutine that is gone", function()
+    local output, status = run [[
+      local ok, problem = coroutine.wrap(function()
+        return pcall(core.raise_on_sigterm)
+      end)()
+      for _ = 1, 3 do
+        collectgarbage()
+      end
+      local kept = {}
+      for i = 1, 20000 do
+        kept[i] = ("x"):rep(100 + i % 1000) .. i
+      end
+      jit = jit and jit.off()
+      if ok then
+        ok, problem = pcall(function()
+          kill(0)
+          core.sleep(5)
+        end)
+      end
+      print(ok, (problem:gsub("^.*: ", "")))
+    ]]
+    local is_old = rawget(_G, "jit") or _VERSION == "Lua 5.1"
+    local text = is_old and "under this Lua raise_on_sigterm() is for the main thread alone" or "terminated!"
+    assert.same({ "false\t" .. text .. "\n", 0 }, { output, status })
+  end)
+
   it("is nobody's error that a hook could keep", function()
     local hooks = require "cloud66.http.hooks"
     local ok, problem = pcall(hooks.call, { request = function()

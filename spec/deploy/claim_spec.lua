@@ -1,11 +1,13 @@
 -- redeploy and ensure of several processes that share a store: one of them sends.
 local clock = require "spec.support.clock"
 local cloud66 = require "cloud66"
+local core = require "cloud66.core"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 local looks = require "spec.support.looks"
 local merged = require "spec.support.merged"
 local table_store = require "spec.support.table_store"
+local wait = require "cloud66.runtime.wait"
 
 local failure, raises = expect.failure, expect.raises
 
@@ -159,6 +161,25 @@ describe("processes that share a store", function()
     assert.is_true(passed < 6)
   end)
 
+  it("keep what another one has sent where nothing of their own was carried out", function()
+    local real = store
+    local broken = setmetatable({}, { __index = function(_, name)
+      return name ~= "add" and real[name] or function()
+        error "gone"
+      end
+    end })
+    for _, options in ipairs { { reuse = false }, { store = broken } } do
+      world, tag, store = fake.world(), fake.fresh_tag(), cloud66.store.memory()
+      real = store
+      local lags = { lag_actions = 30, lag_action = 30 }
+      assert(redeploy(process()))
+      local refused = process(merged({ error = "forbidden", on = "redeploy", tag = fake.fresh_tag() }, lags), { store = options.store })
+      failure("forbidden", redeploy(refused, { reuse = options.reuse }))
+      assert.is_table(assert(redeploy(process(lags))).joined)
+      assert.equal(1, posts())
+    end
+  end)
+
   it("leave a reference to the others where they cannot look", function()
     failure("server", redeploy(process { error = "server", on = "actions" }))
     local result, _, _, passed = redeploy_in_time(process())
@@ -207,6 +228,7 @@ describe("processes that share a store", function()
 
   it("do not stumble over what others have written into the store", function()
     for _, text in ipairs { "", "x", "[]", "{}", "7", '{"time":"x","seconds":-1,"owner":{}}', '{"time":1e300,"seconds":1e300}',
+      '{"accepted":{"async_action_id":"../x"}}', '{"reference":"\\u001b[31m","accepted":{"accepted_time":-1e308}}', '{"reference":"","accepted":{}}',
       '{"accepted":{"async_action_id":{},"id":[],"queued":7,"accepted_time":"x"}}', '{"body":{"git_ref":7,"services":[[{}]],"canary_percentage":1.5}}',
       '{"accepted":7,"body":7,"reference":7}' } do
       world, tag, store = fake.world(), fake.fresh_tag(), table_store.new()
@@ -218,7 +240,13 @@ describe("processes that share a store", function()
         end
       end
       assert.equal(1, entries)
-      local result, message = redeploy_in_time(process { lag_actions = 600, lag_action = 600 }, { claim = 5 })
+      local stack = process { lag_actions = 600, lag_action = 600 }
+      local result, message = redeploy_in_time(stack, { claim = 5 })
+      if result then
+        in_time(function()
+          return stack:wait(result, { timeout = 60 })
+        end)
+      end
       assert.is_true(result ~= nil and result.joined ~= nil or message ~= nil and message:find "^ambiguous" ~= nil or message:find "^conflict" ~= nil, message or text)
       assert.equal(1, posts(), text)
     end
@@ -258,6 +286,28 @@ describe("processes that share a store", function()
     assert.equal(1, posts())
   end)
 
+  it("look again where their claim has ended and the store fails", function()
+    local real = store
+    local broken = setmetatable({}, { __index = function(_, name)
+      return function(_, key, ...)
+        if name == "add" and key:find "^sent" then
+          error "gone"
+        end
+        return real[name](real, key, ...)
+      end
+    end })
+    local paused = process(nil, { store = broken, on = { request = function(info)
+      if info.method == "POST" then
+        wait.sleep(5)
+      end
+    end } })
+    local results = assert(expect.connect({}):map({ paused, process() }, function(stack)
+      return redeploy(stack, { claim = 2 })
+    end))
+    assert.equal(tostring(results[1].value.async_action_id), tostring(results[2].value.async_action_id))
+    assert.equal(1, posts())
+  end)
+
   it("are not asked for a claim without a store", function()
     local stack = expect.connect({ world = world.name }, { cache = {} }):stack(fake.stacks.staging)
     raises("'claim' needs a store", function() redeploy(stack, { claim = 20 }) end)
@@ -282,9 +332,31 @@ describe("processes that share a store", function()
       assert.equal(1, posts())
     end)
 
+    it("give what was sent late in a claim its own time to be listed", function()
+      local lags = { lag_actions = 3, lag_action = 3, lag_deployments = 3, lag_live = 3, queue = 0, takes = 4 }
+      local first, second = process(lags, { on = { request = function(info)
+        if info.method == "POST" then
+          wait.sleep(4.5)
+        end
+      end } }), process(lags)
+      assert(expect.connect({}):map({ first, second }, function(stack)
+        return assert(stack:ensure(HASH, { interval = 1, claim = 5 }))
+      end))
+      assert.equal(1, posts())
+    end)
+
     it("join what another one has sent that died", function()
       assert.matches("interrupted!$", expect.raised(ensure, dying "response"))
       local deployment, info = ensure(process { lag_actions = 40, lag_deployments = 40, queue = 90 })
+      assert.is_userdata(deployment, info)
+      assert.equal("joined", info.ensured)
+      assert.equal(1, posts())
+    end)
+
+    it("join what was accepted without a queue, and becomes live later than it ends", function()
+      local stack = process { redeploy = "starting", queue = 0 }
+      failure("timeout", ensure(stack, { timeout = 1 }))
+      local deployment, info = ensure(process { lag_actions = 20, lag_action = 20, lag_deployments = 20, lag_live = 60 })
       assert.is_userdata(deployment, info)
       assert.equal("joined", info.ensured)
       assert.equal(1, posts())
@@ -304,6 +376,47 @@ describe("processes that share a store", function()
       local value, message, err = ensure(process { lag_actions = 600, lag_deployments = 600, lag_live = 600 }, { claim = 20 })
       failure("ambiguous", value, message, err)
       assert.equal(1, posts())
+    end)
+
+    it("look ever more rarely for what another one may have sent", function()
+      assert.matches("interrupted!$", expect.raised(ensure, dying "response"))
+      local before = #fake.requests(tag)
+      local value, message, err, passed = ensure(process { lag_actions = 600, lag_deployments = 600, lag_live = 600 })
+      failure("ambiguous", value, message, err)
+      assert.is_true(passed > 118)
+      local looks_made = #fake.requests(tag) - before
+      assert.is_true(looks_made < 70, looks_made)
+    end)
+
+    it("are late where the store forgets nothing that is over", function()
+      failure("deploy_failed", ensure(process { ends = "failed" }))
+      local real, before = store, #fake.requests(tag)
+      store = setmetatable({}, { __index = function(_, name)
+        return name ~= "set" and real[name] or function()
+          error "gone"
+        end
+      end })
+      local value, message, err = ensure(process(), { timeout = 600 })
+      failure("timeout", value, message, err)
+      assert.matches("another process is about to send it", message)
+      assert.is_true(#fake.requests(tag) - before < 250)
+    end)
+
+    it("do not send what was accepted and is listed later than the claim's time", function()
+      failure("timeout", ensure(process(), { claim = 1, timeout = 0.5 }))
+      core.sleep(2.1) -- the entry has the machine's time
+      local value, message, err = ensure(process { lag_actions = 600, lag_action = 600, lag_deployments = 600, lag_live = 600 }, { claim = 1 })
+      failure("ambiguous", value, message, err)
+      assert.equal(1, posts())
+    end)
+
+    it("deploy it again after a failure of which no action tells", function()
+      local unknown = { redeploy = "old", metadata = "no" }
+      failure("deploy_failed", ensure(process(merged({ ends = "failed" }, unknown)), { claim = 1 }))
+      core.sleep(2.1)
+      local deployment, info = ensure(process(unknown), { claim = 1 })
+      assert.is_userdata(deployment, info)
+      assert.equal(2, posts())
     end)
 
     it("deploy it again after a failure, and once", function()

@@ -78,7 +78,7 @@ describe("the exit code of", function()
   end)
 
   it("a cancel tells whether it may have been carried out", function()
-    for want, fault in pairs { [4] = { error = "forbidden", on = "cancel" }, [5] = { error = "server", on = "cancel" } } do
+    for fault, want in pairs { [{ error = "forbidden", on = "cancel" }] = 4, [{ error = "server", on = "cancel" }] = 5, [{ body = "html", on = "cancel" }] = 5 } do
       assert.equal(want, exit_code({ ends = "never" }, function(_, world)
         local running = world:add_deployment("staging", {})
         return again(world, fault):cancel(running.id)

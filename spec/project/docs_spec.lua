@@ -8,6 +8,7 @@ local child = require "spec.support.child"
 local fake = require "spec.support.fake"
 local host = require "spec.support.host"
 local markdown = require "spec.support.markdown"
+local merged = require "spec.support.merged"
 local scenario = require "spec.support.fake.scenario"
 
 local pages = {}
@@ -37,9 +38,9 @@ local function program_of(block)
 end
 
 -- A world in which a deployment begins and ends at once, so that no spec has to wait.
-local function environment()
+local function environment(fault)
   return ("env -u CI CLOUD66_URL=%s CLOUD66_TOKEN=%s CI_COMMIT_SHA=%s CI_PIPELINE_ID=%s"):format(
-    host.quote(fake.url { world = fake.world().name, queue = 0, takes = 0 }), host.quote(fake.token), ("abc1234"):rep(6):sub(1, 40),
+    host.quote(fake.url(merged({ world = fake.world().name, queue = 0, takes = 0 }, fault))), host.quote(fake.token), ("abc1234"):rep(6):sub(1, 40),
     fake.fresh_tag())
 end
 
@@ -70,6 +71,22 @@ describe("a block of Lua in", function()
       end
     end
   end
+
+  it("a program for CI ends with the status of what failed", function()
+    local programs = 0
+    for _, page in ipairs(pages) do
+      for _, block in ipairs(markdown.blocks(page)) do
+        if block.kind == "lua" and block.text:find 'os.getenv "CI_' then
+          programs = programs + 1
+          for on, want in pairs { stacks = 4, redeploy = 4 } do
+            local _, _, status = child.run(program_of(block), environment { error = "forbidden", on = on })
+            assert.equal(want, status, place_of(block) .. " " .. on)
+          end
+        end
+      end
+    end
+    assert.equal(3, programs)
+  end)
 
   it("no page is of a kind that nobody looks at", function()
     local kinds = { lua = true, sh = true, text = true, nginx = true, indented = true }

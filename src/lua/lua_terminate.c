@@ -47,6 +47,7 @@ static int stop_listening(lua_State *L) {
   return 0;
 }
 
+/* Raises where it cannot be told: another thread may be gone before the signal comes. */
 static lua_State *main_thread(lua_State *L) {
 #ifdef LUA_RIDX_MAINTHREAD
   lua_State *thread;
@@ -55,6 +56,9 @@ static lua_State *main_thread(lua_State *L) {
   lua_pop(L, 1);
   return thread;
 #else
+  if (!lua_pushthread(L))
+    luaL_error(L, "under this Lua raise_on_sigterm() is for the main thread alone");
+  lua_pop(L, 1);
   return L;
 #endif
 }

@@ -81,6 +81,8 @@ local function send(endpoint, digits)
   ok, message, err = read_response(got)
   if ok == false then
     return errors.fail("refused", ("the API does not cancel deployment %s: %s"):format(digits, message))
+  elseif not ok then
+    undone.note(err)
   end
   return ok, message, err
 end

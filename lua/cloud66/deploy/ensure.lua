@@ -92,7 +92,7 @@ end
 
 -- Waits for a deployment or the result of a redeploy, and takes nothing but the commit for a success.
 local function wait_for(endpoint, what, hash, options)
-  local was_over = type(what) == "table" and what.joined and not what.queued
+  local was_over = type(what) == "table" and what.joined and what.joined.is_finished
   local target = deploy_options.target(what, endpoint.uid)
   target.git_hash, target.again = hash, not options.user_reference and "; ensure() deploys it again"
   local deployment, info, show_or_err = wait.run(endpoint, target, options)
@@ -217,15 +217,19 @@ local function action_of(endpoint, entry)
   return found and actions.newest(found) or false
 end
 
-local SKEW = 10 -- seconds that the clocks of this machine and of the API may differ
-
--- Whether an action that has ended may still make the commit live: the API may be behind. `first_seen`: action id -> when it was seen to
--- have ended, by host.now().
-local function may_become_live(action, first_seen)
-  local id = tostring(action.id)
-  first_seen[id] = first_seen[id] or host.now()
-  return action.finished_success ~= false and host.now() < first_seen[id] + outcome.PATIENCE
-    and os.time() < action.finished_time + outcome.PATIENCE + SKEW
+-- Whether a deployment of the commit has ended that began after another process had sent one; or nil, message, err. It tells of an end
+-- where the API shows no action.
+local function has_ended_since(endpoint, hash, accepted)
+  local page, message, err = endpoint:newest_page()
+  if not page then
+    return nil, message, err
+  end
+  for deployment in page:each() do
+    if deployment.is_finished and is_of(deployment, hash) and (deployment.started_time or 0) >= (accepted.accepted_time or math.huge) then
+      return true
+    end
+  end
+  return false
 end
 
 -- What to join of what another process may have sent for the commit, and is neither live nor running: see exclusive.lua. What is
@@ -239,13 +243,17 @@ local function judge_entry(call, entry, is_over)
     return nil, message, err
   elseif action and not action.is_finished then
     return results.joined(endpoint, action, hash), "joined"
-  elseif action and may_become_live(action, call.first_seen) then
-    return false
-  elseif action or (is_over and entry.accepted) then
-    call.claim:renew(entry)
-    return false
-  elseif entry.accepted then
+  elseif entry.accepted and not action and not is_over then
     return results.joined_entry(endpoint, entry, hash), "joined"
+  end
+  local has_ended = action ~= false
+  if entry.accepted and not action then
+    has_ended, message, err = has_ended_since(endpoint, hash, entry.accepted)
+  end
+  if has_ended == nil then
+    return nil, message, err
+  elseif has_ended then
+    call.claim:renew(entry)
   elseif is_over then
     return errors.fail("ambiguous", ("another process may have sent a redeploy of commit %s, and nothing of it is to be found (its "
       .. "user_reference is %s). Look for it; stack:redeploy{git_ref = ...} deploys the commit, whatever became of that"):format(

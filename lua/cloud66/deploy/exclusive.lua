@@ -63,29 +63,33 @@ end
 -- message, err.
 local function wait_for_others(how, loop)
   local state, entry
-  local next_find, between, was_over = host.now(), 1, false
+  local next_find, between, was_over, was_accepted = host.now(), 1, false, false
   while true do
     state, entry = read_claim(how.claim, state, entry)
     if not state or state == "mine" then
       return false, state == "mine"
     end
     local is_over, found, message, err = state == "sent" and host.now() >= entry.ends, false, nil, nil
-    if (is_over and not was_over) or host.now() >= next_find then
+    local is_accepted = state == "sent" and entry.accepted ~= nil
+    if (is_over and not was_over) or (is_accepted and not was_accepted) or host.now() >= next_find then
       found, message, err = how.find()
+      if found == false and state == "sent" then
+        found, message, err = how.judge(entry, is_over)
+      end
       next_find, between = host.now() + between, math.min(2 * between, MOST_BETWEEN)
     end
-    was_over = is_over
-    if found == false and state == "sent" then
-      found, message, err = how.judge(entry, is_over)
-    end
+    was_over, was_accepted = is_over, is_accepted
     if found ~= false then
       return found, message, err
     end
     local reason = loop:pause(host.now() + STORE_EVERY < loop.deadline and STORE_EVERY or nil)
     if reason == "late" and state == "sent" then
-      return how.judge(entry, true)
-    elseif reason then
+      found, message, err = how.judge(entry, true)
+    end
+    if reason and found == false then
       return fail(how, reason)
+    elseif reason then
+      return found, message, err
     end
   end
 end

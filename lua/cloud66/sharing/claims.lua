@@ -44,6 +44,14 @@ local function accepted_of(sent)
   } or nil
 end
 
+local MOST_REFERENCE = 1020 -- bytes: 255 characters
+
+-- A reference that wait() takes, too; nil where it is none.
+local function reference_of(sent)
+  local text = value.text(sent.reference)
+  return text and #text > 0 and #text <= MOST_REFERENCE and not text:find "[%c\127]" and text or nil
+end
+
 ---An entry of another's, or of an earlier one: who has claimed what, and until when.
 ---@class cloud66.ClaimEntry
 ---@field owner string
@@ -53,21 +61,21 @@ end
 ---@field accepted? table   async_action_id, id, accepted_time, queued: of the response
 
 -- Its end, by the clock of this process, which nobody puts back: it is no later than when it was read first.
-local function end_of(self, sent, owner)
+local function end_of(self, sent, text)
   local age = math.max(0, os.time() - number_in(sent.time, 2 ^ 53))
   local ends = host.now() + math.max(0, number_in(sent.seconds, claims.LONGEST) - age)
-  self.others_end[owner] = math.min(ends, self.others_end[owner] or math.huge)
-  return self.others_end[owner]
+  self.others_end[text] = math.min(ends, self.others_end[text] or math.huge)
+  return self.others_end[text]
 end
 
 ---@return cloud66.ClaimEntry
 local function read_entry(self, text)
   local sent = core.json(text)
   sent = type(sent) == "table" and sent or {}
-  local owner = value.text(sent.owner) or ""
+  local owner, reference = value.text(sent.owner) or "", reference_of(sent)
   return {
-    owner = owner, reference = value.text(sent.reference), body = type(sent.body) == "table" and sent.body or nil,
-    ends = end_of(self, sent, owner), accepted = accepted_of(sent.accepted),
+    owner = owner, reference = reference, body = type(sent.body) == "table" and sent.body or nil,
+    ends = end_of(self, sent, text), accepted = reference and accepted_of(sent.accepted),
   }
 end
 
@@ -129,7 +137,15 @@ function methods:take()
   return "claimed", entry
 end
 
----Whether this process may send it, right before it does: not where another one has. Where the store fails, it may.
+-- The same whatever others have sent.
+local function replace_sent(self)
+  local text = get_sent(self)
+  self.replaced = text and text ~= "" and text or false
+  return text ~= nil and self.store:set(self.keys.sent, text_of(self), claims.LONGEST) or nil
+end
+
+---Whether this process may send it, right before it does: not where another one has. Where the store fails, it may; but where its
+---claim has ended meanwhile, it has to look again first, once.
 ---@return boolean
 function methods:begin()
   if self.has_begun then
@@ -137,11 +153,14 @@ function methods:begin()
   end
   local made
   if self.is_forced then
-    made = self.store:set(self.keys.sent, text_of(self), claims.LONGEST)
+    made = replace_sent(self)
   else
     made = self.store:add(self.keys.sent, text_of(self), claims.LONGEST)
   end
-  self.has_begun, self.sent_elsewhere = made ~= false, made == false
+  local has_lapsed = made == nil and self.ends > -math.huge and not self:holds() and not self.has_lapsed
+  self.has_lapsed = self.has_lapsed or has_lapsed
+  self.has_begun = made ~= false and not has_lapsed
+  self.sent_elsewhere = not self.has_begun
   return self.has_begun
 end
 
@@ -160,19 +179,17 @@ function methods:release()
   end
 end
 
--- Removes what an owner has sent; what another one has written since stays.
-local function remove_sent(self, owner)
-  local text = get_sent(self)
-  if text and read_entry(self, text).owner == owner then
-    remove(self, self.keys.sent)
-  end
-end
-
----Nothing was carried out: leaves it to others, as if nothing had been sent.
+---Nothing was carried out: leaves it to others, as if nothing had been sent. What others have sent stays.
 function methods:undo()
-  if self.has_begun then
-    self.has_begun = false
-    remove_sent(self, self.owner)
+  local text = self.has_begun and get_sent(self)
+  self.has_begun = false
+  if not text or read_entry(self, text).owner ~= self.owner then
+    self:release()
+    return
+  elseif self.replaced then
+    self.store:set(self.keys.sent, self.replaced, claims.LONGEST)
+  else
+    remove(self, self.keys.sent)
   end
   self:release()
 end
@@ -180,8 +197,9 @@ end
 ---What was sent is over, and may be sent anew, if the claim is ours.
 ---@param entry cloud66.ClaimEntry
 function methods:renew(entry)
-  if self:holds() then
-    remove_sent(self, entry.owner)
+  local text = self:holds() and get_sent(self)
+  if text and read_entry(self, text).owner == entry.owner then
+    remove(self, self.keys.sent)
   end
 end
 
@@ -213,9 +231,11 @@ function claims.new(store, base_url, options)
     store = store, keys = keys.claim(base_url, options.uid, options.name), owner = core.uuid(), seconds = options.seconds,
     reference = options.reference, body = options.body, is_forced = options.is_forced or false,
     ends = -math.huge, -- by host.now(): until then it is ours
-    others_end = {}, -- owner -> when its claim ends
+    others_end = {}, -- text of an entry -> when it ends: what was sent lasts longer than the claim of who has sent it
+    replaced = false, -- of is_forced: the entry of what was sent before, as text
     has_begun = false, -- whether it may have been sent by us
-    sent_elsewhere = false, -- whether another one has sent it, though it was ours to send before
+    has_lapsed = false, -- whether the claim had ended when it was to be sent, and the store did not tell of others
+    sent_elsewhere = false, -- whether another one has sent it, or may have, though it was ours to send before
   }, claims_mt)
 end
 
