@@ -63,19 +63,22 @@ end
 -- message, err.
 local function wait_for_others(how, loop)
   local state, entry
-  local next_find, between, was_over = host.now(), 1, false
+  local next_find, between, was_over, was_accepted = host.now(), 1, false, false
   while true do
     state, entry = read_claim(how.claim, state, entry)
     if not state or state == "mine" then
       return false, state == "mine"
     end
     local is_over, found, message, err = state == "sent" and host.now() >= entry.ends, false, nil, nil
-    if (is_over and not was_over) or host.now() >= next_find then
+    local is_accepted = state == "sent" and entry.accepted ~= nil
+    local is_due = (is_over and not was_over) or host.now() >= next_find
+    if is_due then
       found, message, err = how.find()
       next_find, between = host.now() + between, math.min(2 * between, MOST_BETWEEN)
     end
-    was_over = is_over
-    if found == false and state == "sent" then
+    is_due = is_due or (is_accepted and not was_accepted)
+    was_over, was_accepted = is_over, is_accepted
+    if found == false and state == "sent" and is_due then -- it costs requests
       found, message, err = how.judge(entry, is_over)
     end
     if found ~= false then
