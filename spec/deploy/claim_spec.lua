@@ -307,6 +307,17 @@ describe("processes that share a store", function()
       assert.is_true(#fake.requests(tag) - before <= 60, #fake.requests(tag) - before)
     end)
 
+    it("do not send again what was accepted, however far the lists are behind", function()
+      local _, deployed = ensure(process { queue = 0, takes = 2 }, { claim = 5 })
+      assert.equal("deployed", deployed.ensured)
+      world:advance(30)
+      for _, scenario in ipairs { { lag_actions = 600, lag_deployments = 600 }, { lag_actions = 600, lag_deployments = 600, lag_action = 600 },
+        { lag_deployments = 600 } } do
+        ensure(process(scenario), { claim = 5, timeout = 600 })
+        assert.equal(1, posts())
+      end
+    end)
+
     it("deploy it again after a failure, and once", function()
       local value, message, err = ensure(process { ends = "failed" })
       failure("deploy_failed", value, message, err)

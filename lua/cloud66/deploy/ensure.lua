@@ -215,6 +215,32 @@ local function action_of(endpoint, entry)
   return found and actions.newest(found) or false
 end
 
+-- Whether the newest deployments show that what began at a time is over, and not live: one of the commit that began then has ended, or
+-- another one has begun after it. Else they may be behind. Or nil, message, err.
+local function is_shown_over(endpoint, hash, began, finished)
+  local page, message, err = endpoint:newest_page()
+  if not page then
+    return nil, message, err
+  end
+  for deployment in page:each() do
+    local started = deployment.started_time
+    if started and (finished and started > finished or began and started >= began and not deployment.is_running and is_of(deployment, hash)) then
+      return true
+    end
+  end
+  return false
+end
+
+-- Whether what another process has sent, with the action of it that was found, is over and may be sent anew; or nil, message, err.
+local function is_entry_over(endpoint, hash, entry, action)
+  if action and action.finished_success == false then
+    return true
+  elseif action then
+    return is_shown_over(endpoint, hash, action.started_time, action.finished_time)
+  end
+  return is_shown_over(endpoint, hash, entry.accepted.accepted_time)
+end
+
 -- What to join of what another process may have sent for the commit, and is neither live nor running: see exclusive.lua. What is
 -- over is no more in the way.
 local function judge_entry(endpoint, hash, claim, entry, is_over)
@@ -223,11 +249,16 @@ local function judge_entry(endpoint, hash, claim, entry, is_over)
     return nil, message, err
   elseif action and not action.is_finished then
     return results.joined(endpoint, action, hash), "joined"
-  elseif action or (is_over and entry.accepted) then
-    claim:renew()
-    return false
-  elseif entry.accepted then
-    return results.joined_entry(endpoint, entry, hash), "joined"
+  elseif action or entry.accepted then
+    local is_done
+    is_done, message, err = is_entry_over(endpoint, hash, entry, action)
+    if is_done == nil then
+      return nil, message, err
+    elseif is_done then
+      claim:renew()
+      return false
+    end
+    return action and results.joined(endpoint, action, hash) or results.joined_entry(endpoint, entry, hash), "joined"
   elseif is_over then
     return errors.fail("ambiguous", ("another process may have sent a redeploy of commit %s, and nothing of it is to be found (its "
       .. "user_reference is %s). Look for it; stack:redeploy{git_ref = ...} deploys the commit, whatever became of that"):format(
