@@ -329,6 +329,22 @@ describe("processes that share a store", function()
       assert.equal(2, posts())
     end)
 
+    it("deploy it again once, where one stands still as it is about to", function()
+      failure("deploy_failed", ensure(process { ends = "failed" }))
+      local real, others = store, 0
+      local slow = setmetatable({}, { __index = function(_, name)
+        return function(_, key, value, ttl)
+          if name == "set" and key:find "^sent" and others == 0 then
+            others = 1
+            process({ queue = 90 }):ensure(HASH, { interval = 5, timeout = 200 })
+          end
+          return real[name](real, key, value, ttl)
+        end
+      end })
+      ensure(process({ lag_actions = 100, lag_deployments = 100 }, { store = slow, budget = false }), { timeout = 900 })
+      assert.same({ 1, 2 }, { others, posts() })
+    end)
+
     it("deploy it again where another commit became live", function()
       assert(ensure(process()))
       in_time(function()

@@ -1,10 +1,12 @@
 -- claims.lua: which of all processes that share a store may send a redeploy: the one that has claimed it, once.
 --
--- What is claimed is a name of a stack's: a reference, or a commit. Two entries stand for it, JSON both:
+-- What is claimed is a name of a stack's: a reference, or a commit. Three kinds of entries stand for it, the first two JSON:
 --
 --   claim  somebody is about to send it. It ends by itself, so that another one takes over from who has died.
 --   sent   it may have been sent; and what was accepted, once that is known. Only who adds this entry sends, however long it has
 --          stood still since it had claimed. It stays for a day.
+--   over   what was sent is over, and may be sent anew: the next `sent` is another entry, with the number of the round. None is
+--          removed for that: who has stood still would remove what was sent meanwhile.
 
 local core = require "cloud66.core"
 local host = require "cloud66.runtime.host"
@@ -75,6 +77,14 @@ local function remove(self, key)
   self.store:set(key, "", REMOVED)
 end
 
+local function sent_key(self)
+  return self.round == 0 and self.keys.sent or ("%s:%d"):format(self.keys.sent, self.round)
+end
+
+local function over_key(self, round)
+  return ("%s:over:%d"):format(self.keys.sent, round)
+end
+
 -- --- claiming ---
 
 ---Whether it is ours.
@@ -93,12 +103,20 @@ local function add(self)
   return made
 end
 
--- What was sent, perhaps, as text. An empty one is being removed.
+-- What was sent in this round, perhaps, as text. An empty one is being removed.
 local function get_sent(self)
-  local text = self.store:get(self.keys.sent)
+  local over = self.store:get(over_key(self, self.round))
+  while over do
+    self.round = self.round + 1
+    over = self.store:get(over_key(self, self.round))
+  end
+  if over == nil then
+    return nil
+  end
+  local text = self.store:get(sent_key(self))
   if text == "" then
     wait.sleep(10 * REMOVED)
-    text = self.store:get(self.keys.sent)
+    text = self.store:get(sent_key(self))
   end
   return text
 end
@@ -136,10 +154,13 @@ function methods:begin()
     return true
   end
   local made
+  for round = 0, self.round - 1 do -- they are there for as long as what is sent now
+    self.store:set(over_key(self, round), "over", claims.LONGEST)
+  end
   if self.is_forced then
-    made = self.store:set(self.keys.sent, text_of(self), claims.LONGEST)
+    made = self.store:set(sent_key(self), text_of(self), claims.LONGEST)
   else
-    made = self.store:add(self.keys.sent, text_of(self), claims.LONGEST)
+    made = self.store:add(sent_key(self), text_of(self), claims.LONGEST)
   end
   self.has_begun, self.sent_elsewhere = made ~= false, made == false
   return self.has_begun
@@ -148,7 +169,7 @@ end
 ---It was accepted.
 ---@param accepted table  as of an entry; the ids as text
 function methods:accept(accepted)
-  self.store:set(self.keys.sent, text_of(self, accepted), claims.LONGEST)
+  self.store:set(sent_key(self), text_of(self, accepted), claims.LONGEST)
   self:release()
 end
 
@@ -164,7 +185,7 @@ end
 function methods:undo()
   if self.has_begun then
     self.has_begun = false
-    remove(self, self.keys.sent)
+    remove(self, sent_key(self))
   end
   self:release()
 end
@@ -175,8 +196,7 @@ function methods:renew()
   if not self:holds() then
     return false
   end
-  remove(self, self.keys.sent)
-  return true
+  return self.store:set(over_key(self, self.round), "over", claims.LONGEST) == true
 end
 
 ---Whether the store is too new to know of all that was sent a moment ago: it is empty, after a restart perhaps.
@@ -208,6 +228,7 @@ function claims.new(store, base_url, options)
     reference = options.reference, body = options.body, is_forced = options.is_forced or false,
     ends = -math.huge, -- by host.now(): until then it is ours
     others_end = {}, -- owner -> when its claim ends
+    round = 0, -- how often what was sent was over
     has_begun = false, -- whether it may have been sent by us
     sent_elsewhere = false, -- whether another one has sent it, though it was ours to send before
   }, claims_mt)
