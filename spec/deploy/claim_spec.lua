@@ -101,6 +101,20 @@ describe("processes that share a store", function()
     end
   end)
 
+  it("do not send what another one has taken over and sent, while they stood still right before", function()
+    local taken = false
+    local slow = process({ lag_actions = 60 }, { on = { request = function(info)
+      if info.method == "POST" and not taken then
+        taken = redeploy(process(), { claim = 5 })
+      end
+    end } })
+    local result, message = redeploy_in_time(slow, { claim = 5 })
+    assert.is_nil(assert(taken).joined)
+    assert.is_table(result and result.joined, message)
+    assert.equal(tostring(taken.async_action_id), tostring(result.async_action_id))
+    assert.equal(1, posts())
+  end)
+
   it("join what was sent by who died after it", function()
     dies(dying "response")
     local result, message = redeploy_in_time(process { lag_actions = 60 })

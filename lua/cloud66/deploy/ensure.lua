@@ -224,7 +224,8 @@ local function is_shown_over(endpoint, hash, began, finished)
   end
   for deployment in page:each() do
     local started = deployment.started_time
-    if started and (finished and started > finished or began and started >= began and not deployment.is_running and is_of(deployment, hash)) then
+    local is_ours = began and started and started >= began and is_of(deployment, hash)
+    if is_ours and not deployment.is_running or started and finished and started > finished then
       return true
     end
   end
