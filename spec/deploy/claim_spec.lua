@@ -265,6 +265,24 @@ describe("processes that share a store", function()
     assert.equal(1, posts())
   end)
 
+  it("wait for a claim until its end, and no longer, where the store fails meanwhile", function()
+    dies(dying "request", { claim = 20 })
+    local real, reads = store, 0
+    store = setmetatable({}, { __index = function(_, name)
+      return function(_, ...)
+        reads = reads + (name == "get" and 1 or 0)
+        if reads > 12 then
+          error "gone"
+        end
+        return real[name](real, ...)
+      end
+    end })
+    local result, message, _, passed = redeploy_in_time(process(nil, { budget = false }), { claim = 20, timeout = 200 })
+    assert.is_nil(assert(result, message).joined)
+    assert.is_true(passed > 18 and passed < 32, passed)
+    assert.equal(1, posts())
+  end)
+
   it("are not asked for a claim without a store", function()
     local stack = expect.connect({ world = world.name }, { cache = {} }):stack(fake.stacks.staging)
     raises("'claim' needs a store", function() redeploy(stack, { claim = 20 }) end)
