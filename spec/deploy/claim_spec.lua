@@ -286,6 +286,38 @@ describe("processes that share a store", function()
     assert.equal(1, posts())
   end)
 
+  it("do not send what another one has taken over and sent, while they stood still right before", function()
+    local taken = false
+    local slow = process({ lag_actions = 60 }, { on = { request = function(info)
+      if info.method == "POST" and not taken then
+        taken = redeploy(process(), { claim = 5 })
+      end
+    end } })
+    local result, message = redeploy_in_time(slow, { claim = 5 })
+    assert.is_nil(assert(taken).joined)
+    assert.is_table(result and result.joined, message)
+    assert.equal(tostring(taken.async_action_id), tostring(result.async_action_id))
+    assert.equal(1, posts())
+  end)
+
+  it("wait for a claim until its end, and no longer, where the store fails meanwhile", function()
+    dies(dying "request", { claim = 20 })
+    local real, reads = store, 0
+    store = setmetatable({}, { __index = function(_, name)
+      return function(_, ...)
+        reads = reads + (name == "get" and 1 or 0)
+        if reads > 12 then
+          error "gone"
+        end
+        return real[name](real, ...)
+      end
+    end })
+    local result, message, _, passed = redeploy_in_time(process(nil, { budget = false }), { claim = 20, timeout = 200 })
+    assert.is_nil(assert(result, message).joined)
+    assert.is_true(passed > 18 and passed < 32, passed)
+    assert.equal(1, posts())
+  end)
+
   it("look again where their claim has ended and the store fails", function()
     local real = store
     local broken = setmetatable({}, { __index = function(_, name)
@@ -417,6 +449,33 @@ describe("processes that share a store", function()
       local deployment, info = ensure(process(unknown), { claim = 1 })
       assert.is_userdata(deployment, info)
       assert.equal(2, posts())
+    end)
+
+    it("do not send again what was accepted, however far the lists are behind", function()
+      local _, deployed = ensure(process { queue = 0, takes = 2 }, { claim = 5 })
+      assert.equal("deployed", deployed.ensured)
+      world:advance(30)
+      for _, scenario in ipairs { { lag_actions = 600, lag_deployments = 600 }, { lag_actions = 600, lag_deployments = 600, lag_action = 600 },
+        { lag_deployments = 600 } } do
+        ensure(process(scenario), { claim = 5, timeout = 600 })
+        assert.equal(1, posts())
+      end
+    end)
+
+    it("deploy it again once, where one stands still as it is about to", function()
+      failure("deploy_failed", ensure(process { ends = "failed" }))
+      local real, others = store, 0
+      local slow = setmetatable({}, { __index = function(_, name)
+        return function(_, key, value, ttl)
+          if name == "set" and key:find "^sent" and others == 0 then
+            others = 1
+            process({ queue = 90 }):ensure(HASH, { interval = 5, timeout = 200 })
+          end
+          return real[name](real, key, value, ttl)
+        end
+      end })
+      ensure(process({ lag_actions = 100, lag_deployments = 100 }, { store = slow, budget = false }), { timeout = 900 })
+      assert.same({ 1, 2 }, { others, posts() })
     end)
 
     it("deploy it again after a failure, and once", function()

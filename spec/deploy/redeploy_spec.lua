@@ -428,7 +428,8 @@ describe("redeploy, at most once,", function()
 
     it("sends nothing when it cannot look first", function()
       local stack, _, tag = begin { error = "server", on = "actions" }
-      failure("server", stack:redeploy { git_ref = "main", user_reference = "job-17" })
+      local err = failure("server", stack:redeploy { git_ref = "main", user_reference = "job-17" })
+      assert.equal("job-17", err.user_reference)
       assert.equal(0, #posts(tag))
     end)
 

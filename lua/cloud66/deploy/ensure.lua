@@ -77,47 +77,6 @@ local function find_live(endpoint, hash)
   return deployment
 end
 
--- What a wait for the result of a redeploy comes to that told of a success, but not of which deployment: live, it is the
--- commit's.
-local function find_unmatched(endpoint, hash, err)
-  local live, _, live_err = find_live(endpoint, hash)
-  if live then
-    return live, { match = "likely", action = err.action }
-  elseif live == nil then
-    return wait.unobserved(live_err)
-  end
-  return errors.fail("unmatched", ("action %s has succeeded, but commit %s is not live: see err.candidates"):format(
-    tostring(err.action.id), hash), { action = err.action, candidates = err.candidates, action_succeeded = true })
-end
-
--- Waits for a deployment or the result of a redeploy, and takes nothing but the commit for a success.
-local function wait_for(endpoint, what, hash, options)
-  local was_over = type(what) == "table" and what.joined and what.joined.is_finished
-  local target = deploy_options.target(what, endpoint.uid)
-  target.git_hash, target.again = hash, not options.user_reference and "; ensure() deploys it again"
-  local deployment, info, show_or_err = wait.run(endpoint, target, options)
-  if not deployment then
-    if show_or_err.action_succeeded then
-      return find_unmatched(endpoint, hash, show_or_err)
-    end
-    return nil, info, show_or_err
-  end
-  local shown = show_or_err(tostring(deployment))
-  if not deployment.git_hash or not git.same(deployment.git_hash, hash) then
-    return errors.fail("unmatched", ("%s has succeeded, but the API does not say that it is of commit %s"):format(
-      shown, hash), { last = deployment, action = info.action })
-  elseif was_over then
-    local live, _, err = find_live(endpoint, hash)
-    if live == false then
-      return errors.fail("conflict", ("what carries this user_reference (%s) is over, and another commit is live: use "
-        .. "another user_reference"):format(shown), { last = deployment })
-    elseif not live then
-      return wait.unobserved(err)
-    end
-  end
-  return deployment, info
-end
-
 local LIVE_EVERY = 5 -- seconds between polls of what is to become live
 
 -- Gives a success of the commit its time to become live: the API may be behind. The deployment; false where it does not; or nil,
@@ -143,6 +102,59 @@ local function becomes_live(endpoint, hash, stop)
       loop:reset()
     end
   end
+end
+
+-- What a wait for the result of a redeploy comes to that told of a success, but not of which deployment: live, it is the
+-- commit's.
+local function find_unmatched(endpoint, hash, err)
+  local live, _, live_err = find_live(endpoint, hash)
+  if live then
+    return live, { match = "likely", action = err.action }
+  elseif live == nil then
+    return wait.unobserved(live_err)
+  end
+  return errors.fail("unmatched", ("action %s has succeeded, but commit %s is not live: see err.candidates"):format(
+    tostring(err.action.id), hash), { action = err.action, candidates = err.candidates, action_succeeded = true })
+end
+
+local SKEW = 10 -- seconds that the clocks of this machine and of the API may differ
+
+-- The live deployment if it is of the commit, which one that has succeeded was of; false if another one is, though it had time to become
+-- live; or nil, message, err.
+local function find_live_after(endpoint, hash, deployment, stop)
+  local live, message, err = find_live(endpoint, hash)
+  if live == false and os.time() < (deployment.finished_time or 0) + outcome.PATIENCE + SKEW then
+    return becomes_live(endpoint, hash, stop)
+  end
+  return live, message, err
+end
+
+-- Waits for a deployment or the result of a redeploy, and takes nothing but the commit for a success.
+local function wait_for(endpoint, what, hash, options)
+  local was_over = type(what) == "table" and what.joined and what.joined.is_finished
+  local target = deploy_options.target(what, endpoint.uid)
+  target.git_hash, target.again = hash, not options.user_reference and "; ensure() deploys it again"
+  local deployment, info, show_or_err = wait.run(endpoint, target, options)
+  if not deployment then
+    if show_or_err.action_succeeded then
+      return find_unmatched(endpoint, hash, show_or_err)
+    end
+    return nil, info, show_or_err
+  end
+  local shown = show_or_err(tostring(deployment))
+  if not deployment.git_hash or not git.same(deployment.git_hash, hash) then
+    return errors.fail("unmatched", ("%s has succeeded, but the API does not say that it is of commit %s"):format(
+      shown, hash), { last = deployment, action = info.action })
+  elseif was_over then
+    local live, _, err = find_live_after(endpoint, hash, deployment, options.stop)
+    if live == false then
+      return errors.fail("conflict", ("what was sent before (%s) is over, and another commit is live: %s"):format(shown,
+        options.user_reference and "use another user_reference" or "ensure() it again"), { last = deployment })
+    elseif not live then
+      return wait.unobserved(err)
+    end
+  end
+  return deployment, info
 end
 
 ---@param given table?  the caller's
@@ -217,19 +229,31 @@ local function action_of(endpoint, entry)
   return found and actions.newest(found) or false
 end
 
--- Whether a deployment of the commit has ended that began after another process had sent one; or nil, message, err. It tells of an end
--- where the API shows no action.
-local function has_ended_since(endpoint, hash, accepted)
+-- Whether the newest deployments show that what began at a time is over, and not live: one of the commit that began then has ended, or
+-- another one has begun after its end. Else they may be behind. Or nil, message, err.
+local function is_shown_over(endpoint, hash, began, finished)
   local page, message, err = endpoint:newest_page()
   if not page then
     return nil, message, err
   end
   for deployment in page:each() do
-    if deployment.is_finished and is_of(deployment, hash) and (deployment.started_time or 0) >= (accepted.accepted_time or math.huge) then
+    local started = deployment.started_time or -math.huge
+    local is_ours = started >= (began or math.huge) and is_of(deployment, hash)
+    if (is_ours and deployment.is_finished) or started > (finished or math.huge) then
       return true
     end
   end
   return false
+end
+
+-- Whether what another process has sent is over and may be sent anew; or nil, message, err. A success is over for the claim's time
+-- before the lists are believed that show nothing of it.
+local function has_ended(call, entry, action)
+  if action and (action.finished_success == false or os.time() > action.finished_time + call.claim.seconds + SKEW) then
+    return true
+  end
+  local began = action and action.started_time or entry.accepted and entry.accepted.accepted_time
+  return is_shown_over(call.endpoint, call.hash, began, action and action.finished_time)
 end
 
 -- What to join of what another process may have sent for the commit, and is neither live nor running: see exclusive.lua. What is
@@ -237,23 +261,23 @@ end
 local function judge_entry(call, entry, is_over)
   local endpoint, hash = call.endpoint, call.hash
   local action, message, err = action_of(endpoint, entry)
-  if action == nil and entry.accepted then
-    return wait.unobserved(err)
-  elseif action == nil then
-    return nil, message, err
-  elseif action and not action.is_finished then
+  if action and not action.is_finished then
     return results.joined(endpoint, action, hash), "joined"
-  elseif entry.accepted and not action and not is_over then
-    return results.joined_entry(endpoint, entry, hash), "joined"
   end
-  local has_ended = action ~= false
-  if entry.accepted and not action then
-    has_ended, message, err = has_ended_since(endpoint, hash, entry.accepted)
+  local is_done = false
+  if action or (action == false and entry.accepted and is_over) then
+    is_done, message, err = has_ended(call, entry, action)
   end
-  if has_ended == nil then
+  if action == nil or is_done == nil then
+    err.exit_code = entry.accepted and errors.EXIT_CODES.unobserved or err.exit_code
     return nil, message, err
-  elseif has_ended then
-    call.claim:renew(entry)
+  elseif is_done then
+    call.claim:renew()
+    return false
+  elseif action then
+    return results.joined(endpoint, action, hash), "joined"
+  elseif entry.accepted and not is_over then
+    return results.joined_entry(endpoint, entry, hash), "joined"
   elseif is_over then
     return errors.fail("ambiguous", ("another process may have sent a redeploy of commit %s, and nothing of it is to be found (its "
       .. "user_reference is %s). Look for it; stack:redeploy{git_ref = ...} deploys the commit, whatever became of that"):format(
@@ -283,7 +307,7 @@ end
 
 -- Deploys the commit, unless it is there: the deployment or redeploy's result, and how; or nil, message, err.
 local function find_or_deploy(endpoint, hash, options, body)
-  local call = { endpoint = endpoint, hash = hash, claim = false, reference = false, has_waited = false, first_seen = {} }
+  local call = { endpoint = endpoint, hash = hash, claim = false, reference = false, has_waited = false }
   if not options.user_reference then
     call.reference = random.reference(PREFIX:format(hash))
     call.claim = exclusive.claim(endpoint, options, {

@@ -236,6 +236,10 @@ function redeploy.run(endpoint, options, body)
       result, message, err = send(call)
     end
   until result ~= false
+  if err and not err.user_reference then
+    err = errors.copy(err)
+    err.user_reference = reference
+  end
   return result, message, err
 end
 

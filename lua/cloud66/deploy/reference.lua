@@ -1,17 +1,18 @@
 -- reference.lua: references that this process makes. Until one is used, nobody else can have sent anything with it.
 
+local core = require "cloud66.core"
 local random = require "cloud66.base.random"
 
 local reference = {}
 
 local MOST = 200
 
-local unused, order = {}, {} -- references that were made here -> true; the newest last
+local unused, order = {}, {} -- references that were made here -> the process, which may fork; the newest last
 
 ---@return string
 function reference.make()
   local made = random.reference "lua-cloud66-"
-  unused[made], order[#order + 1] = true, made
+  unused[made], order[#order + 1] = core.pid(), made
   if #order > MOST then
     unused[table.remove(order, 1)] = nil
   end
@@ -22,7 +23,7 @@ end
 ---@param used string
 ---@return boolean
 function reference.take(used)
-  local is_new = unused[used] or false
+  local is_new = unused[used] == core.pid()
   unused[used] = nil
   return is_new
 end

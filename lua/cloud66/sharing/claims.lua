@@ -1,10 +1,12 @@
 -- claims.lua: which of all processes that share a store may send a redeploy: the one that has claimed it, once.
 --
--- What is claimed is a name of a stack's: a reference, or a commit. Two entries stand for it, JSON both:
+-- What is claimed is a name of a stack's: a reference, or a commit. Three kinds of entries stand for it, the first two JSON:
 --
 --   claim  somebody is about to send it. It ends by itself, so that another one takes over from who has died.
 --   sent   it may have been sent; and what was accepted, once that is known. Only who adds this entry sends, however long it has
 --          stood still since it had claimed. It stays for a day.
+--   over   what was sent is over, and may be sent anew: the next `sent` is another entry, with the number of the round. None is
+--          removed for that: who has stood still would remove what was sent meanwhile.
 
 local core = require "cloud66.core"
 local host = require "cloud66.runtime.host"
@@ -23,6 +25,7 @@ claims.LONGEST = 86400
 
 local REMOVED = 0.001 -- seconds: a ttl that removes
 local SINCE = 30 * 86400 -- seconds
+local MOST_ROUNDS = 1000 -- of one name in a day: more come from a store that makes them up
 
 -- --- entries ---
 
@@ -83,6 +86,14 @@ local function remove(self, key)
   self.store:set(key, "", REMOVED)
 end
 
+local function sent_key(self, round)
+  return round == 0 and self.keys.sent or ("%s:%d"):format(self.keys.sent, round)
+end
+
+local function over_key(self, round)
+  return ("%s:over:%d"):format(self.keys.sent, round)
+end
+
 -- --- claiming ---
 
 ---Whether it is ours.
@@ -101,12 +112,20 @@ local function add(self)
   return made
 end
 
--- What was sent, perhaps, as text. An empty one is being removed.
+-- What was sent in the last round, perhaps, as text. An empty one is being removed.
 local function get_sent(self)
-  local text = self.store:get(self.keys.sent)
+  local over
+  repeat
+    over = self.store:get(over_key(self, self.round))
+    self.round = self.round + (over and 1 or 0)
+  until not over or self.round > MOST_ROUNDS
+  if over ~= false then
+    return nil
+  end
+  local text = self.store:get(sent_key(self, self.round))
   if text == "" then
     wait.sleep(10 * REMOVED)
-    text = self.store:get(self.keys.sent)
+    text = self.store:get(sent_key(self, self.round))
   end
   return text
 end
@@ -137,11 +156,19 @@ function methods:take()
   return "claimed", entry
 end
 
--- The same whatever others have sent.
-local function replace_sent(self)
-  local text = get_sent(self)
-  self.replaced = text and text ~= "" and text or false
-  return text ~= nil and self.store:set(self.keys.sent, text_of(self), claims.LONGEST) or nil
+-- Adds the entry of what is sent now, or replaces what others have sent: whether it is there; nil where the store fails. The rounds
+-- before it last as long.
+local function add_sent(self)
+  local text = self.is_forced and get_sent(self)
+  if text == nil then
+    return nil
+  end
+  for round = 0, self.round - 1 do
+    self.store:set(over_key(self, round), "over", claims.LONGEST)
+  end
+  self.begun, self.replaced = self.round, text and text ~= "" and text or false
+  local command = self.is_forced and "set" or "add"
+  return self.store[command](self.store, sent_key(self, self.begun), text_of(self), claims.LONGEST)
 end
 
 ---Whether this process may send it, right before it does: not where another one has. Where the store fails, it may; but where its
@@ -151,12 +178,7 @@ function methods:begin()
   if self.has_begun then
     return true
   end
-  local made
-  if self.is_forced then
-    made = replace_sent(self)
-  else
-    made = self.store:add(self.keys.sent, text_of(self), claims.LONGEST)
-  end
+  local made = add_sent(self)
   local has_lapsed = made == nil and self.ends > -math.huge and not self:holds() and not self.has_lapsed
   self.has_lapsed = self.has_lapsed or has_lapsed
   self.has_begun = made ~= false and not has_lapsed
@@ -167,7 +189,7 @@ end
 ---It was accepted.
 ---@param accepted table  as of an entry; the ids as text
 function methods:accept(accepted)
-  self.store:set(self.keys.sent, text_of(self, accepted), claims.LONGEST)
+  self.store:set(sent_key(self, self.begun), text_of(self, accepted), claims.LONGEST)
   self:release()
 end
 
@@ -181,26 +203,21 @@ end
 
 ---Nothing was carried out: leaves it to others, as if nothing had been sent. What others have sent stays.
 function methods:undo()
-  local text = self.has_begun and get_sent(self)
-  self.has_begun = false
-  if not text or read_entry(self, text).owner ~= self.owner then
-    self:release()
-    return
-  elseif self.replaced then
-    self.store:set(self.keys.sent, self.replaced, claims.LONGEST)
-  else
-    remove(self, self.keys.sent)
+  local key = sent_key(self, self.begun)
+  local text = self.has_begun and self.store:get(key)
+  local is_ours = text and read_entry(self, text).owner == self.owner
+  if is_ours and self.replaced then
+    self.store:set(key, self.replaced, claims.LONGEST)
+  elseif is_ours then
+    remove(self, key)
   end
+  self.has_begun, self.sent_elsewhere = false, false
   self:release()
 end
 
----What was sent is over, and may be sent anew, if the claim is ours.
----@param entry cloud66.ClaimEntry
-function methods:renew(entry)
-  local text = self:holds() and get_sent(self)
-  if text and read_entry(self, text).owner == entry.owner then
-    remove(self, self.keys.sent)
-  end
+---What was sent in this round is over, and may be sent anew.
+function methods:renew()
+  self.store:set(over_key(self, self.round), "over", claims.LONGEST)
 end
 
 ---Whether the store is too new to know of all that was sent a moment ago: it is empty, after a restart perhaps.
@@ -233,6 +250,7 @@ function claims.new(store, base_url, options)
     ends = -math.huge, -- by host.now(): until then it is ours
     others_end = {}, -- text of an entry -> when it ends: what was sent lasts longer than the claim of who has sent it
     replaced = false, -- of is_forced: the entry of what was sent before, as text
+    round = 0, begun = 0, -- how often what was sent was over; the round in which we have sent
     has_begun = false, -- whether it may have been sent by us
     has_lapsed = false, -- whether the claim had ended when it was to be sent, and the store did not tell of others
     sent_elsewhere = false, -- whether another one has sent it, or may have, though it was ours to send before

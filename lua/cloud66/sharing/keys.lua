@@ -7,7 +7,8 @@
 --   count:1:USER:HOUR    the requests of an hour (hours since 1970); in the same way reported, probe      budget.lua
 --                        and reset, which belong to the count
 --   claim:1:HASH         who is about to send a redeploy                                                  claims.lua
---   sent:1:HASH          that it was sent, perhaps, and what was accepted
+--   sent:1:HASH          that it was sent, perhaps, and what was accepted; with ":over:N" behind it, that this is over for the N-th
+--                        time, counted from 0, and then ":N" of the next one
 --   since:1:claims       since when the store holds such entries
 --
 -- Each kind carries the number of its format, so that processes of an old and a new version of this library can share a store
