@@ -7,9 +7,13 @@ local fake = require "spec.support.fake"
 local looks = require "spec.support.looks"
 local merged = require "spec.support.merged"
 local table_store = require "spec.support.table_store"
+local thorough = require "spec.support.thorough"
 local wait = require "cloud66.runtime.wait"
 
 local failure, raises = expect.failure, expect.raises
+
+-- In the thorough lane alone: processes that are there at the same time wait for the end of a deployment in real time.
+local in_real_time = thorough and it or function() end
 
 local HASH = ("abc1234"):rep(6):sub(1, 40)
 
@@ -354,7 +358,7 @@ describe("processes that share a store", function()
       end)
     end
 
-    it("deploy it once", function()
+    in_real_time("deploy it once", function()
       local first, second = process { delay = 1, on = "redeploy", queue = 0, takes = 2 }, process { lag_actions = 5, lag_deployments = 5 }
       local results = assert(expect.connect({}):map({ first, second }, function(stack)
         return (select(2, assert(stack:ensure(HASH, { interval = 1 }))))
@@ -364,7 +368,7 @@ describe("processes that share a store", function()
       assert.equal(1, posts())
     end)
 
-    it("give what was sent late in a claim its own time to be listed", function()
+    in_real_time("give what was sent late in a claim its own time to be listed", function()
       local lags = { lag_actions = 3, lag_action = 3, lag_deployments = 3, lag_live = 3, queue = 0, takes = 4 }
       local first, second = process(lags, { on = { request = function(info)
         if info.method == "POST" then
@@ -478,7 +482,7 @@ describe("processes that share a store", function()
       assert.same({ 1, 2 }, { others, posts() })
     end)
 
-    it("deploy it again after a failure, and once", function()
+    in_real_time("deploy it again after a failure, and once", function()
       local value, message, err = ensure(process { ends = "failed" })
       failure("deploy_failed", value, message, err)
       local first, second = process { queue = 0, takes = 1 }, process { queue = 0, takes = 1 }
