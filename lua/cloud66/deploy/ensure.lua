@@ -293,7 +293,8 @@ local HASH_KEY = 7
 -- What is there of the commit; false where it is ours to deploy; or nil, message, err.
 local function obtain(call, stop)
   return exclusive.obtain {
-    endpoint = call.endpoint, claim = call.claim, stop = stop, is_new = not call.reference, -- else redeploy.run() looks further
+    endpoint = call.endpoint, claim = call.claim, stop = stop,
+    is_new = not call.reference, -- of a reference of the caller's own redeploy.run() sees to the second look
     find = function()
       local may_wait = not call.has_waited
       call.has_waited = true
