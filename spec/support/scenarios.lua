@@ -23,6 +23,7 @@ local calendar = require "spec.support.fake.calendar"
 local data = require "spec.support.data"
 local errors = require "spec.support.fake.errors"
 local json = require "spec.support.fake.json"
+local odd_responses = require "spec.support.odd_responses"
 local shape = require "spec.support.fake.shape"
 local wire = require "spec.support.fake.wire"
 
@@ -502,6 +503,23 @@ return {
     end,
     send = function(value, reply)
       reply.wire = value
+    end,
+  },
+  {
+    "odd",
+    {
+      describe = "NAME",
+      read = function(name)
+        return odd_responses.bytes[name] and name
+      end,
+    },
+    "one of the responses of odd_responses.lua instead of the reply, plain HTTP only",
+    fault = true,
+    check = function(_, values)
+      return values.gzip and "odd sends no reply that could be compressed" or nil
+    end,
+    send = function(value, reply)
+      reply.odd = value
     end,
   },
   {

@@ -45,7 +45,7 @@ static CURL *take_handle(c66_engine *e) {
 }
 
 static void give_back(c66_engine *e, CURL *easy) {
-  if (e->spares == C66_SPARE_HANDLES) {
+  if (e->spares == C66_SPARE_HANDLES || !c66_http_resets_handles()) {
     curl_easy_cleanup(easy);
     return;
   }

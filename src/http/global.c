@@ -10,6 +10,7 @@ static pthread_once_t load_once = PTHREAD_ONCE_INIT;
 static CURLcode load_result;
 static bool bundle_suffices;
 static bool spares_sigpipe;
+static bool resets_handles;
 static unsigned generation;
 
 /*
@@ -36,6 +37,7 @@ static void load(void) {
   spares_sigpipe = info->version_num >= 0x080000 ||
                    (info->version_num >= 0x075700 && info->ssl_version != NULL &&
                     strncmp(info->ssl_version, "OpenSSL", 7) == 0);
+  resets_handles = info->version_num < 0x075400 || info->version_num >= 0x080100;
   if (pthread_atfork(NULL, NULL, count_fork) != 0)
     load_result = CURLE_OUT_OF_MEMORY;
 }
@@ -45,6 +47,8 @@ unsigned c66_http_generation(void) { return generation; }
 bool c66_http_bundle_suffices(void) { return bundle_suffices; }
 
 bool c66_http_spares_sigpipe(void) { return spares_sigpipe; }
+
+bool c66_http_resets_handles(void) { return resets_handles; }
 
 const char *c66_http_load(void) {
   if (pthread_once(&load_once, load) != 0)

@@ -16,6 +16,10 @@ bool c66_http_bundle_suffices(void);
 /* Whether libcurl never raises SIGPIPE, whatever it writes to. */
 bool c66_http_spares_sigpipe(void);
 
+/* Whether a handle may serve another transfer. From 7.84 to 8.0 it remembers the last header of the
+ * transfer before, which is freed by then, and writes there when a response begins with a folded line. */
+bool c66_http_resets_handles(void);
+
 C66_END_DECLS
 
 #endif

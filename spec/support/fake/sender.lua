@@ -37,6 +37,8 @@ function sender.send(reply)
   end
   if reply.wire then
     return wire.send(reply.wire)
+  elseif reply.odd then
+    return wire.send_odd(reply.odd)
   elseif reply.cut == "head" then
     return ngx.exit(444)
   end

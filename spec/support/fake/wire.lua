@@ -1,5 +1,7 @@
 -- Replies that no HTTP server sends: raw bytes over HTTP/1.1, in place of the reply that was due.
 -- luacheck: globals ngx
+local odd_responses = require "spec.support.odd_responses"
+
 local wire = {}
 
 local LONGEST = 20 -- seconds: nothing stays on when the client does not go
@@ -50,10 +52,19 @@ for name in pairs(wire.faults) do
 end
 table.sort(wire.names)
 
-function wire.send(name)
+local function socket_of_client()
   local socket = assert(ngx.req.socket(true))
   socket:settimeout(LONGEST * 1000)
-  wire.faults[name](socket)
+  return socket
+end
+
+function wire.send(name)
+  wire.faults[name](socket_of_client())
+end
+
+---Sends one of odd_responses.bytes.
+function wire.send_odd(name)
+  socket_of_client():send(odd_responses.bytes[name])
 end
 
 return wire
