@@ -41,6 +41,28 @@ local PRELUDE = [[
     for name, value in pairs(extra or {}) do given[name] = value end
     return given
   end
+  -- A lua-resty-http whose clients have these methods, and whose socket gives these pieces, or fails with a text among them.
+  local function stub(methods, pieces)
+    local count = 0
+    local function give()
+      count = count + 1
+      local piece = pieces and pieces[count]
+      if piece then return piece end
+      return nil, "closed"
+    end
+    return { new = function()
+      local function good() return true end
+      local client = { connect = good, send_request = good, set_keepalive = good, close = good,
+        sock = { settimeouts = good, receiveany = give, getreusedtimes = function() return 0 end } }
+      for name, value in pairs(methods) do client[name] = value end
+      return client
+    end }
+  end
+  -- The kind and the message of what a request comes to over a stub.
+  local function over(methods, pieces, extra)
+    local response, kind, message = resty.new(stub(methods, pieces))(request(extra))
+    return { response = response, kind = kind, message = message }
+  end
 ]]
 
 local server
@@ -52,6 +74,7 @@ local function start(options)
   options.level = "info"
   options.server = ([[
     client_body_buffer_size 1m;
+    lua_socket_log_errors off;
     location /run { lua_ssl_trusted_certificate %s; %s }
     location /wrong_ca { lua_ssl_trusted_certificate %s/expired.pem; %s }
     %s
@@ -176,16 +199,33 @@ describe("cloud66.transport.resty", function()
 
   it("joins repeated headers, and takes any status for an answer", function()
     local got = run [[
-      local module = { new = function()
-        return { request_uri = function()
-          return { status = 302, headers = { Vary = { "a", "b" }, ["X-A"] = "1", Location = "/x" } }
-        end }
-      end }
-      return resty.new(module)(request())
+      return over({}, { "HTTP/1.1 302 Found\r\nVary: a\r\nX-A: 1\r\nVary: b\r\n", "Location: /x\r\nContent-Length: 0\r\n\r\n" }).response
     ]]
-    assert.same({ status = 302, http_version = "1.1", body = "", headers = { vary = "a, b", ["x-a"] = "1", location = "/x" } }, got)
+    assert.same({ status = 302, http_version = "1.1", body = "",
+      headers = { vary = "a, b", ["x-a"] = "1", location = "/x", ["content-length"] = "0" } }, got)
     assert.is_true(get(fake.url { redirect = "same" }).ok)
     check_quiet_log()
+  end)
+
+  it("reads a response whatever the pieces are that it comes in", function()
+    local got = run [[
+      local bytes = "HTTP/1.1 103 Hints\r\nA: b\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\n\r\n"
+        .. "3;x=y\r\nabc\r\n10\r\n" .. ("d"):rep(16) .. "\r\n0\r\nTrailer: 1\r\n\r\n"
+      for size = 1, #bytes do
+        local pieces = {}
+        for i = 1, #bytes, size do pieces[#pieces + 1] = bytes:sub(i, i + size - 1) end
+        local got = over({}, pieces)
+        assert(got.response, got.message)
+        assert(got.response.status == 200 and got.response.body == "abc" .. ("d"):rep(16) and got.response.headers["x-a"] == "1"
+          and not got.response.headers.a and not got.response.headers.trailer)
+        for stop = 1, #pieces - 1, 7 do
+          local cut = { unpack(pieces, 1, stop) }
+          assert(over({}, cut).kind == "network")
+        end
+      end
+      return true
+    ]]
+    assert.is_true(got)
   end)
 
   it("asks for nothing compressed, and takes nothing compressed", function()
@@ -235,10 +275,7 @@ describe("cloud66.transport.resty", function()
     it("cannot be told not to verify, and names the host", function()
       local params = run [[
         local seen
-        local module = { new = function()
-          return { request_uri = function(_, _, params) seen = params; return nil, "x" end }
-        end }
-        resty.new(module)(request { url = "https://Host.example/", ssl_verify = false })
+        over({ connect = function(_, params) seen = params; return nil, "x" end }, {}, { url = "https://Host.example/", ssl_verify = false })
         return seen
       ]]
       assert.is_true(params.ssl_verify)
@@ -275,25 +312,21 @@ describe("cloud66.transport.resty", function()
         "no resolver defined to resolve \"foo\"", "connection refused", "20: unable to get local issuer certificate",
         "certificate host mismatch", "handshake failed", "closed", "connection reset by peer", "no route to host", "timeout", "what" }, {}
       for i, text in ipairs(words) do
-        local module = { new = function() return { request_uri = function() return nil, text end } end }
-        local _, kind, message = resty.new(module)(request { url = "https://x.example/" })
-        kinds[i] = kind
-        assert(message:find(text, 1, true) or kind == "timeout", message)
+        local got = over({ connect = function() return nil, text end }, {}, { url = "https://x.example/" })
+        kinds[i] = got.kind
+        assert(got.message:find(text, 1, true) or got.kind == "timeout", got.message)
       end
       return kinds
     ]]
-    assert.same({ "connect", "connect", "connect", "connect", "tls", "tls", "tls", "network", "network", "network", "timeout", "network" }, got)
+    assert.same({ "connect", "connect", "connect", "connect", "tls", "tls", "tls", "connect", "connect", "connect", "timeout", "connect" }, got)
   end)
 
   -- What a request comes to over a client with these proxies, which gives these words; or the response with this status.
   local function through(proxies, words, status, url)
     return run([[
-      local module = { new = function()
-        return { proxy_opts = arg.proxies, request_uri = function()
-          if arg.status then return { status = arg.status, headers = {}, body = "" } end
-          return nil, arg.words
-        end }
-      end }
+      local module = stub({ proxy_opts = arg.proxies, connect = function()
+        return arg.status ~= nil, arg.words
+      end }, { ("HTTP/1.1 %s Refused\r\nContent-Length: 0\r\n\r\n"):format(arg.status) })
       local client = connect(arg.url, {}, module)
       local value, message, err = client:request("GET", "/ping")
       return { kind = err.kind, message = message, status = err.status }
@@ -349,17 +382,9 @@ describe("cloud66.transport.resty", function()
 
     it("says when it was the connection that took too long", function()
       local got = run [[
-        local seen
-        local module = { new = function()
-          return {
-            set_timeouts = function(_, ...) seen = { ... } end,
-            request_uri = function() ngx.sleep(0.2); return nil, "timeout" end,
-          }
-        end }
-        local _, kind, message = resty.new(module)(request { timeout = { connect = 0.2, total = 3 } })
-        return { kind, message, seen }
+        return over({ connect = function() ngx.sleep(0.2); return nil, "timeout" end }, {}, { timeout = { connect = 0.2, total = 3 } })
       ]]
-      assert.same({ "timeout", "http://x.example:80: no connection within 0.2 s", { 200, 3000, 3000 } }, got)
+      assert.same({ kind = "timeout", message = "http://x.example:80: no connection within 0.2 s" }, got)
     end)
 
     it("does not wait for the rest of its time when it was answered", function()
@@ -497,30 +522,27 @@ describe("cloud66.transport.resty", function()
     end)
   end)
 
-  it("takes what is raised for a failure of the network, and shows no token", function()
+  it("takes what is raised for a failure to connect, and shows no token", function()
     local got = run [[
-      local function with(request_uri)
-        local _, kind, message = resty.new { new = function() return { request_uri = request_uri } end }(request())
-        return { kind = kind, message = message }
-      end
+      local token = "Bearer " .. arg.token
       return {
-        with(function(_, _, params) error("a bug " .. params.headers.Authorization) end),
-        with(function(_, _, params) ngx.sleep(0.01); error { params } end),
-        with(function(_, _, params) return nil, "sent " .. params.headers.Authorization .. "\27[2J" end),
+        over { connect = function() error("a bug " .. token) end },
+        over { connect = function() ngx.sleep(0.01); error { token } end },
+        over { connect = function() return nil, "sent " .. token .. "\27[2J" end },
+        over({ send_request = function() return nil, "sent " .. token end }),
+        over({}, { "HTTP/1.1 " .. token .. "\27[2J\r\n" }),
+        over({}, { "HTTP/1.1 200\r\nTransfer-Encoding: " .. arg.token .. "\r\n\r\n" }),
       }
     ]]
-    for _, failure in ipairs(got) do
-      check_failure("network", "^http://x%.example:80: ", failure)
+    for i, kind in ipairs { "connect", "connect", "connect", "network", "protocol", "protocol" } do
+      local failure = got[i]
+      check_failure(kind, "^http://x%.example:80: ", failure)
       assert.is_nil(failure.message:find(fake.token, 1, true))
       assert.is_nil(failure.message:find "%c")
     end
     assert.matches("a bug Bearer %[token%]", got[1].message)
     check_failure("tls", "lua_ssl_trusted_certificate", run [[
-      local module = { new = function()
-        return { request_uri = function() error("/x/resty/core/socket.lua:244: assertion failed!", 0) end }
-      end }
-      local _, kind, message = resty.new(module)(request())
-      return { kind = kind, message = message }
+      return over { connect = function() error("/x/resty/core/socket.lua:244: assertion failed!", 0) end }
     ]])
     check_failure("network", "no socket .*none left", run [[
       local made = 0
@@ -532,16 +554,36 @@ describe("cloud66.transport.resty", function()
     ]])
   end)
 
+  it("sends nothing that would end a line early", function()
+    local got = run [[
+      local messages = {}
+      for i, extra in ipairs {
+        { headers = { Name = "a\r\nb: c" } }, { headers = { ["Na\nme"] = "a" } }, { method = "GET /x HTTP/1.1\r\nA: b\r\n\r\nGET" },
+        { url = "http://x.example/\r\nA: b" },
+      } do
+        messages[i] = select(2, pcall(over, {}, { "" }, extra))
+      end
+      return messages
+    ]]
+    for i, what in ipairs { "header Name", "header Na", "method", "URL" } do
+      assert.matches(what .. ".* of a request holds a line break", got[i])
+    end
+  end)
+
   it("closes the connection of what failed", function()
     local closed = run [[
       local closed = 0
-      for _, request_uri in ipairs { function() return nil, "x" end, function() error "x" end, function() ngx.sleep(1) end } do
-        local client = { request_uri = request_uri, close = function() closed = closed + 1 end }
-        assert(not resty.new({ new = function() return client end })(request { timeout = { total = 0.05 } }))
+      local function close() closed = closed + 1 end
+      for _, methods in ipairs {
+        { connect = function() return nil, "x" end }, { connect = function() error "x" end }, { send_request = function() return nil, "x" end },
+        {},
+      } do
+        methods.close = close
+        assert(not over(methods).response)
       end
       return closed
     ]]
-    assert.equal(3, closed)
+    assert.equal(4, closed)
   end)
 
   it("raises for what is not lua-resty-http, and for options there are not", function()
@@ -560,7 +602,7 @@ describe("cloud66.transport.resty", function()
       end
       return messages
     ]]
-    local wanted = { "got a nil", "without new%(%)", "no request_uri", "0%.16 or later.*0%.15", "unknown option 'keepalive'", "keepalive_pool", "expected a table" }
+    local wanted = { "got a nil", "without new%(%)", "without connect", "0%.16 or later.*0%.15", "unknown option 'keepalive'", "keepalive_pool", "expected a table" }
     for i, pattern in ipairs(wanted) do
       assert.matches("^code:%d+: .*" .. pattern, got[i])
     end

@@ -42,6 +42,7 @@ local NOT_OURS = {
   ["cjson"] = set "cloud66 base/json",
   ["cloud66.core"] = false,
   ["cloud66.curl"] = set "transport/curl",
+  ["ngx.semaphore"] = set "runtime/light_thread", -- nginx has it with lua-resty-core
 }
 
 -- These also try clients of Redis that the user may have installed, one name after the other.

@@ -13,6 +13,13 @@ static inline bool c66_is_digit(char c) { return (unsigned)c - '0' <= 9; }
 /* A character that moves no cursor: not a control character, not beyond ASCII. */
 static inline bool c66_is_printable(char c) { return c >= ' ' && c <= '~'; }
 
+/* The place of the first character that is neither a space nor a tab; n where there is none. */
+static inline size_t c66_skip_blanks(const char *s, size_t from, size_t n) {
+  while (from < n && (s[from] == ' ' || s[from] == '\t'))
+    from++;
+  return from;
+}
+
 static inline char c66_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
 
 #endif

@@ -110,6 +110,10 @@ static void end(c66_transfer *t, CURLcode result) {
     return;
   }
   c66_transfer_note_response(t);
+  if (c66_failure_of_response(t)) {
+    fail(t);
+    return;
+  }
   stop(t);
 }
 

@@ -42,6 +42,8 @@ static const struct {
     {CURLE_HTTP2_STREAM, "network", "the HTTP/2 stream was cut"},
     {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "the response is not HTTP, or libcurl lacks https"},
     {CURLE_WEIRD_SERVER_REPLY, "protocol", "the response is not HTTP as it should be"},
+    /* Up to 8.2 that is a head whose first line is folded. */
+    {CURLE_BAD_FUNCTION_ARGUMENT, "protocol", "the response is not HTTP as it should be"},
     {CURLE_BAD_CONTENT_ENCODING, "protocol", "the body is not compressed as its header says"},
 #if LIBCURL_VERSION_NUM >= 0x080600
     {CURLE_TOO_LARGE, "protocol", "a response header is too long"},
@@ -133,7 +135,8 @@ static bool is_cut_handshake(const c66_transfer *t, CURLcode result) {
 }
 
 static bool is_bad_chunk(const c66_transfer *t, CURLcode result) {
-  static const char *const words[] = {"chunked-encoding", "chunk hex-length", NULL};
+  static const char *const words[] = {"chunked-encoding", "chunk hex-length",
+                                      "chunked-encoded stream", NULL};
   return result == CURLE_RECV_ERROR && mentions(t, words);
 }
 
@@ -167,6 +170,9 @@ static bool fail_by_abort_reason(c66_transfer *t) {
                    (unsigned long)t->max_head);
     c66_failure_set(t, "protocol", what, "");
     return true;
+  case C66_ABORT_NONSENSE:
+    c66_failure_set(t, "protocol", "the response is not HTTP as it should be", "");
+    return true;
   case C66_ABORT_NO_MEMORY:
     c66_failure_set(t, "network", "out of memory while receiving", "");
     return true;
@@ -174,6 +180,17 @@ static bool fail_by_abort_reason(c66_transfer *t) {
     break;
   }
   return false;
+}
+
+bool c66_failure_of_response(c66_transfer *t) {
+  if (t->head_state != C66_HEAD_WHOLE)
+    c66_failure_set(t, "network", "the connection was cut before the response was complete", "");
+  else if (t->status < 200)
+    c66_failure_set(t, "protocol", "the server changed to another protocol, which nobody asked for",
+                    "");
+  else
+    return false;
+  return true;
 }
 
 static void fail_by_code(c66_transfer *t, CURLcode result) {
@@ -196,7 +213,7 @@ void c66_failure_from_curl(c66_transfer *t, CURLcode result) {
     fail_by_time(t);
   } else if (result == CURLE_PEER_FAILED_VERIFICATION) {
     fail_verification(t, result);
-  } else if (result == CURLE_OUT_OF_MEMORY && t->in_head) {
+  } else if (result == CURLE_OUT_OF_MEMORY && t->head_state == C66_HEAD_OPEN) {
     /* Up to 8.5 that is also how libcurl says that a header line is too long for it. */
     c66_failure_set(t, "protocol", "a response header is too long", "");
   } else if (is_cut_handshake(t, result)) {

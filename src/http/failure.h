@@ -9,6 +9,10 @@ C66_BEGIN_DECLS
 /* Fills t->failure from libcurl's result, the abort reason and the handle, which must still be there. */
 void c66_failure_from_curl(c66_transfer *t, CURLcode result);
 
+/* Whether libcurl takes for a response what is none: a head that was cut, or a change of protocols.
+ * Fills t->failure then. */
+bool c66_failure_of_response(c66_transfer *t);
+
 /* Fills t->failure: no complete response within the time that the request gave. */
 void c66_failure_late(c66_transfer *t);
 

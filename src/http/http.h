@@ -61,8 +61,15 @@ typedef enum c66_abort_reason {
   C66_ABORT_NONE = 0,
   C66_ABORT_BODY_LIMIT,
   C66_ABORT_HEAD_LIMIT,
+  C66_ABORT_NONSENSE, /* a head that is not HTTP as it should be */
   C66_ABORT_NO_MEMORY
 } c66_abort_reason;
+
+typedef enum c66_head_state {
+  C66_HEAD_NONE = 0, /* nothing has come */
+  C66_HEAD_OPEN,
+  C66_HEAD_WHOLE /* up to its empty line */
+} c66_head_state;
 
 /* Texts are borrowed for the duration of c66_transfer_start. */
 typedef struct c66_request {
@@ -103,7 +110,8 @@ struct c66_transfer {
   long connects;     /* new connections made: 0 if one was reused */
   c66_phase phase;
   c66_abort_reason abort_reason;
-  bool in_head;
+  c66_head_state head_state;
+  int64_t length; /* bytes of the body, as its head says; -1: it does not */
   bool tls;
   bool shares; /* over TLS, and content with a connection that another one has made */
   bool sent;   /* has its connection */

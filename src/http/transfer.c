@@ -3,15 +3,10 @@
 #include "base/ascii.h"
 #include "base/wipe.h"
 #include "http/global.h"
+#include "http/head.h"
 
 #include <fcntl.h>
 #include <string.h>
-
-static size_t skip_blanks(const char *s, size_t from, size_t n) {
-  while (from < n && (s[from] == ' ' || s[from] == '\t'))
-    from++;
-  return from;
-}
 
 /* --- callbacks: no Lua in here, and every byte counted --- */
 
@@ -29,47 +24,12 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *user) {
   return t->abort_reason == C66_ABORT_NONE ? n : 0;
 }
 
-/* Appends "name:value\n"; a line folded the old way continues the value before it. */
-static c66_alloc keep_header(c66_buffer *head, const char *line, size_t n) {
-  const char *colon = memchr(line, ':', n);
-  size_t name = colon != NULL ? (size_t)(colon - line) + 1 : 0;
-  size_t value = skip_blanks(line, 0, n), i;
-  c66_alloc reserved = c66_buffer_reserve(head, n + 1);
-  if (reserved != C66_ALLOC_OK)
-    return reserved;
-  if (value > 0 && head->len > 0) {
-    head->data[head->len - 1] = ' ';
-  } else if (value > 0 || name == 0) {
-    return C66_ALLOC_OK; /* nothing that has a name */
-  } else {
-    for (i = 0; i < name; i++)
-      head->data[head->len++] = c66_lower(line[i]);
-    value = skip_blanks(line, name, n);
-  }
-  (void)c66_buffer_append(head, line + value, n - value);
-  return c66_buffer_append(head, "\n", 1);
-}
-
 /* CURLOPT_HEADERFUNCTION: one whole line a call; also of interim responses, and trailers after the
  * body. */
 static size_t on_header(char *line, size_t size, size_t count, void *user) {
   c66_transfer *t = user;
-  size_t n = size * count, len = n;
-  if (n > t->max_head - t->head_seen) {
-    t->abort_reason = C66_ABORT_HEAD_LIMIT;
-    return 0;
-  }
-  t->head_seen += n;
-  while (len > 0 && memchr("\r\n\t ", line[len - 1], 4) != NULL)
-    len--;
-  if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-    t->head.len = 0; /* what came before belonged to an interim response */
-    t->in_head = true;
-  } else if (len == 0) {
-    t->in_head = false;
-  } else if (t->in_head) {
-    t->abort_reason = abort_reason_of(keep_header(&t->head, line, len), C66_ABORT_HEAD_LIMIT);
-  }
+  size_t n = size * count;
+  t->abort_reason = n > 0 ? c66_head_take(t, line, n) : C66_ABORT_NONE;
   return t->abort_reason == C66_ABORT_NONE ? n : 0;
 }
 
@@ -266,7 +226,7 @@ void c66_transfer_init(c66_transfer *t) {
   t->engine = NULL;
   t->next = t->prev = NULL;
   t->easy = NULL;
-  t->admitted = -1;
+  t->admitted = t->length = -1;
   t->outgoing = NULL;
   c66_buffer_init(&t->head, 0);
   c66_buffer_init(&t->body, 0);
@@ -278,7 +238,7 @@ c66_alloc c66_transfer_add_header(c66_transfer *t, const char *line, size_t n) {
   size_t name = colon != NULL ? (size_t)(colon - line) : n;
   c66_buffer empty;
   bool added;
-  if (skip_blanks(line, name + 1, n) < n)
+  if (c66_skip_blanks(line, name + 1, n) < n)
     return append_line(t, line) ? C66_ALLOC_OK : C66_ALLOC_MEMORY;
   /* For libcurl "Name:" means to send no such header, and "Name;" to send it empty. */
   c66_buffer_init(&empty, name + 2);

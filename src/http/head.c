@@ -1,0 +1,116 @@
+/* head.c - the head of a response, line by line. */
+#include "http/head.h"
+#include "base/ascii.h"
+
+#include <string.h>
+
+static size_t cut_blanks(const char *s, size_t n) {
+  while (n > 0 && memchr("\r\n\t ", s[n - 1], 4) != NULL)
+    n--;
+  return n;
+}
+
+static c66_abort_reason reason_of(c66_alloc result) {
+  if (result == C66_ALLOC_OK)
+    return C66_ABORT_NONE;
+  return result == C66_ALLOC_LIMIT ? C66_ABORT_HEAD_LIMIT : C66_ABORT_NO_MEMORY;
+}
+
+static size_t skip_digits(const char *s, size_t from, size_t n) {
+  while (from < n && c66_is_digit(s[from]))
+    from++;
+  return from;
+}
+
+/* "HTTP/", a version such as "1.1" or "2", a blank, three digits, and a blank or the end. */
+static bool is_status_line(const char *s, size_t n) {
+  size_t at = 5, code;
+  if (n < at || memcmp(s, "HTTP/", at) != 0)
+    return false;
+  at = skip_digits(s, at, n);
+  if (at < n && s[at] == '.')
+    at = skip_digits(s, at + 1, n);
+  if (!c66_is_digit(s[at - 1]) || at >= n || s[at] != ' ')
+    return false;
+  code = at + 1;
+  at = skip_digits(s, code, n);
+  return at == code + 3 && (at == n || s[at] == ' ');
+}
+
+/* A Content-Length that is no number, or another one than before. */
+static bool is_bad_length(c66_transfer *t, const char *value, size_t n) {
+  enum { MOST_DIGITS = 18 }; /* that an int64_t holds */
+  int64_t length = 0;
+  size_t i;
+  if (n == 0 || n > MOST_DIGITS || skip_digits(value, 0, n) != n)
+    return true;
+  for (i = 0; i < n; i++)
+    length = length * 10 + (value[i] - '0');
+  if (t->length >= 0 && t->length != length)
+    return true;
+  t->length = length;
+  return false;
+}
+
+static bool is_name(const char *line, size_t n, const char *name) {
+  size_t i;
+  for (i = 0; i < n && name[i] != '\0'; i++)
+    if (c66_lower(line[i]) != name[i])
+      return false;
+  return i == n && name[i] == '\0';
+}
+
+/* A line folded the old way continues the value before it. */
+static c66_abort_reason unfold(c66_buffer *head, const char *line, size_t n) {
+  size_t value = c66_skip_blanks(line, 0, n);
+  c66_alloc reserved = c66_buffer_reserve(head, n + 1);
+  if (head->len == 0)
+    return C66_ABORT_NONSENSE;
+  if (reserved != C66_ALLOC_OK)
+    return reason_of(reserved);
+  head->data[head->len - 1] = ' ';
+  (void)c66_buffer_append(head, line + value, n - value);
+  return reason_of(c66_buffer_append(head, "\n", 1));
+}
+
+/* Appends "name:value\n". */
+static c66_abort_reason append_header(c66_transfer *t, const char *line, size_t n) {
+  const char *colon = memchr(line, ':', n);
+  size_t name = colon != NULL ? cut_blanks(line, (size_t)(colon - line)) : 0, value, i;
+  c66_alloc reserved = c66_buffer_reserve(&t->head, n + 1);
+  if (reserved != C66_ALLOC_OK)
+    return reason_of(reserved);
+  if (name == 0)
+    return C66_ABORT_NONSENSE;
+  value = c66_skip_blanks(line, (size_t)(colon - line) + 1, n);
+  if (is_name(line, name, "content-length") && is_bad_length(t, line + value, n - value))
+    return C66_ABORT_NONSENSE;
+  for (i = 0; i < name; i++)
+    t->head.data[t->head.len++] = c66_lower(line[i]);
+  t->head.data[t->head.len++] = ':';
+  (void)c66_buffer_append(&t->head, line + value, n - value);
+  return reason_of(c66_buffer_append(&t->head, "\n", 1));
+}
+
+c66_abort_reason c66_head_take(c66_transfer *t, const char *line, size_t n) {
+  size_t len = cut_blanks(line, n);
+  if (n > t->max_head - t->head_seen)
+    return C66_ABORT_HEAD_LIMIT;
+  t->head_seen += n;
+  if (t->head_state != C66_HEAD_OPEN) {
+    if (is_status_line(line, len)) {
+      t->head.len = 0; /* what came before belonged to an interim response */
+      t->length = -1;
+      t->head_state = C66_HEAD_OPEN;
+    } else if (t->head_state == C66_HEAD_NONE) {
+      return C66_ABORT_NONSENSE;
+    }
+    return C66_ABORT_NONE; /* trailers are nobody's */
+  }
+  if (line[0] == '\r' || line[0] == '\n') {
+    t->head_state = C66_HEAD_WHOLE;
+    return C66_ABORT_NONE;
+  }
+  return line[0] == ' ' || line[0] == '\t' ? unfold(&t->head, line, len)
+                                           : append_header(t, line, len);
+}
