@@ -31,6 +31,14 @@ local function on_and_on(head, piece, pause)
   end
 end
 
+-- Sends a text, and then nothing until the client goes away.
+local function and_nothing(text)
+  return function(socket)
+    socket:send(text)
+    socket:receive(1)
+  end
+end
+
 local BODY = '{"ok":true,"message":"all good."}'
 
 wire.faults = {
@@ -43,6 +51,8 @@ wire.faults = {
   cut_chunk = once(CHUNKED .. "64\r\n" .. BODY),
   no_last_chunk = once(CHUNKED .. chunk(BODY)),
   bad_chunk = once(CHUNKED .. chunk(BODY) .. "zz\r\nnot a length\r\n"),
+  stalled_body = and_nothing(HEAD .. "Content-Length: 1000\r\n\r\n" .. BODY),
+  stalled_chunk = and_nothing(CHUNKED .. chunk(BODY) .. "64\r\n" .. BODY),
   endless = on_and_on(CHUNKED, chunk((" "):rep(65536)), 0),
 }
 
