@@ -34,15 +34,14 @@ local curl = {}
 ---@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string?, integer? transport
 function curl.new(options) end
 
----The transport over nginx's own sockets, by lua-resty-http: require "cloud66.transport.resty". The worker goes on while it
----waits. HTTP/1.1 without compression;
----`max_body` is looked at once the body is read; CAs, proxies and DNS servers are those of nginx and of `http`
----(`lua_ssl_trusted_certificate`, `lua_ssl_verify_depth`, `resolver`), not `ca_file` and `proxy`. Certificates are always
----verified. GET and HEAD go over kept-alive connections; anything else is sent at most once, on a connection of its own.
+---The transport over nginx's own sockets, which lua-resty-http connects: require "cloud66.transport.resty". The worker goes on while
+---it waits. HTTP/1.1 without compression; CAs, proxies and DNS servers are those of nginx and of `http`
+---(`lua_ssl_trusted_certificate`, `lua_ssl_verify_depth`, `resolver`, `resolver_timeout`), not `ca_file` and `proxy`. Certificates
+---are always verified. GET and HEAD go over kept-alive connections; anything else is sent at most once, on a connection of its own.
 ---@class cloud66.RestyTransport
 local resty = {}
 
----@param http table require "resty.http" (lua-resty-http 0.16 or later), or what has its new() and request_uri()
+---@param http table require "resty.http": lua-resty-http 0.16 or later
 ---@param options? cloud66.RestyOptions
 ---@return fun(request: cloud66.TransportRequest): cloud66.TransportResponse?, string?, string?, integer? transport
 function resty.new(http, options) end

@@ -594,6 +594,8 @@ describe("cloud66.transport.resty", function()
         function() resty.new {} end,
         function() resty.new { new = function() return {} end } end,
         function() resty.new { _VERSION = "0.15", new = http.new } end,
+        function() resty.new(stub { sock = false }) end,
+        function() resty.new(stub { sock = { settimeouts = print } }) end,
         function() resty.new(http, { keepalive = 1 }) end,
         function() resty.new(http, { keepalive_pool = 0 }) end,
         function() resty.new(http, 5) end,
@@ -602,7 +604,7 @@ describe("cloud66.transport.resty", function()
       end
       return messages
     ]]
-    local wanted = { "got a nil", "without new%(%)", "without connect", "0%.16 or later.*0%.15", "unknown option 'keepalive'", "keepalive_pool", "expected a table" }
+    local wanted = { "got a nil", "without new%(%)", "without connect", "0%.16 or later.*0%.15", "without 'sock'", "0%.10%.14", "unknown option 'keepalive'", "keepalive_pool", "expected a table" }
     for i, pattern in ipairs(wanted) do
       assert.matches("^code:%d+: .*" .. pattern, got[i])
     end

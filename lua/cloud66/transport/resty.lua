@@ -41,7 +41,11 @@ local function problem_of(client)
       return "an object without " .. name .. "()"
     end
   end
-  return type(client.sock) ~= "table" and "an object without 'sock', which is needed to limit its time" or nil
+  local own = client.sock
+  if type(own) ~= "table" or type(own.settimeouts) ~= "function" then
+    return "an object without 'sock', which is needed to limit its time"
+  end
+  return type(own.receiveany) ~= "function" and "over nginx's Lua module before 0.10.14, whose sockets have no receiveany()" or nil
 end
 
 -- Before 0.16, connect() knows neither proxies nor TLS.
