@@ -16,6 +16,10 @@ bool c66_http_bundle_suffices(void);
 /* Whether libcurl never raises SIGPIPE, whatever it writes to. */
 bool c66_http_spares_sigpipe(void);
 
+/* Whether a session of libcurl's OpenSSL holds bytes that it has taken from its socket; false where
+ * it cannot be asked. */
+bool c66_http_has_pending(const void *ssl);
+
 C66_END_DECLS
 
 #endif
