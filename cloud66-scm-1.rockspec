@@ -65,6 +65,7 @@ build = {
         "src/http/head.c",
         "src/http/sigpipe.c",
         "src/http/check.c",
+        "src/http/connection.c",
         "src/http/transfer.c",
         "src/http/failure.c",
         "src/http/queue.c",

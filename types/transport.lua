@@ -27,6 +27,8 @@
 ---@field proxy? string
 
 ---The transport over libcurl, which is used where none is given: require "cloud66.transport.curl".
+---GET and HEAD go over kept-alive connections on which nothing has come since the last response; anything else is sent at most
+---once, on a connection of its own.
 ---@class cloud66.CurlTransport
 local curl = {}
 

@@ -91,7 +91,7 @@ local c_folders = layers.C_FOLDERS
 
 local libc = {}
 for name in ([[errno fcntl float inttypes langinfo limits locale math pthread signal stdbool stddef stdint stdio stdlib string
-  sys/epoll sys/random time unistd dlfcn emmintrin]]):gmatch "%S+" do
+  netinet/in sys/epoll sys/random sys/socket time unistd dlfcn emmintrin]]):gmatch "%S+" do
   libc[name .. ".h"] = true
 end
 

@@ -4,6 +4,7 @@ local at_once = require "spec.support.at_once"
 local cloud66 = require "cloud66"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local lists = require "spec.support.lists"
 
 local ping = expect.ping
@@ -197,6 +198,32 @@ describe("over HTTP/2", function()
       assert.equal(1, works(client).connections)
       assert.equal(2, works(client).connections)
       assert.equal(2, works(client).connections)
+    end)
+  end)
+
+  it("a request joins a connection on which there is something to read", function()
+    with_peer("serve", 1, function(url)
+      local curl = require "cloud66.curl"
+      local wait = require "cloud66.runtime.wait"
+      local engine, transfers, connects = curl.engine(), {}, 0
+      local function start(i)
+        transfers[i] = engine:start { url = url .. "/" .. i, ca_file = fake.ca }
+      end
+      local function finish(i)
+        wait.await(engine, transfers[i])
+        local status, kind, message, info = transfers[i]:result()
+        assert.equal(200, status, message or kind)
+        assert.equal("2", info.http_version)
+        connects = connects + info.connects
+      end
+      start(1)
+      finish(1)
+      start(2)
+      host.output "sleep 0.2" -- the response is there, and nobody has read it
+      start(3)
+      finish(2)
+      finish(3)
+      assert.equal(1, connects)
     end)
   end)
 

@@ -1,5 +1,6 @@
 /* engine.c - drives transfers, which are the caller's: starts, hands over, ends and closes them. */
 #include "base/system.h"
+#include "http/connection.h"
 #include "http/failure.h"
 #include "http/global.h"
 #include "http/http.h"
@@ -100,6 +101,15 @@ static void fail(c66_transfer *t) {
 static void abort_transfer(c66_transfer *t, const char *kind, const char *why) {
   c66_failure_set(t, kind, why, "");
   fail(t);
+}
+
+/* Has one wait anew that found its connection unfit: libcurl has closed that one. */
+static void start_again(c66_transfer *t) {
+  c66_engine *e = t->engine;
+  (void)curl_multi_remove_handle(e->multi, t->easy);
+  take_out(&e->running, t);
+  append(&e->waiting, t);
+  c66_transfer_reconnect(t);
 }
 
 /* Ends a transfer with libcurl's result, which the handle tells more of as long as it is there. */
@@ -264,11 +274,17 @@ static size_t collect(c66_engine *e) {
   while ((message = curl_multi_info_read(e->multi, &queued)) != NULL) {
     CURLcode result = message->data.result;
     char *owner = NULL;
+    c66_transfer *t;
     if (message->msg != CURLMSG_DONE ||
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &owner) != CURLE_OK ||
         owner == NULL)
       continue;
-    end((c66_transfer *)(void *)owner, result);
+    t = (c66_transfer *)(void *)owner;
+    if (result == CURLE_ABORTED_BY_CALLBACK && t->abort_reason == C66_ABORT_INPUT_PENDING) {
+      start_again(t);
+      continue;
+    }
+    end(t, result);
     ended++;
   }
   return ended;
@@ -318,5 +334,6 @@ void c66_engine_close(c66_engine *e) {
     c66_release_sigpipe(&guard);
   }
   e->multi = NULL;
+  c66_connections_free(&e->connections);
   c66_poll_close(e);
 }

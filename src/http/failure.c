@@ -176,6 +176,7 @@ static bool fail_by_abort_reason(c66_transfer *t) {
   case C66_ABORT_NO_MEMORY:
     c66_failure_set(t, "network", "out of memory while receiving", "");
     return true;
+  case C66_ABORT_INPUT_PENDING: /* was started again */
   case C66_ABORT_NONE:
     break;
   }

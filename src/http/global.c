@@ -11,6 +11,7 @@ static CURLcode load_result;
 static bool bundle_suffices;
 static bool spares_sigpipe;
 static bool resets_handles;
+static bool can_ask_tls;
 static unsigned generation;
 
 /*
@@ -28,12 +29,48 @@ static bool has_bundle(void) {
 #endif
 }
 
+/*
+ * libcurl does not say what its TLS has read ahead, but OpenSSL does. Nothing is linked for it: these
+ * are found where libcurl has found them, or are NULL.
+ */
+#if defined(__GNUC__) && defined(__ELF__)
+extern int SSL_has_pending(const void *ssl) __attribute__((weak));
+extern const char *OpenSSL_version(int type) __attribute__((weak));
+
+/* Another OpenSSL in the same process, 1.1 beside 3, has other sessions. Where OpenSSL itself writes
+ * "OpenSSL 3.0.19 27 Jan 2026" libcurl writes "OpenSSL/3.0.19", and older ones "OpenSSL/3.0.0s". */
+static bool is_libcurls(const char *libcurls, const char *own) {
+  for (; *libcurls != '\0' && *libcurls != '.'; libcurls++, own++)
+    if (*libcurls != (*own == ' ' ? '/' : *own))
+      return false;
+  return *own == *libcurls;
+}
+
+static bool has_openssl(const curl_version_info_data *info) {
+  return SSL_has_pending != NULL && OpenSSL_version != NULL && info->ssl_version != NULL &&
+         is_libcurls(info->ssl_version, OpenSSL_version(0));
+}
+
+static bool has_pending(const void *ssl) { return SSL_has_pending(ssl) != 0; }
+#else
+static bool has_openssl(const curl_version_info_data *info) {
+  (void)info;
+  return false;
+}
+
+static bool has_pending(const void *ssl) {
+  (void)ssl;
+  return false;
+}
+#endif
+
 static void count_fork(void) { generation++; }
 
 static void load(void) {
   const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
   load_result = curl_global_init(CURL_GLOBAL_DEFAULT);
   bundle_suffices = has_bundle();
+  can_ask_tls = has_openssl(info);
   spares_sigpipe = info->version_num >= 0x080000 ||
                    (info->version_num >= 0x075700 && info->ssl_version != NULL &&
                     strncmp(info->ssl_version, "OpenSSL", 7) == 0);
@@ -49,6 +86,8 @@ bool c66_http_bundle_suffices(void) { return bundle_suffices; }
 bool c66_http_spares_sigpipe(void) { return spares_sigpipe; }
 
 bool c66_http_resets_handles(void) { return resets_handles; }
+
+bool c66_http_has_pending(const void *ssl) { return can_ask_tls && has_pending(ssl); }
 
 const char *c66_http_load(void) {
   if (pthread_once(&load_once, load) != 0)

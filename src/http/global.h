@@ -20,6 +20,10 @@ bool c66_http_spares_sigpipe(void);
  * transfer before, which is freed by then, and writes there when a response begins with a folded line. */
 bool c66_http_resets_handles(void);
 
+/* Whether a session of libcurl's OpenSSL holds bytes that it has taken from its socket; false where
+ * it cannot be asked. */
+bool c66_http_has_pending(const void *ssl);
+
 C66_END_DECLS
 
 #endif

@@ -23,6 +23,18 @@ typedef struct c66_transfer_list {
   c66_transfer *last;
 } c66_transfer_list;
 
+/* A socket that libcurl has opened, and may have closed since. */
+typedef struct c66_connection {
+  curl_socket_t fd;
+  int port;   /* of this end; 0: not known yet */
+  bool http1; /* what its last response spoke */
+} c66_connection;
+
+typedef struct c66_connections {
+  c66_connection *list; /* owned */
+  size_t count, capacity;
+} c66_connections;
+
 /*
  * Drives transfers. The caller provides the memory (so that a collector may own it) and must not
  * move it. Belongs to the process that opened it: in a forked child nothing but init and close does
@@ -38,6 +50,7 @@ typedef struct c66_engine {
   int64_t opening;  /* microseconds spent on connections since the last run began */
   CURL *spare[C66_SPARE_HANDLES]; /* owned; reset, for transfers to come */
   size_t spares;
+  c66_connections connections;
   unsigned generation; /* of the process: see c66_http_generation */
   int epoll;           /* -1 where not used */
   struct {
@@ -62,7 +75,8 @@ typedef enum c66_abort_reason {
   C66_ABORT_BODY_LIMIT,
   C66_ABORT_HEAD_LIMIT,
   C66_ABORT_NONSENSE, /* a head that is not HTTP as it should be */
-  C66_ABORT_NO_MEMORY
+  C66_ABORT_NO_MEMORY,
+  C66_ABORT_INPUT_PENDING /* on its connection, before anything was sent */
 } c66_abort_reason;
 
 typedef enum c66_head_state {
@@ -107,6 +121,7 @@ struct c66_transfer {
   long status;       /* of the final response */
   long refusal;      /* the status by which a proxy refused a tunnel, or 0 */
   long http_version; /* CURL_HTTP_VERSION_... */
+  int port;          /* this end of its connection; 0: not known */
   long connects;     /* new connections made: 0 if one was reused */
   c66_phase phase;
   c66_abort_reason abort_reason;

@@ -2,10 +2,10 @@
 #include "http/transfer.h"
 #include "base/ascii.h"
 #include "base/wipe.h"
+#include "http/connection.h"
 #include "http/global.h"
 #include "http/head.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 /* --- callbacks: no Lua in here, and every byte counted --- */
@@ -30,16 +30,9 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
   c66_transfer *t = user;
   size_t n = size * count;
   t->abort_reason = n > 0 ? c66_head_take(t, line, n) : C66_ABORT_NONE;
+  if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
+    c66_connection_note_version(t, line[5] == '1');
   return t->abort_reason == C66_ABORT_NONE ? n : 0;
-}
-
-/* CURLOPT_SOCKOPTFUNCTION: up to 8.9 libcurl leaves its sockets open to the programs that this
- * process starts. */
-static int on_new_socket(void *user, curl_socket_t fd, curlsocktype purpose) {
-  (void)user;
-  (void)purpose;
-  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return CURL_SOCKOPT_OK;
 }
 
 /* --- options --- */
@@ -102,8 +95,7 @@ static CURLcode set_callbacks(c66_transfer *t) {
   TRY_SETOPT(t->easy, CURLOPT_WRITEDATA, t);
   TRY_SETOPT(t->easy, CURLOPT_HEADERFUNCTION, on_header);
   TRY_SETOPT(t->easy, CURLOPT_HEADERDATA, t);
-  TRY_SETOPT(t->easy, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
-  return CURLE_OK;
+  return c66_connection_watch(t);
 }
 
 static CURLcode set_target(CURL *easy, const c66_request *request) {
@@ -208,6 +200,14 @@ CURLcode c66_transfer_prepare(c66_transfer *t, CURL *easy, const c66_request *re
   if (rc == CURLE_OK)
     rc = set_method(t, request);
   return rc;
+}
+
+void c66_transfer_reconnect(c66_transfer *t) {
+  (void)curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+  t->abort_reason = C66_ABORT_NONE;
+  t->detail[0] = '\0';
+  t->admitted = -1;
+  t->sent = false;
 }
 
 CURLcode c66_transfer_update(c66_transfer *t, int64_t now, bool waits_for_connection) {

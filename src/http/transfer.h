@@ -14,6 +14,9 @@ CURLcode c66_transfer_prepare(c66_transfer *t, CURL *easy, const c66_request *re
  * at `now` (c66_monotonic_us), and whether it waits for a connection that it can share. */
 CURLcode c66_transfer_update(c66_transfer *t, int64_t now, bool waits_for_connection);
 
+/* Makes one that has not been sent ready to be started again, on a connection of its own. */
+void c66_transfer_reconnect(c66_transfer *t);
+
 /* Takes the status and the like from the handle of a complete response. */
 void c66_transfer_note_response(c66_transfer *t);
 
