@@ -507,6 +507,24 @@ describe("cloud66.transport.resty", function()
       assert.same({ 0, 1, 0, 0, 2 }, got)
     end)
 
+    it("is sent once, where a GET is sent again when its connection turns out to be dead", function()
+      for method, times in pairs { GET = 2, HEAD = 2, POST = 1, DELETE = 1 } do
+        local tag = fake.fresh_tag()
+        local got = run([[
+          local send = resty.new(http)
+          assert(send(request { url = arg.good .. "/ping" }))
+          local response, kind = send(request { method = arg.method, url = arg.url .. "/ping" })
+          return response and response.status or kind
+        ]], { method = method, good = fake.url {}, url = fake.url { cut = "head", times = 1, tag = tag } })
+        if times == 2 then
+          assert.is_number(got)
+        else
+          assert.equal("network", got)
+        end
+        assert.equal(times, #fake.requests(tag), method)
+      end
+    end)
+
     it("is sent once, though its answer is lost", function()
       for _, fault in ipairs { { cut = "head" }, { cut = "reset" }, { cut = "body" }, { delay = "3" } } do
         local world, tag = fake.world(), fake.fresh_tag()

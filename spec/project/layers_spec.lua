@@ -6,7 +6,7 @@ local lua_layers = require "spec.support.lua_layers"
 local tree = require "spec.support.tree"
 
 -- These run inside nginx alone, and find the rest of it there.
-local inside_nginx = { ["cloud66.runtime.light_thread"] = true, ["cloud66.sharing.store.redis.cosocket"] = true }
+local inside_nginx = { ["cloud66.runtime.light_thread"] = true, ["cloud66.transport.resty.socket"] = true, ["cloud66.sharing.store.redis.cosocket"] = true }
 
 -- The globals of all Luas; a file asks for those of some (`rawget(_G, "jit")`, `table.unpack or _G.unpack`).
 local lua_globals = {}

@@ -13,6 +13,7 @@ socket.MOST_HEAD = 64 * 1024
 
 local PIECE = 64 * 1024 -- bytes to ask for: nginx gives what its own buffer holds
 local SENT_AT_ONCE = 8 * 1024 -- bytes
+local LONG_TURN, SHORTEST_PAUSE = 0.002, 0.001 -- seconds; nginx's clock counts milliseconds
 
 -- Before the name of a pool of lua-resty-http's: others in the worker may use it, and leave in a connection what they like.
 local POOL = "cloud66 "
@@ -52,6 +53,16 @@ local function limit(self)
   return true
 end
 
+-- nginx closes an idle connection on which something comes, or which ends, once its event loop turns. Where this turn has lasted,
+-- that may be due: what has come would be taken for the response to the next request.
+local function let_idle_ones_go()
+  local begun = ngx.now()
+  ngx.update_time()
+  if ngx.now() - begun >= LONG_TURN then
+    ngx.sleep(SHORTEST_PAUSE)
+  end
+end
+
 -- --- what lua-resty-http calls ---
 
 ---Its own time-outs would replace the deadline.
@@ -60,6 +71,7 @@ methods.settimeouts = methods.settimeout
 
 function methods:connect(address, port, options)
   self.unread, self.place, self.lines = "", 1, 0
+  let_idle_ones_go()
   if not limit(self) then
     return nil, "timeout"
   end
