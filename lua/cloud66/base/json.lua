@@ -1,4 +1,4 @@
--- json.lua: a request body to JSON, by lua-cjson, which must be kept from rounding.
+-- json.lua: a request body to JSON, by lua-cjson, which must be kept from rounding; what lua-cjson knows a list by.
 
 local args = require "cloud66.base.args"
 local caller = require "cloud66.base.caller"
@@ -8,6 +8,9 @@ local json = {}
 
 -- A private instance: its settings are nobody else's, and nobody's are ours.
 local writer = cjson.new()
+
+---The metatable by which lua-cjson writes an empty table as [] and not as {}; nil where it knows none, as up to 2.1.0.
+json.array_mt = cjson.array_mt
 
 local DEEPEST = 100
 
