@@ -6,6 +6,7 @@ end
 local core = require "cloud66.core"
 local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
+local hour = require "spec.support.hour"
 local markdown = require "spec.support.markdown"
 local nginx = require "spec.support.nginx"
 
@@ -163,6 +164,7 @@ describe("the first example of docs/nginx.md", function()
   end)
 
   it("says 503 where its own budget is spent", function()
+    hour.leave(20)
     start(fake.url { tag = tag, ratelimit = "no" }, function(text)
       text = text:gsub("budget = 1000", "budget = 2")
       return (text:gsub("fresh = 60, stale = 600", "fresh = 0.1, stale = 0.1"))

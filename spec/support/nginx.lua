@@ -20,11 +20,15 @@ local function user_line()
   return host.output "id -u" == "0\n" and "user root;" or ""
 end
 
+local PATHS_OF_LUA = 'lua_package_path "@root@/lua/?.lua;@root@/?.lua;@further@;"; lua_package_cpath "@build@/?.so;;";'
 local PATHS = [[
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  lua_package_path "@root@/lua/?.lua;@root@/?.lua;@further@;";
-  lua_package_cpath "@build@/?.so;;";]]
+  ]] .. PATHS_OF_LUA
+
+local function filled(self, text)
+  return (text:gsub("@(%w+)@", { root = self.root, build = build, further = further }))
+end
 
 -- What a user would start as it is: only its port changes, and where it finds nginx's modules and this library. A file of this tree
 -- says where that is; a text takes the library to be installed, and nginx's own files to be where nginx has them.
@@ -42,7 +46,7 @@ local function adapted(self, text, name)
     replace("${prefix}luajit/", build .. "/")
   else
     replace("^", "pid nginx.pid; error_log error.log notice;\n")
-    replace("http {", "http {\n" .. PATHS:gsub("@(%w+)@", { root = self.root, build = build, further = further }))
+    replace("http {", "http {\n" .. filled(self, PATHS))
   end
   if self.options.workers then
     replace("worker_processes [^;]*", "worker_processes " .. self.options.workers)
@@ -81,6 +85,7 @@ http {
   }
   @more@
 }
+@beside@
 ]]):gsub("@(%w+)@", {
     fake = os.getenv "C66_FAKE_DIR",
     user = user_line(),
@@ -95,6 +100,7 @@ http {
     listen = (options.workers or 1) > 1 and "reuseport" or "", -- each worker gets its share
     server = options.server or "",
     more = options.more and options.more(self.port) or "",
+    beside = options.beside and options.beside(self.port, filled(self, PATHS_OF_LUA)) or "",
   })
 end
 
@@ -137,8 +143,20 @@ local function launch(self)
   return wait_until_ready(self)
 end
 
+---What loads nginx's Lua for its block `stream`; "" where that is inside, nil where there is none.
+function nginx.stream_lua()
+  local folder = host.read(os.getenv "C66_FAKE_DIR" .. "/modules.conf", ""):match '"(.-)/[^/"]*"'
+  if host.output((os.getenv "C66_NGINX" or "nginx") .. " -V 2>&1"):find "stream[_-]lua" then
+    return ""
+  elseif not folder or not host.read(folder .. "/ngx_stream_lua_module.so") then
+    return nil
+  end
+  return ("load_module %s/ngx_stream_module.so; load_module %s/ngx_stream_lua_module.so;"):format(folder, folder)
+end
+
 ---Starts one. Options: workers (1), level of the error log (notice); main, http, server: texts of nginx.conf at these
----places; more(port): text of http that may use the next few ports, too. @root@ is this tree. Or instead of them a whole
+---places; more(port): text of http that may use the next few ports, too; beside(port, paths): text after http, of which `paths` are
+---where a block of Lua finds this library. @root@ is this tree. Or instead of them a whole
 ---nginx.conf, of which workers stays as it is unless given, and change(text) what it likes: file, one of this tree; or text, one
 ---for where the library is installed.
 ---Beside either: port; environment, a table of variables, false where one is not to be set.
