@@ -60,7 +60,7 @@ function Client:map(source, fn, options) end
 ---@param method "GET"|"POST"|"PUT"|"PATCH"|"DELETE"
 ---@param path string below base_url, such as "/stacks/UID/snapshots"; what needs encoding must be encoded
 ---@param options? cloud66.RequestOptions
----@return any? value # the decoded answer; cloud66.null for an empty one
+---@return any? value # the decoded answer; cloud66.null for an empty one; empty lists have cjson.array_mt, where there is one
 ---@return cloud66.Response|string|nil response_or_message
 ---@return cloud66.Error? err
 function Client:request(method, path, options) end

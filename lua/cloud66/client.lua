@@ -87,12 +87,12 @@ local function checked_path(path)
   return path
 end
 
--- What request() gives for a response: an empty one has a value, too.
+-- What request() gives for a response: an empty one has a value, too. Who writes it as JSON again finds its empty lists marked.
 local function read_any(got)
   if got.response.body == "" then
     return core.null
   end
-  return got:json()
+  return got:json(require("cloud66.base.json").array_mt)
 end
 
 function methods:request(method, path, options)

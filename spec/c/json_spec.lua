@@ -436,6 +436,32 @@ describe("json", function()
     end)
   end)
 
+  describe("a list without elements", function()
+    local mark = {}
+
+    it("has the metatable that the caller gave, wherever it is", function()
+      local value = core.json('{"a":[],"b":[[],[1,[]],{}],"c":{"d":[ ]},"e":{},"f":[1]}', nil, mark)
+      for i, list in ipairs { value.a, value.b[1], value.b[2][2], value.c.d, core.json("[]", nil, mark), core.json("[]", false, mark) } do
+        assert.are.equal(mark, getmetatable(list), i)
+        assert.is_nil(next(list))
+      end
+      for i, other in ipairs { value, value.b, value.b[2], value.b[3], value.c, value.e, value.f, core.json("{}", nil, mark) } do
+        assert.is_nil(getmetatable(other), i)
+      end
+    end)
+
+    it("has none otherwise", function()
+      assert.is_nil(getmetatable(core.json "[]"))
+      assert.is_nil(getmetatable(core.json("[]", nil, nil)))
+    end)
+
+    it("raises where that is no table", function()
+      for _, value in ipairs { "text", 5, true, print } do
+        assert.is_false((pcall(core.json, "[]", nil, value)))
+      end
+    end)
+  end)
+
   it("raises on what is no text", function()
     for _, value in ipairs { {}, true, print, io.stdout } do
       assert.is_false((pcall(core.json, value)))

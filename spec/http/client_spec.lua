@@ -2,6 +2,7 @@
 local cloud66 = require "cloud66"
 local cjson = require "cjson"
 local canned = require "spec.support.canned"
+local child = require "spec.support.child"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
 
@@ -45,6 +46,75 @@ describe("a request", function()
     assert.is_nil(inner.b)
     assert.same({ 1, cloud66.null, 3 }, inner.c)
     assert.equal(1.5, inner.e)
+  end)
+
+  describe("whose answer holds an empty list", function()
+    -- An interpreter of its own: the lua-cjson of these specs may know no metatable of lists, and then a table stands for it.
+    local function run(program)
+      local output, errors, status = child.run(([[
+        local cjson = require "cjson"
+        local array_mt = cjson.array_mt
+        local function client()
+          return assert(require "cloud66".new { base_url = %q, token = %q })
+        end
+        local path = "/stacks/%s/deployments"
+      ]]):format(fake.url(), fake.token, fake.stacks.brand_new) .. program)
+      assert.equal(0, status, errors)
+      return output
+    end
+
+    it("gives it the metatable by which lua-cjson knows a list", function()
+      assert.equal("true nil nil\n", run [[
+        cjson.array_mt = array_mt or {}
+        local value = assert(client():request("GET", path))
+        assert(next(value.response) == nil)
+        print(getmetatable(value.response) == cjson.array_mt, getmetatable(value), getmetatable(value.pagination))
+      ]]:gsub("\t", " "))
+    end)
+
+    it("sends it as one again, whatever lua-cjson knows", function()
+      local tag = fake.fresh_tag()
+      for _, line in ipairs { "", "cjson.array_mt = nil" } do
+        run(line .. ([[
+          local api = client()
+          local none = assert(api:request("GET", path)).response
+          local body = { none = none, deep = { { 1, none, {} }, text = "[]" }, object = {}, filled = { 2 } }
+          require "cloud66".new { base_url = %q, token = %q }:request("PUT", "/stacks", { body = body })
+          assert(body.none == none and body.deep[1][2] == none and next(none) == nil)
+        ]]):format(fake.url { tag = tag }, fake.token))
+      end
+      local sent = fake.requests(tag)
+      assert.equal(2, #sent)
+      for _, each in ipairs(sent) do
+        local text = each.body
+        assert.matches('"none":[]', text, 1, true)
+        assert.matches("[1,[],{}]", text, 1, true)
+        assert.matches('"text":"[]"', text, 1, true)
+        assert.matches('"object":{}', text, 1, true)
+        assert.matches('"filled":[2]', text, 1, true)
+      end
+    end)
+
+    it("sends it as one where it is all of the body", function()
+      local tag = fake.fresh_tag()
+      run(([[
+        local none = assert(client():request("GET", path)).response
+        require "cloud66".new { base_url = %q, token = %q }:request("PUT", "/stacks", { body = none })
+      ]]):format(fake.url { tag = tag }, fake.token))
+      assert.equal("[]", fake.requests(tag)[1].body)
+    end)
+
+    it("is written as it was, where lua-cjson can", function()
+      local output = run [[
+        local value = assert(client():request("GET", path))
+        print(array_mt and cjson.encode { list = value.response } or "cannot")
+      ]]
+      if output == "cannot\n" then
+        pending "this lua-cjson writes each empty table as {}"
+        return
+      end
+      assert.equal('{"list":[]}\n', output)
+    end)
   end)
 
   it("takes the path with and without a slash in front", function()

@@ -263,6 +263,11 @@ describe("a phase of nginx", function()
     return SAY:format(fake.url(), fake.stacks.staging) .. (more or "")
   end
 
+  -- Also does what the error advises.
+  local function say_and_follow(name)
+    return say(([[ assert(ngx.timer.at(0, function() %s ngx.log(ngx.NOTICE, "after %s said ", said, " end") end)) ]]):format(say(), name))
+  end
+
   local function logged(name)
     return eventually(function()
       return inside.server:log():match(name .. " said (.-) end")
@@ -290,13 +295,17 @@ describe("a phase of nginx", function()
         location /body { body_filter_by_lua_block { if not ngx.ctx.done then %s ngx.ctx.done = true ngx.arg[1] = said end }
           content_by_lua_block { ngx.print "x" } }
         location /log { log_by_lua_block { %s ngx.log(ngx.NOTICE, "log said ", said, " end") } return 200; }
-      ]]):format(say(), say(), say(), say(), say(), say(), say()),
+        location /balancer { proxy_pass http://chosen; }
+      ]]):format(say(), say(), say(), say_and_follow "set", say_and_follow "header_filter", say_and_follow "body_filter",
+        say_and_follow "log"),
       more = function(port)
-        return ([[ server {
+        return ([[
+        upstream chosen { server 127.0.0.1:1; balancer_by_lua_block { %s ngx.log(ngx.NOTICE, "balancer said ", said, " end") } }
+        server {
           listen 127.0.0.1:%d ssl; ssl_certificate %s/server.pem; ssl_certificate_key %s/server.key;
           ssl_certificate_by_lua_block { %s ngx.log(ngx.NOTICE, "ssl said ", said, " end") }
           location / { return 200; }
-        } ]]):format(port + 1, os.getenv "C66_FAKE_DIR", os.getenv "C66_FAKE_DIR", say())
+        } ]]):format(say_and_follow "balancer", port + 1, os.getenv "C66_FAKE_DIR", os.getenv "C66_FAKE_DIR", say())
       end,
     }
   end)
@@ -329,12 +338,66 @@ describe("a phase of nginx", function()
     local _, _, headers = inside.server:get "/header"
     local _, body = inside.server:get "/body"
     inside.server:get "/log"
+    inside.server:get "/balancer"
     for name, text in pairs { set = set, header_filter = headers.said, body_filter = body, log = logged "log",
-      init_worker = logged "init_worker" } do
+      balancer = logged "balancer", init_worker = logged "init_worker" } do
       assert.equal("phase phase: ", text:sub(1, 13), text)
       assert.is_truthy(text:find("'" .. name .. "'", 1, true), text)
       assert.is_truthy(text:find("ngx.timer.at(0", 1, true), text)
+      assert.equal(tostring(newest), logged(name == "init_worker" and "timer" or "after " .. name))
     end
+  end)
+end)
+
+describe("exit_worker, a worker's last phase,", function()
+  local function say(name)
+    return ([[
+      local deployment, message, err = client:stack("%s"):latest()
+      ngx.log(ngx.NOTICE, "%s said ", deployment and deployment.id or err.kind .. " " .. message, " end")
+    ]]):format(fake.stacks.staging, name)
+  end
+
+  local function begin_in_worker(tag, options, http)
+    start {
+      init = ([[ client = connect("%s", %s) ]]):format(fake.url { tag = tag }, options),
+      http = ("lua_shared_dict shared 1m; exit_worker_by_lua_block { %s }\n%s"):format(say "exit_worker", http),
+    }
+  end
+
+  -- By HUP or QUIT; what exit_worker said, and all of the log.
+  local function end_worker(signal)
+    local worker = inside.server:workers()[1]
+    inside.server:signal(signal)
+    assert.is_true(inside.ends(worker, 10))
+    local log = inside.server:log()
+    assert.is_nil(log:find("[error]", 1, true), log)
+    return log:match "exit_worker said (.-) end", log
+  end
+
+  it("is told of a timer that comes early, not of one that could not be made any more; and that one can wait", function()
+    begin_in_worker(fake.fresh_tag(), "{}", ([[
+      init_worker_by_lua_block { assert(ngx.timer.at(3600, function(premature) assert(premature) %s end)) }
+    ]]):format(say "timer"))
+    local said, log = end_worker "QUIT"
+    stop()
+    assert.matches("^phase phase: .*'exit_worker'", said)
+    assert.is_nil(said:find("ngx.timer.at(0", 1, true), said)
+    assert.is_truthy(said:find("premature", 1, true), said)
+    assert.equal(tostring(newest), log:match "timer said (.-) end")
+  end)
+
+  it("gets from a cache what is stale, and leaves nobody waiting for what it cannot renew", function()
+    local tag = fake.fresh_tag()
+    begin_in_worker(tag, '{ store = cloud66.store.shared_dict "shared", cache = { fresh = 0.001, stale = 300 } }', "")
+    local ask = ([[ return assert(client:stack("%s"):latest()).id ]]):format(fake.stacks.staging)
+    assert.equal(newest, run(ask))
+    core.sleep(0.05)
+    assert.equal(tostring(newest), (end_worker "HUP"))
+    assert.equal(1, #fake.requests(tag))
+    assert.is_true(eventually(function()
+      return run(ask) == newest and #fake.requests(tag) > 1
+    end, 2)) -- a lock would last for 5
+    stop()
   end)
 end)
 

@@ -20,19 +20,34 @@ local function user_line()
   return host.output "id -u" == "0\n" and "user root;" or ""
 end
 
--- A file that a user would start as it is: only its port changes, and where it finds nginx's modules and this library.
-local function adapted(self, path)
-  local text = host.read(path, "")
+local PATHS_OF_LUA = 'lua_package_path "@root@/lua/?.lua;@root@/?.lua;@further@;"; lua_package_cpath "@build@/?.so;;";'
+local PATHS = [[
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  ]] .. PATHS_OF_LUA
+
+local function filled(self, text)
+  return (text:gsub("@(%w+)@", { root = self.root, build = build, further = further }))
+end
+
+-- What a user would start as it is: only its port changes, and where it finds nginx's modules and this library. A file of this tree
+-- says where that is; a text takes the library to be installed, and nginx's own files to be where nginx has them.
+local function adapted(self, text, name)
   local function replace(pattern, replacement)
     local changed, count = text:gsub(pattern, (replacement:gsub("%%", "%%%%")))
-    assert(count > 0, path .. " holds no " .. pattern)
+    assert(count > 0, name .. " holds no " .. pattern)
     text = changed
   end
   replace("load_module [^\n]*ndk[^\n]*\n", "")
   replace("load_module [^\n]*", ("include %s/modules.conf;"):format(os.getenv "C66_FAKE_DIR"))
   replace("127%.0%.0%.1:8080", "127.0.0.1:" .. self.port)
-  replace("${prefix}%.%./", self.root .. "/")
-  replace("${prefix}luajit/", build .. "/")
+  if self.options.file then
+    replace("${prefix}%.%./", self.root .. "/")
+    replace("${prefix}luajit/", build .. "/")
+  else
+    replace("^", "pid nginx.pid; error_log error.log notice;\n")
+    replace("http {", "http {\n" .. filled(self, PATHS))
+  end
   if self.options.workers then
     replace("worker_processes [^;]*", "worker_processes " .. self.options.workers)
   end
@@ -42,30 +57,12 @@ local function adapted(self, path)
   return text
 end
 
-local PATHS = [[
-  access_log off;
-  client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  lua_package_path "@root@/lua/?.lua;@root@/?.lua;@further@;";
-  lua_package_cpath "@build@/?.so;;";]]
-
--- A nginx.conf that leaves out what every one has.
-local function completed(self, text)
-  local values = { root = self.root, build = build, further = further }
-  local found
-  text, found = text:gsub("http {", (("http {\n" .. PATHS):gsub("@(%w+)@", values):gsub("%%", "%%%%")), 1)
-  assert(found == 1, "no http block")
-  text, found = text:gsub("server {", ("server {\nlisten 127.0.0.1:%d;"):format(self.port), 1)
-  assert(found == 1, "no server block")
-  return ("include %s/modules.conf;\n%s\ndaemon off;\npid nginx.pid;\nerror_log error.log notice;\nevents { }\n%s"):format(
-    os.getenv "C66_FAKE_DIR", user_line(), text)
-end
-
 local function configuration(self)
   local options = self.options
   if options.file then
-    return adapted(self, options.file)
+    return adapted(self, host.read(options.file, ""), options.file)
   elseif options.text then
-    return completed(self, options.text)
+    return adapted(self, options.text, "the text")
   end
   return ([[
 include @fake@/modules.conf;
@@ -88,6 +85,7 @@ http {
   }
   @more@
 }
+@beside@
 ]]):gsub("@(%w+)@", {
     fake = os.getenv "C66_FAKE_DIR",
     user = user_line(),
@@ -102,6 +100,7 @@ http {
     listen = (options.workers or 1) > 1 and "reuseport" or "", -- each worker gets its share
     server = options.server or "",
     more = options.more and options.more(self.port) or "",
+    beside = options.beside and options.beside(self.port, filled(self, PATHS_OF_LUA)) or "",
   })
 end
 
@@ -140,14 +139,26 @@ local function launch(self)
   self.pipe = assert(io.popen(("cd '%s' && { %s '%s' -p '%s/' -e error.log -c nginx.conf %s >output 2>&1 </dev/null & p=$!; "
     .. "cat >/dev/null; kill -TERM $p 2>/dev/null; wait $p 2>/dev/null; }"):format(self.directory, prefix(self.options.environment),
     os.getenv "C66_NGINX" or "nginx", self.directory,
-    self.options.file and ("-g 'daemon off; %s'"):format(user_line()) or ""), "w"))
+    (self.options.file or self.options.text) and ("-g 'daemon off; %s'"):format(user_line()) or ""), "w"))
   return wait_until_ready(self)
 end
 
+---What loads nginx's Lua for its block `stream`; "" where that is inside, nil where there is none.
+function nginx.stream_lua()
+  local folder = host.read(os.getenv "C66_FAKE_DIR" .. "/modules.conf", ""):match '"(.-)/[^/"]*"'
+  if host.output((os.getenv "C66_NGINX" or "nginx") .. " -V 2>&1"):find "stream[_-]lua" then
+    return ""
+  elseif not folder or not host.read(folder .. "/ngx_stream_lua_module.so") then
+    return nil
+  end
+  return ("load_module %s/ngx_stream_module.so; load_module %s/ngx_stream_lua_module.so;"):format(folder, folder)
+end
+
 ---Starts one. Options: workers (1), level of the error log (notice); main, http, server: texts of nginx.conf at these
----places; more(port): text of http that may use the next few ports, too. @root@ is this tree. Or instead of them: file, a
----whole nginx.conf of this tree, of which workers stays as it is unless given, and change(text) what it likes; or text, one
----without what every one has.
+---places; more(port): text of http that may use the next few ports, too; beside(port, paths): text after http, of which `paths` are
+---where a block of Lua finds this library. @root@ is this tree. Or instead of them a whole
+---nginx.conf, of which workers stays as it is unless given, and change(text) what it likes: file, one of this tree; or text, one
+---for where the library is installed.
 ---Beside either: port; environment, a table of variables, false where one is not to be set.
 function nginx.start(options)
   local self = setmetatable({ options = options, directory = host.directory(), root = host.output("pwd"):match "%S+" }, server_mt)

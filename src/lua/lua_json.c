@@ -56,7 +56,8 @@ enum { OBJECT = -1 };
 typedef struct builder {
   lua_State *L;
   const c66_json *json;
-  int null; /* stack index of the caller's null, or 0 */
+  int null;       /* stack index of the caller's null, or 0 */
+  int empty_list; /* stack index of the metatable of empty lists, or 0 */
   int depth;
   int count[C66_JSON_DEPTH];
 } builder;
@@ -125,6 +126,10 @@ static const char *next_value(builder *b, const char *p, int first) {
       return p;
     first = 0;
     b->depth--;
+    if (b->count[b->depth] == 0 && b->empty_list != 0) {
+      lua_pushvalue(b->L, b->empty_list);
+      lua_setmetatable(b->L, -2);
+    }
     if (b->depth > 0)
       store(b);
   }
@@ -140,12 +145,15 @@ static const char *open_container(builder *b, const char *p) {
   return next_value(b, p, 1);
 }
 
-const char *c66_pushjson(lua_State *L, const c66_json *j, const char *p, int null) {
+/* [-0, +1] c66_pushjson, with a stack index more: of a metatable for empty lists, or 0. */
+static const char *push_marked(lua_State *L, const c66_json *j, const char *p, int null,
+                               int empty_list) {
   int top = lua_gettop(L);
   builder b;
   b.L = L;
   b.json = j;
   b.null = null;
+  b.empty_list = empty_list;
   b.depth = 0;
   luaL_checkstack(L, 8, "JSON nested too deeply");
   do {
@@ -164,15 +172,22 @@ const char *c66_pushjson(lua_State *L, const c66_json *j, const char *p, int nul
   return p;
 }
 
+const char *c66_pushjson(lua_State *L, const c66_json *j, const char *p, int null) {
+  return push_marked(L, j, p, null, 0);
+}
+
 int c66_lua_json(lua_State *L) {
   size_t length;
   const char *text = luaL_checklstring(L, 1, &length);
   int null = lua_isnoneornil(L, 2) ? 0 : 2;
+  int empty_list = lua_isnoneornil(L, 3) ? 0 : 3;
   c66_error error;
   const char *p;
   c66_json j;
+  if (empty_list != 0)
+    luaL_checktype(L, empty_list, LUA_TTABLE);
   c66_json_init(&j, text, length, &error);
-  p = c66_pushjson(L, &j, c66_json_space(text), null);
+  p = push_marked(L, &j, c66_json_space(text), null, empty_list);
   if (p != NULL && c66_json_end(&j, p) != NULL)
     return 1;
   return c66_pushfail(L, &error);

@@ -25,7 +25,7 @@ void c66_pushnumber(lua_State *L, const c66_number *n);
  */
 const char *c66_pushjson(lua_State *L, const c66_json *j, const char *p, int null);
 
-/* json(text [, null]) -> value, or nil, kind, message, offset */
+/* json(text [, null [, metatable of empty lists]]) -> value, or nil, kind, message, offset */
 int c66_lua_json(lua_State *L);
 
 /* holds_list(text) -> whether a checked text is a list, or its `response` is: empty, it decodes to

@@ -1,13 +1,18 @@
--- json.lua: a request body to JSON, by lua-cjson, which must be kept from rounding.
+-- json.lua: a request body to JSON, by lua-cjson, which must be kept from rounding; what lua-cjson knows a list by.
 
 local args = require "cloud66.base.args"
 local caller = require "cloud66.base.caller"
 local cjson = require "cjson"
+local random = require "cloud66.base.random"
 
 local json = {}
 
 -- A private instance: its settings are nobody else's, and nobody's are ours.
 local writer = cjson.new()
+
+---The metatable of empty lists, by which lua-cjson writes one as [] and not as {}. Where it knows none, as up to 2.1.0, this is one
+---of our own, and encode() alone goes by it.
+json.array_mt = cjson.array_mt or {}
 
 local DEEPEST = 100
 
@@ -32,6 +37,30 @@ local function check_value(value, depth)
   end
 end
 
+-- The value with a text for each empty list, and whether there is one. What holds one is copied, as it is the caller's.
+local function with_text(value, text)
+  if type(value) ~= "table" then
+    return value, false
+  elseif getmetatable(value) == json.array_mt and next(value) == nil then
+    return text, true
+  end
+  local copy, has = {}, false
+  for key, inner in pairs(value) do
+    local inner_has
+    copy[key], inner_has = with_text(inner, text)
+    has = has or inner_has
+  end
+  return has and copy or value, has
+end
+
+local function write_with_lists(body)
+  local stand_in = random.reference "" -- which is in no body
+  local text = writer.encode((with_text(body, stand_in)))
+  return (text:gsub('"' .. stand_in .. '"', "[]"))
+end
+
+local write = cjson.array_mt and writer.encode or write_with_lists
+
 ---@param body table  the caller's; not changed
 ---@param name? string  what messages call it: "option 'body'"
 ---@return string JSON
@@ -40,7 +69,7 @@ function json.encode(body, name)
     caller.blame("%s must be a table, got %s", name or "a body", type(body))
   end
   check_value(body, 1)
-  local ok, text = pcall(writer.encode, body)
+  local ok, text = pcall(write, body)
   if not ok then
     caller.blame("the body cannot be written as JSON: %s", tostring(text))
   end

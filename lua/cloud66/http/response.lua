@@ -86,10 +86,11 @@ function methods:page()
 end
 
 ---The body as plain values; cloud66.null where it is null.
+---@param array_mt? table  metatable for its empty lists
 ---@return any|nil value, string? message, cloud66.Error? err
-function methods:json()
+function methods:json(array_mt)
   if self.decoded == nil then
-    local value, _, text, offset = core.json(self.response.body)
+    local value, _, text, offset = core.json(self.response.body, nil, array_mt)
     if value == nil then
       return self:undecodable(text, offset)
     end

@@ -26,6 +26,10 @@ for phase in ([[rewrite server_rewrite access precontent content timer preread s
   YIELDING[phase] = true
 end
 
+-- What can be done where a phase cannot wait. The last one makes no timers any more, but those made before have had their turn.
+local TIMER = "do it in ngx.timer.at(0, function() ... end)"
+local EARLIER = "do it in a timer made before, which is called early, with 'premature', when the worker is to end"
+
 ---Whether this is code that nginx runs before there are workers. It may block, as a script does.
 ---@return boolean
 function nginx.is_starting()
@@ -39,7 +43,7 @@ function nginx.problem()
   if phase == "init" then
     return nil
   elseif not YIELDING[phase] then
-    return ("nginx cannot wait for anything in its phase '%s': do it in ngx.timer.at(0, function() ... end)"):format(phase)
+    return ("nginx cannot wait for anything in its phase '%s': %s"):format(phase, phase == "exit_worker" and EARLIER or TIMER)
   elseif core.is_yieldable() == false then
     return "nginx cannot wait below require(), table.sort(), string.gsub() or another function written in C: do it outside of them"
   end
@@ -55,11 +59,14 @@ end
 -- nginx's own clock, which moves once per turn of its event loop; in seconds.
 nginx.clock = ngx.now
 
+-- The phases in which making a timer raises.
+local WITHOUT_TIMERS = { init = true, exit_worker = true }
+
 ---Runs fn in a light thread of its own, outside of the request. False where nginx has no room for another timer, or is to end.
 ---@param fn fun()
 ---@return boolean
 function nginx.background(fn)
-  if nginx.is_starting() then
+  if WITHOUT_TIMERS[ngx.get_phase()] then
     return false
   end
   local made = ngx.timer.at(0, function(premature)
