@@ -479,7 +479,9 @@ describe("the library, loaded while nginx starts,", function()
     end
     for _, path in ipairs(tree.files("lua", ".lua")) do
       local name = tree.module_of(path)
-      if not loaded[name] and not name:find "^cloud66%.sharing%.store%.redis" and name ~= "cloud66.transport.resty" then
+      local is_optional = name:find "^cloud66%.sharing%.store%.redis" or name:find "^cloud66%.transport%.resty"
+        or name == "cloud66.runtime.light_thread" -- of these alone
+      if not loaded[name] and not is_optional then
         missing[#missing + 1] = name .. ": require it in lua/cloud66.lua where nginx starts"
       end
     end

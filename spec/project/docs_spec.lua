@@ -2,7 +2,8 @@
 -- somewhere.
 --
 -- A block that does not get the library itself sees `cloud66`, `client` and `stack`, as the pages say. A comment above a block can
--- say otherwise: <!-- only loaded: REASON -->, <!-- ends with 1 -->, <!-- asked for /path: 200 --> (of an nginx.conf).
+-- say otherwise: <!-- only loaded: REASON -->, <!-- ends with 1 -->, <!-- asked for /path: 200 --> (of an nginx.conf),
+-- <!-- inside http --> (of a part of one: it starts).
 local annotations = require "spec.support.annotations"
 local child = require "spec.support.child"
 local fake = require "spec.support.fake"
@@ -189,6 +190,10 @@ if package.loaded.jit and not os.getenv "C66_INSIDE_NGINX" then -- nginx's Lua, 
       for _, block in ipairs(markdown.blocks(page)) do
         if block.kind == "nginx" then
           it(place_of(block), function()
+            if block.note == "inside http" then
+              nginx.start({ http = block.text:gsub("/etc/ssl/certs/%S+crt", fake.ca) }):stop()
+              return
+            end
             local path, status = (block.note or ""):match "^asked for (%S+): (%d+)$"
             assert.is_truthy(path, "a comment above it must say <!-- asked for /path: 200 -->")
             local server = nginx.start { text = block.text, environment = { CLOUD66_URL = fake.url(), CLOUD66_TOKEN = fake.token } }

@@ -68,6 +68,10 @@ local function check_http(http)
   end
 end
 
+local function check_options(options)
+  return args.union(DEFAULTS, args.options(options, OPTIONS))
+end
+
 local function phase_problem()
   local problem = host.problem()
   if not problem and host.is_starting() then
@@ -282,7 +286,7 @@ function transport.new(http, options)
       .. "require('cloud66.transport.curl').new()")
   end
   check_http(http)
-  options = args.union(DEFAULTS, args.options(options, OPTIONS))
+  options = check_options(options)
 
   return function(request)
     local problem = phase_problem()
