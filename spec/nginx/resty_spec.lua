@@ -1,12 +1,8 @@
 -- cloud66.transport.resty: requests over nginx's own sockets. It runs inside an nginx, which these specs send Lua code to.
 local cjson = require "cjson"
-local core = require "cloud66.core"
-local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
 local fake = require "spec.support.fake"
-local merged = require "spec.support.merged"
-local nginx = require "spec.support.nginx"
-local nginx_code = require "spec.support.nginx_code"
+local over_sockets = require "spec.support.over_sockets"
 
 describe("cloud66.transport.resty outside nginx", function()
   it("names the transport to use there", function()
@@ -20,133 +16,25 @@ if not package.loaded.jit then
   return -- nginx's Lua is LuaJIT, and the C module is the one of the Lua that runs this
 end
 
-local MODULES = { "spec.support.resty_http", "resty.http" }
-
--- What stands before the code of each spec. `told` gives what a call came to, fit for JSON.
-local PRELUDE = [[
-  local cjson, cloud66, resty = require "cjson", require "cloud66", require "cloud66.transport.resty"
-  local arg = cjson.decode(%q)
-  local http = require(arg.module)
-  local function connect(url, options, module, settings)
-    local given = { base_url = url, token = arg.token, retries = false, transport = resty.new(module or http, settings) }
-    for name, value in pairs(options or {}) do given[name] = value end
-    return assert(cloud66.new(given))
-  end
-  local function told(value, message, err)
-    return { ok = value ~= nil, message = message, kind = err and err.kind }
-  end
-  local function request(extra)
-    local given = { method = "GET", url = (arg.url or "http://x.example") .. "/stacks.json", headers = { Authorization = "Bearer " .. arg.token },
-      timeout = { connect = 2, total = 5 }, max_body = 1e6 }
-    for name, value in pairs(extra or {}) do given[name] = value end
-    return given
-  end
-  -- A lua-resty-http whose clients have these methods, and whose socket gives these pieces, or fails with a text among them.
-  local function stub(methods, pieces)
-    local count = 0
-    local function give()
-      count = count + 1
-      local piece = pieces and pieces[count]
-      if piece then return piece end
-      return nil, "closed"
-    end
-    return { new = function()
-      local function good() return true end
-      local client = { connect = good, send_request = good, set_keepalive = good, close = good,
-        sock = { settimeouts = good, receiveany = give, getreusedtimes = function() return 0 end } }
-      for name, value in pairs(methods) do client[name] = value end
-      return client
-    end }
-  end
-  -- The kind and the message of what a request comes to over a stub.
-  local function over(methods, pieces, extra)
-    local response, kind, message = resty.new(stub(methods, pieces))(request(extra))
-    return { response = response, kind = kind, message = message }
-  end
-]]
-
-local server
-local logged = 0 -- bytes of its log that are from before this spec
-
-local function start(options)
-  logged = 0
-  options = options or {}
-  options.level = "info"
-  options.server = ([[
-    client_body_buffer_size 1m;
-    lua_socket_log_errors off;
-    location /run { lua_ssl_trusted_certificate %s; %s }
-    location /wrong_ca { lua_ssl_trusted_certificate %s/expired.pem; %s }
-    %s
-  ]]):format(fake.ca, nginx_code.LOCATION, os.getenv "C66_FAKE_DIR", nginx_code.LOCATION, options.server or "")
-  server = nginx.start(options)
-end
-
--- Runs code inside nginx; what it returns.
-local function run(code, values, location)
-  local arg = merged({ token = fake.token, module = MODULES[1] }, values)
-  return nginx_code.run(server, PRELUDE:format(cjson.encode(arg)) .. code, nil, location)
-end
-
--- What GETting the stacks comes to; options for cloud66.new() as JSON has them.
-local function get(url, options, location)
-  return run("return told(connect(arg.url, arg.options):stacks():collect())", { url = url, options = options }, location)
-end
-
-local function check_failure(kind, pattern, got)
-  assert.equal(kind, got.kind, got.message)
-  assert.matches(pattern, got.message)
-end
+local check_failure, check_quiet_log, get, run = over_sockets.check_failure, over_sockets.check_quiet_log, over_sockets.get, over_sockets.run
 
 local function posts(tag)
   return #fake.requests(tag, "POST")
 end
 
--- How many sockets the worker has, once that is no more than so many, or after a while.
-local function sockets(wanted)
-  local count
-  eventually(function()
-    count = server:sockets(server:workers()[1])
-    return wanted and count <= wanted
-  end, wanted and 3 or 0)
-  return count
-end
-
-local function mark_log()
-  logged = #server:log()
-end
-
-local function check_quiet_log()
-  local log = server:log():sub(logged + 1)
-  for _, level in ipairs { "error", "alert", "crit", "emerg" } do
-    assert.is_nil(log:find("[" .. level .. "]", 1, true), log)
-  end
-end
-
-local function stop()
-  local log = server:log()
-  server:stop()
-  assert.is_nil(log:find(fake.token, 1, true))
-  assert.is_nil(log:find("[alert]", 1, true), log)
-end
-
-local function is_found(module)
-  return run("return (pcall(require, arg.wanted))", { wanted = module })
-end
-
 describe("cloud66.transport.resty", function()
-  setup(start)
-  before_each(mark_log)
-  teardown(stop)
+  setup(over_sockets.start)
+  before_each(over_sockets.mark_log)
+  teardown(over_sockets.stop)
 
-  for i, module in ipairs(MODULES) do
+  for i, module in ipairs(over_sockets.MODULES) do
     local function with(more)
       more.module = module
       return more
     end
 
     it("reads deployments, over pages, with " .. module, function()
-      if not is_found(module) then
+      if not over_sockets.is_found(module) then
         return -- lua-resty-http itself need not be there
       end
       local ids = run([[
@@ -160,7 +48,7 @@ describe("cloud66.transport.resty", function()
     end)
 
     it("reads chunks, and sends a body, with " .. module, function()
-      if not is_found(module) then
+      if not over_sockets.is_found(module) then
         return
       end
       local world, tag = fake.world(), fake.fresh_tag()
@@ -176,7 +64,7 @@ describe("cloud66.transport.resty", function()
     end)
 
     it("ends in time, and says what went wrong, with " .. module, function()
-      if i == 1 or not is_found(module) then
+      if i == 1 or not over_sockets.is_found(module) then
         return -- the first one's failures have specs of their own
       end
       local url = fake.url { wire = "slow_body" }
@@ -362,131 +250,6 @@ describe("cloud66.transport.resty", function()
     end
   end)
 
-  describe("in time", function()
-    local function timed(url, options)
-      local start_time = core.monotonic()
-      local got = get(url, options)
-      return got, core.monotonic() - start_time
-    end
-
-    it("ends whatever the server does, and leaves nothing behind", function()
-      local before = sockets()
-      for _, scenario in ipairs { { wire = "slow_body" }, { wire = "slow_head" }, { delay = "5" } } do
-        local got, elapsed = timed(fake.url(scenario), { timeout = 0.4 })
-        check_failure("timeout", "no complete response within 0%.4 s", got)
-        assert.is_true(elapsed >= 0.39 and elapsed < 3, elapsed)
-      end
-      assert.is_true(sockets(before) <= before)
-      check_quiet_log()
-    end)
-
-    it("says when it was the connection that took too long", function()
-      local got = run [[
-        return over({ connect = function() ngx.sleep(0.2); return nil, "timeout" end }, {}, { timeout = { connect = 0.2, total = 3 } })
-      ]]
-      assert.same({ kind = "timeout", message = "http://x.example:80: no connection within 0.2 s" }, got)
-    end)
-
-    it("does not wait for the rest of its time when it was answered", function()
-      local got, elapsed = timed(fake.url {}, { timeout = 20 })
-      assert.is_true(got.ok)
-      assert.is_true(elapsed < 5, elapsed)
-    end)
-
-    it("does not let the worker stand still", function()
-      local slow = server:start { url = "/run", method = "POST", body = PRELUDE:format(cjson.encode {
-        token = fake.token, module = MODULES[1], url = fake.url { delay = "3" },
-      }) .. "return told(connect(arg.url):stacks():collect())" }
-      local start_time = core.monotonic()
-      assert.is_true(get(fake.url {}).ok)
-      assert.is_true(core.monotonic() - start_time < 2.5)
-      local status, text = server:finish(slow)
-      assert.equal(200, status)
-      assert.is_true(cjson.decode(text).value.ok)
-    end)
-
-    it("ends also where the caller's light thread was killed", function()
-      run "return true" -- over a connection that stays
-      local before, start_time = sockets(), core.monotonic()
-      run([[
-        local thread = ngx.thread.spawn(function() connect(arg.url, { timeout = 0.6 }):stacks():collect() end)
-        ngx.sleep(0.1)
-        ngx.thread.kill(thread)
-        return true
-      ]], { url = fake.url { wire = "slow_body" } })
-      assert.is_true(core.monotonic() - start_time < 5)
-      assert.is_true(sockets(before) <= before)
-    end)
-
-    it("has several requests in flight inside map", function()
-      local took = run([[
-        local client = connect(arg.url, { concurrency = 6 })
-        ngx.update_time()
-        local start = ngx.now()
-        local results = client:map({ 1, 2, 3, 4, 5, 6 }, function() return client:stacks():collect() end)
-        ngx.update_time()
-        return results.failed == 0 and ngx.now() - start
-      ]], { url = fake.url { delay = "1" } })
-      assert.is_true(took < 5, took)
-    end)
-
-    it("survives that a light thread is killed in the middle of a map", function()
-      local worker = server:workers()[1]
-      assert.is_true(run([[
-        local client = connect(arg.url)
-        for i = 1, 20 do
-          local thread = ngx.thread.spawn(function()
-            client:map({ 1, 2, 3 }, function() return client:stacks():collect() end)
-          end)
-          ngx.sleep(0.005 + i * 0.005)
-          ngx.thread.kill(thread)
-          collectgarbage()
-        end
-        ngx.sleep(0.2)
-        return client:stacks():first() ~= nil
-      ]], { url = fake.url { delay = "0.05" } }))
-      assert.equal(worker, server:workers()[1])
-      check_quiet_log()
-    end)
-
-    it("ends the request whose light thread is killed while the answers to its map come in", function()
-      local killed = 0
-      for i = 1, 16 do
-        local got = run([[
-          local client = connect(arg.url)
-          local thread = ngx.thread.spawn(function()
-            client:map({ 1, 2, 3 }, function() return client:stacks():collect() end)
-          end)
-          ngx.sleep(arg.seconds)
-          return ngx.thread.kill(thread) or "too late"
-        ]], { url = fake.url { delay = "0.05" }, seconds = 0.046 + i * 0.001 })
-        killed = killed + (got == 1 and 1 or 0)
-      end
-      assert.is_true(killed > 0)
-      check_quiet_log()
-    end)
-
-    it("works in a timer, in a light thread and in a map", function()
-      local got = run([[
-        local client, count = connect(arg.url), 0
-        ngx.timer.at(0, function()
-          if client:stacks():collect() then count = count + 1 end
-        end)
-        ngx.thread.wait(ngx.thread.spawn(function()
-          if client:stacks():collect() then count = count + 1 end
-        end))
-        local results = assert(client:map({ 1, 2, 3 }, function() return client:stacks():collect() end))
-        for _ = 1, 100 do
-          if count == 2 then break end
-          ngx.sleep(0.05)
-        end
-        return { count, results.failed }
-      ]], { url = fake.url {} })
-      assert.same({ 2, 0 }, got)
-      check_quiet_log()
-    end)
-  end)
-
   describe("anything but GET and HEAD", function()
     it("goes over a connection of its own", function()
       local got = run([[
@@ -622,80 +385,12 @@ describe("cloud66.transport.resty", function()
       end
       return messages
     ]]
-    local wanted = { "got a nil", "without new%(%)", "without connect", "0%.16 or later.*0%.15", "without 'sock'", "0%.10%.14", "unknown option 'keepalive'", "keepalive_pool", "expected a table" }
+    local wanted = {
+      "got a nil", "without new%(%)", "without connect", "0%.16 or later.*0%.15", "without 'sock'", "0%.10%.14",
+      "unknown option 'keepalive'", "keepalive_pool", "expected a table",
+    }
     for i, pattern in ipairs(wanted) do
       assert.matches("^code:%d+: .*" .. pattern, got[i])
     end
-  end)
-end)
-
-describe("cloud66.transport.resty in a phase that cannot wait", function()
-  setup(function()
-    start {
-      http = ([[
-        init_by_lua_block {
-          local resty = require "cloud66.transport.resty"
-          client = assert(require "cloud66".new { base_url = "%s", token = "%s", retries = false,
-            transport = resty.new(require "spec.support.resty_http") })
-          local _, message, err = client:stacks():collect()
-          started = err.kind .. " " .. message
-        }
-      ]]):format(fake.url {}, fake.token),
-      server = [[
-        location /filtered {
-          return 200 "x";
-          header_filter_by_lua_block {
-            local _, message, err = client:stacks():collect()
-            ngx.header["X-Kind"], ngx.header["X-Message"] = err.kind, message
-          }
-        }
-        location /started { content_by_lua_block { ngx.print(started) } }
-        location /later { content_by_lua_block { ngx.print(#assert(client:stacks():collect())) } }
-      ]],
-    }
-  end)
-  teardown(stop)
-
-  it("says so, and works where it can wait", function()
-    local _, _, headers = server:get "/filtered"
-    assert.equal("phase", headers["x-kind"])
-    assert.matches("header_filter.*ngx%.timer", headers["x-message"])
-    local _, started = server:get "/started"
-    assert.matches("^phase phase: .*'init'", started)
-    local status, count = server:get "/later"
-    assert.equal(200, status)
-    assert.is_true(tonumber(count) >= 4, count)
-    check_quiet_log()
-  end)
-end)
-
-describe("cloud66.transport.resty where libcurl cannot be loaded", function()
-  setup(function()
-    start { http = [[ init_by_lua_block { package.preload["cloud66.curl"] = function() error "libcurl.so.4: no such file" end } ]] }
-  end)
-  teardown(stop)
-
-  it("works, and is named where another transport is asked for", function()
-    assert.is_true(get(fake.url {}).ok)
-    local problem = run [[ return select(2, pcall(cloud66.new, { token = "some-token" })) ]]
-    assert.matches("cloud66%.transport%.resty.*no such file", problem)
-    check_quiet_log()
-  end)
-end)
-
-describe("an nginx that used cloud66.transport.resty", function()
-  setup(start)
-  teardown(stop)
-
-  it("ends, with no socket left open", function()
-    get(fake.url {})
-    get(fake.url { wire = "slow_body" }, { timeout = 0.2 })
-    get(fake.url({}, "https"))
-    local worker = server:workers()[1]
-    server:signal "QUIT"
-    assert.is_true(eventually(function()
-      return server:log():find("worker process " .. worker .. " exited with code 0", 1, true) ~= nil
-    end))
-    check_quiet_log()
   end)
 end)
