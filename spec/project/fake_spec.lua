@@ -324,6 +324,11 @@ describe("the fake API", function()
     assert.are.same({ 52, 18, 18, 61 }, codes)
   end)
 
+  it("runs the nginx that C66_NGINX names", function()
+    local message = shell "C66_NGINX=/nonexistent/nginx spec/support/fake-api true 2>&1"
+    assert.matches("^fake%-api: /nonexistent/nginx is missing%.", message)
+  end)
+
   it("ends when its parent is killed, and leaves nothing behind", function()
     local script = [[
       told=$(mktemp)

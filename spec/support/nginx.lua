@@ -11,6 +11,10 @@ local server_mt = { __index = methods }
 -- The modules for nginx's LuaJIT, where another Lua runs the specs.
 local build = os.getenv "C66_NGINX_BUILD" or os.getenv "C66_BUILD"
 
+-- Where else its workers find Lua modules.
+local further = os.getenv "C66_NGINX_LUA_PATH"
+further = further and further .. ";" or ""
+
 -- As root, a worker would be nobody, who may not be allowed to read this tree.
 local function user_line()
   return host.output "id -u" == "0\n" and "user root;" or ""
@@ -41,12 +45,12 @@ end
 local PATHS = [[
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  lua_package_path "@root@/lua/?.lua;@root@/?.lua;;";
+  lua_package_path "@root@/lua/?.lua;@root@/?.lua;@further@;";
   lua_package_cpath "@build@/?.so;;";]]
 
 -- A nginx.conf that leaves out what every one has.
 local function completed(self, text)
-  local values = { root = self.root, build = build }
+  local values = { root = self.root, build = build, further = further }
   local found
   text, found = text:gsub("http {", (("http {\n" .. PATHS):gsub("@(%w+)@", values):gsub("%%", "%%%%")), 1)
   assert(found == 1, "no http block")
@@ -75,7 +79,7 @@ events { worker_connections 1000; }
 http {
   access_log off;
   client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
-  lua_package_path "@root@/lua/?.lua;@root@/?.lua;@root@/build/debian/usr/share/lua/5.1/?.lua;;";
+  lua_package_path "@root@/lua/?.lua;@root@/?.lua;@root@/build/debian/usr/share/lua/5.1/?.lua;@further@;";
   lua_package_cpath "@build@/?.so;;";
   @http@
   server {
@@ -92,6 +96,7 @@ http {
     main = options.main or "",
     root = self.root,
     build = build,
+    further = further,
     http = options.http or "",
     port = tostring(self.port),
     listen = (options.workers or 1) > 1 and "reuseport" or "", -- each worker gets its share
