@@ -8,6 +8,7 @@ local contract = require "spec.support.store_contract"
 local core = require "cloud66.core"
 local eventually = require "spec.support.eventually"
 local expect = require "spec.support.expect"
+local host = require "spec.support.host"
 local nginx = require "spec.support.nginx"
 local nginx_code = require "spec.support.nginx_code"
 local redis = require "spec.support.redis"
@@ -111,7 +112,7 @@ describe("a store in a shared dict", function()
     server:signal "HUP"
     assert.is_true(eventually(function()
       for _, pid in ipairs(old) do
-        if os.execute(("kill -0 %d 2>/dev/null"):format(pid)) == 0 then
+        if host.succeeds(("kill -0 %d 2>/dev/null"):format(pid)) then
           return false
         end
       end

@@ -38,8 +38,10 @@ local function note(...)
   end
 end
 
+-- As allocfail.c's is_out_of_memory.
 local function is_memory(message)
-  return tostring(message):find "not enough memory$"
+  message = tostring(message)
+  return message:find "not enough memory$" or message:find("stack overflow (", 1, true)
 end
 
 -- Notes what must be raised; that memory fails is raised further.

@@ -24,6 +24,12 @@ function host.run(command)
   return output, said, tonumber(status)
 end
 
+---Whether a command ends well. LuaJIT with what it has of Lua 5.2 says so as Lua 5.2 does, without it as Lua 5.1.
+function host.succeeds(command)
+  local result = os.execute(command)
+  return result == true or result == 0
+end
+
 ---A new directory, which host.remove() removes.
 function host.directory()
   return host.output "mktemp -d":match "[^\n]+" or error("no temporary directory", 2)

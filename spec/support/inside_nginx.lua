@@ -2,6 +2,7 @@
 local assert = require "luassert"
 local eventually = require "spec.support.eventually"
 local fake = require "spec.support.fake"
+local host = require "spec.support.host"
 local nginx = require "spec.support.nginx"
 local nginx_code = require "spec.support.nginx_code"
 
@@ -66,7 +67,7 @@ inside.newest = fake.data.deployments("staging")[1].id
 ---Whether a process ends within so many seconds.
 function inside.ends(pid, seconds)
   return eventually(function()
-    return os.execute(("kill -0 %d 2>/dev/null"):format(pid)) ~= 0
+    return not host.succeeds(("kill -0 %d 2>/dev/null"):format(pid))
   end, seconds)
 end
 

@@ -32,8 +32,7 @@ if ($ENV{PEER_HOLD}) { 1 while sysread($client, $piece, 4096) }
 if ($ENV{PEER_RESET}) { $client->sockopt(SO_LINGER, pack("ii", 1, 0)) }
 ]]
 
-local has_perl = os.execute "perl -MIO::Socket::INET -e 1 2>/dev/null"
-has_perl = has_perl == true or has_perl == 0
+local has_perl = host.succeeds "perl -MIO::Socket::INET -e 1 2>/dev/null"
 
 -- Calls fn with the peer's host:port, and returns what it returns. options: reply, hold, silent, reset.
 local function with_peer(options, fn)

@@ -30,13 +30,8 @@ local function works(client)
   return assert(ping(client)).response
 end
 
-local function succeeds(command)
-  local ok = os.execute(command .. " 2>/dev/null")
-  return ok == true or ok == 0
-end
-
 local python = "/usr/bin/python3" -- the one that distributions' packages extend
-local has_h2 = succeeds(python .. " -c 'import h2'")
+local has_h2 = host.succeeds(python .. " -c 'import h2' 2>/dev/null")
 local directory = fake.ca:match "^(.*)/"
 
 -- Calls fn with the base URL of a peer that fails in this mode, at the nth request; see h2_peer.py. The peer ends with the
@@ -45,7 +40,7 @@ local function with_peer(mode, nth, fn)
   if not has_h2 then pending(python .. " has no module h2") end -- raises
   local path = os.tmpname()
   os.remove(path)
-  assert(succeeds("mkfifo -m 600 '" .. path .. "'"))
+  assert(host.succeeds("mkfifo -m 600 '" .. path .. "'"))
   local peer = assert(io.popen(
     ("exec %s -W ignore spec/support/h2_peer.py %s '%s' %d >'%s'"):format(python, mode, directory, nth, path), "w"))
   local pipe = assert(io.open(path))

@@ -200,7 +200,7 @@ static int page_rows(lua_State *L) {
   int k;
   luaL_argcheck(L, count >= 1, 2, "name at least one column");
   luaL_argcheck(L, count <= MOST, MOST + 2, "too many columns");
-  luaL_checkstack(L, MOST + 8, NULL);
+  luaL_checkstack(L, MOST + 8, "too many columns");
   r = c66_newud(L, sizeof *r + (size_t)count * sizeof r->columns[0]);
   r->owner = lua_touserdata(L, 1);
   r->page = page;
@@ -254,7 +254,7 @@ static int page_trend(lua_State *L) {
   if (!begin_trend(L, 2, &starts) || !begin_trend(L, 3, &ids) ||
       !c66_page_trend(page, &starts, &ids))
     return 0;
-  luaL_checkstack(L, 6, NULL);
+  luaL_checkstack(L, 6, "too many values");
   push_trend(L, &starts);
   push_trend(L, &ids);
   return 6;
@@ -357,7 +357,7 @@ static c66_shared *push_shared(lua_State *L) {
  * `first` on. */
 static void register_all(lua_State *L, int idx, const luaL_Reg *list, int first) {
   int i;
-  luaL_checkstack(L, C66_UPVALUES + 4, NULL);
+  luaL_checkstack(L, C66_UPVALUES + 4, "too many upvalues");
   lua_pushvalue(L, idx);
   for (i = 0; i < C66_UPVALUES; i++)
     lua_pushvalue(L, first + i);

@@ -90,7 +90,7 @@ void c66_pushchecked(lua_State *L, const c66_page *page, const char *p, int null
 
 void c66_pushclosure(lua_State *L, lua_CFunction f) {
   int i;
-  luaL_checkstack(L, C66_UPVALUES + 1, NULL);
+  luaL_checkstack(L, C66_UPVALUES + 1, "too many upvalues");
   for (i = 1; i <= C66_UPVALUES; i++)
     lua_pushvalue(L, lua_upvalueindex(i));
   lua_pushcclosure(L, f, C66_UPVALUES);
@@ -98,7 +98,7 @@ void c66_pushclosure(lua_State *L, lua_CFunction f) {
 
 void c66_pushclosure_own(lua_State *L, lua_CFunction f) {
   int i;
-  luaL_checkstack(L, C66_UPVALUES + 1, NULL);
+  luaL_checkstack(L, C66_UPVALUES + 1, "too many upvalues");
   for (i = 1; i <= C66_UPVALUES; i++) {
     lua_pushvalue(L, lua_upvalueindex(i));
     lua_insert(L, -2);

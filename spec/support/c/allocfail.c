@@ -128,10 +128,13 @@ static int call(lua_State *L, int armed) {
   return status;
 }
 
+/* A stack that cannot grow for lack of memory is called an overflow by luaL_checkstack: from Lua 5.2
+ * on, and by LuaJIT since September 2023. */
 static int is_out_of_memory(const char *message) {
   static const char want[] = "not enough memory";
   size_t length = message != NULL ? strlen(message) : 0;
-  return length >= sizeof want - 1 && strcmp(message + length - (sizeof want - 1), want) == 0;
+  return length >= sizeof want - 1 && (strcmp(message + length - (sizeof want - 1), want) == 0 ||
+                                       strstr(message, "stack overflow (") != NULL);
 }
 
 static int complain(const char *what, const char *detail) {
