@@ -53,14 +53,6 @@ local function with_text(value, text)
   return has and copy or value, has
 end
 
-local function write_with_lists(body)
-  local stand_in = random.reference "" -- which is in no body
-  local text = writer.encode((with_text(body, stand_in)))
-  return (text:gsub('"' .. stand_in .. '"', "[]"))
-end
-
-local write = cjson.array_mt and writer.encode or write_with_lists
-
 ---@param body table  the caller's; not changed
 ---@param name? string  what messages call it: "option 'body'"
 ---@return string JSON
@@ -69,11 +61,12 @@ function json.encode(body, name)
     caller.blame("%s must be a table, got %s", name or "a body", type(body))
   end
   check_value(body, 1)
-  local ok, text = pcall(write, body)
+  local stand_in = not cjson.array_mt and random.reference "" -- which is in no body
+  local ok, text = pcall(writer.encode, stand_in and with_text(body, stand_in) or body)
   if not ok then
     caller.blame("the body cannot be written as JSON: %s", tostring(text))
   end
-  return text
+  return stand_in and text:gsub('"' .. stand_in .. '"', "[]") or text
 end
 
 return json
