@@ -1,5 +1,5 @@
 -- Responses as servers, proxies and attackers may send them, byte by byte: what a client makes of each is in
--- spec/nginx/odd_responses_spec.lua. The fake API sends them (fake/wire.lua).
+-- spec/transport/odd_responses_spec.lua. The fake API sends them (fake/wire.lua).
 local odd = {}
 
 local BODY = '{"ok":true}'
