@@ -221,7 +221,7 @@ local function read_all(socket, method, max_body)
   local connection = (headers.connection or ""):lower()
   return {
     status = status, headers = headers, body = table.concat(body.pieces), http_version = version,
-    may_stay = ends_itself and version == "1.1" and not connection:find("close", 1, true) and not socket:has_unread(),
+    may_stay = ends_itself and version == "1.1" and not connection:find("close", 1, true) and not socket:may_have_unread(),
   }
 end
 
