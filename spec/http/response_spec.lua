@@ -176,6 +176,14 @@ describe("an error reply", function()
     assert.is_true(#select(2, error_body.read(body)) < 2000) -- it is not gathered to be thrown away
   end)
 
+  it("costs no more time for the white space that is in its text", function()
+    local start = os.clock()
+    local _, reason = error_body.read(" a" .. (" "):rep(60000) .. "b\n")
+    assert.equal(60002, #reason)
+    assert.equal("", select(2, error_body.read((" "):rep(60000))))
+    assert.is_true(os.clock() - start < 1, os.clock() - start)
+  end)
+
   it("of a redirect has its own advice, though its page is HTML", function()
     local err = failure("protocol", answering({ status = 302, body = "<html>" }):request("POST", "/x"))
     assert.matches("a redirect that is not followed", err.message, 1, true)

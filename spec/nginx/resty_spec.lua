@@ -116,6 +116,20 @@ describe("cloud66.transport.resty", function()
     assert.is_true(got)
   end)
 
+  it("does not hold up the worker over a header of many blanks", function()
+    local got = run [[
+      local outcomes, blanks = {}, (" "):rep(60000)
+      for i, line in ipairs { "X: a" .. blanks .. "b", "X" .. blanks .. "b: c", "X" .. blanks .. "b", "X: a\r\n b" .. blanks .. "c" } do
+        local start = os.clock()
+        local got = over({}, { "HTTP/1.1 200 OK\r\n" .. line .. "\r\nContent-Length: 0\r\n\r\n" })
+        assert(os.clock() - start < 1, "it took " .. os.clock() - start .. " s")
+        outcomes[i] = got.kind or got.response.status
+      end
+      return outcomes
+    ]]
+    assert.same({ 200, 200, "protocol", 200 }, got)
+  end)
+
   it("asks for nothing compressed, and takes nothing compressed", function()
     assert.is_true(get(fake.url { gzip = true }).ok)
     check_failure("protocol", "compressed.*gzip", get(fake.url { gzip = "bad" }))

@@ -1,5 +1,5 @@
 -- Responses as servers, proxies and attackers may send them, byte by byte: what a client makes of each is in
--- spec/nginx/odd_responses_spec.lua. The fake API sends them (fake/wire.lua).
+-- spec/transport/odd_responses_spec.lua. The fake API sends them (fake/wire.lua).
 local odd = {}
 
 local BODY = '{"ok":true}'
@@ -37,6 +37,7 @@ odd.responses = {
     chunk_upper_case = chunked(("B\r\n%s\r\n0\r\n\r\n"):format(BODY)),
     chunk_zeros = chunked(("00000b\r\n%s\r\n000\r\n\r\n"):format(BODY)),
     chunk_trailers = chunked(("b\r\n%s\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n"):format(BODY)),
+    chunk_trailer_like_status = chunked(("b\r\n%s\r\n0\r\nHTTP/1.1 200 a: b\r\n\r\n"):format(BODY)),
     chunk_line_feeds = chunked(("b\n%s\n0\n\n"):format(BODY)),
     chunked_upper_case = OK .. "TRANSFER-ENCODING: Chunked\r\n\r\nb\r\n" .. BODY .. "\r\n0\r\n\r\n",
     chunked_and_length = OK .. "Content-Length: 4\r\n" .. CHUNKED .. "\r\nb\r\n" .. BODY .. "\r\n0\r\n\r\n",

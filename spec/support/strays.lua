@@ -19,6 +19,12 @@ end
 local OWN, STRAY = response(BODY), response '{"response":{"stray":true}}'
 strays.OWN, strays.OWN_BODY, strays.STRAY = OWN, BODY, STRAY
 
+-- As long as nginx's buffers are.
+local function padded(size)
+  local empty = response(BODY, nil, "X-Padding: \r\n")
+  return response(BODY, nil, ("X-Padding: %s\r\n"):format(("x"):rep(size - #empty)))
+end
+
 local HEAD = OWN:sub(1, -#BODY - 1)
 local NO_CONTENT = "HTTP/1.1 204 No Content\r\n\r\n"
 local NOT_MODIFIED = 'HTTP/1.1 304 Not Modified\r\nETag: "1"\r\n\r\n'
@@ -50,6 +56,8 @@ strays.scenarios = {
   { name = "a response in the packet of the body, whose head came before", first = { HEAD, BODY .. STRAY } },
   { name = "a response in the packet of half of the body", first = { HEAD .. BODY:sub(1, 9), BODY:sub(10) .. STRAY } },
   { name = "a response in the packet of the chunks", drops = true, first = { chunked(BODY) .. STRAY } },
+  { name = "a response in the packet of a body that ends with a buffer of 4 KiB", first = { padded(4096) .. STRAY } },
+  { name = "a response in the packet of a body that ends with a buffer of 8 KiB", first = { padded(8192) .. STRAY } },
   { name = "a response right behind the body", first = { OWN, STRAY } },
   { name = "a response right behind the chunks", first = { chunked(BODY), STRAY } },
   { name = "a response in the packet of a 204", drops = true, status = 204, first = { NO_CONTENT .. STRAY } },

@@ -97,15 +97,16 @@ c66_abort_reason c66_head_take(c66_transfer *t, const char *line, size_t n) {
   if (n > t->max_head - t->head_seen)
     return C66_ABORT_HEAD_LIMIT;
   t->head_seen += n;
+  if (t->head_state == C66_HEAD_WHOLE && !t->interim)
+    return C66_ABORT_NONE; /* trailers are nobody's, whatever they look like */
   if (t->head_state != C66_HEAD_OPEN) {
-    if (is_status_line(line, len)) {
-      t->head.len = 0; /* what came before belonged to an interim response */
-      t->length = -1;
-      t->head_state = C66_HEAD_OPEN;
-    } else if (t->head_state == C66_HEAD_NONE) {
+    if (!is_status_line(line, len))
       return C66_ABORT_NONSENSE;
-    }
-    return C66_ABORT_NONE; /* trailers are nobody's */
+    t->head.len = 0; /* what came before belonged to an interim response */
+    t->length = -1;
+    t->interim = ((const char *)memchr(line, ' ', len))[1] == '1';
+    t->head_state = C66_HEAD_OPEN;
+    return C66_ABORT_NONE;
   }
   if (line[0] == '\r' || line[0] == '\n') {
     t->head_state = C66_HEAD_WHOLE;

@@ -126,6 +126,7 @@ struct c66_transfer {
   c66_phase phase;
   c66_abort_reason abort_reason;
   c66_head_state head_state;
+  bool interim;   /* whether that head is an interim response's */
   int64_t length; /* bytes of the body, as its head says; -1: it does not */
   bool tls;
   bool shares; /* over TLS, and content with a connection that another one has made */

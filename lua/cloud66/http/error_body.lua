@@ -56,6 +56,12 @@ function error_body.is_html(body)
   return body:find "^[%s\239\187\191]*<" ~= nil
 end
 
+-- Without white space at its ends. "^%s*(.-)%s*$" takes time by the square of what white space is inside.
+local function trim(text)
+  local first = text:find "%S"
+  return first and text:match("^.*%S", first) or ""
+end
+
 ---@param body string
 ---@return string|nil code, string|nil reason, boolean is_json  # code: the API's id of the error
 function error_body.read(body)
@@ -67,7 +73,7 @@ function error_body.read(body)
   elseif error_body.is_html(body) or core.utf8_problem(body) then
     return nil, nil, false
   end
-  return nil, body:match "^%s*(.-)%s*$", false
+  return nil, trim(body), false
 end
 
 ---What an object says that was sent in place of something else: its reason and, where it has one, its id.

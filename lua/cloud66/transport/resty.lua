@@ -179,7 +179,7 @@ end
 
 -- A call of lua-resty-http: true; or nil, "timeout" or nil, the failure.
 local function connect(job, client, is_alone)
-  client.sock.deadline = job.start + job.connect
+  client.sock.deadline, client.sock.is_tls = job.start + job.connect, job.parts.scheme == "https"
   local ok, connected, words = pcall(client.connect, client, place_of(job.parts, is_alone))
   client.sock.deadline = job.start + job.total
   if ok and connected then

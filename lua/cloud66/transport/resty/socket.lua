@@ -13,6 +13,7 @@ socket.MOST_HEAD = 64 * 1024
 
 local PIECE = 64 * 1024 -- bytes to ask for: nginx gives what its own buffer holds
 local SENT_AT_ONCE = 8 * 1024 -- bytes
+local BUFFER_UNIT = 256 -- bytes: a buffer of nginx's, which lua_socket_buffer_size sets, holds a multiple of it
 local LONG_TURN, SHORTEST_PAUSE = 0.002, 0.001 -- seconds; nginx's clock counts milliseconds
 
 -- Before the name of a pool of lua-resty-http's: others in the worker may use it, and leave in a connection what they like.
@@ -39,6 +40,8 @@ function socket.new(own)
     deadline = 0, -- by host.now(): no operation goes on after it
     unread = "", place = 1, -- what has come, and from where on nobody has read it
     has_come = false, -- whether any byte has
+    last_piece = 0, -- bytes
+    is_tls = false,
     lines = 0, -- bytes of the lines of heads
   }, socket_mt)
 end
@@ -123,6 +126,13 @@ function methods:has_unread()
   return self.place <= #self.unread
 end
 
+---Whether something may have come that was not read. Of what TLS has decrypted, nginx leaves there what its own buffer cannot
+---hold, and does not see it when it keeps the connection: so that buffer must not have been full.
+---@return boolean
+function methods:may_have_unread()
+  return self:has_unread() or self.is_tls and self.last_piece % BUFFER_UNIT == 0
+end
+
 -- Takes the next piece behind what is unread. True, or nil and a problem.
 local function take(self)
   if not limit(self) then
@@ -133,6 +143,7 @@ local function take(self)
     return nil, problem
   end
   self.unread, self.place, self.has_come = self.unread:sub(self.place) .. piece, 1, true
+  self.last_piece = #piece
   return true
 end
 
