@@ -51,6 +51,8 @@ static const struct {
     {CURLE_WRITE_ERROR, "protocol", "the body cannot be decoded"},
 };
 
+static const char switched[] = "the server changed to another protocol, which nobody asked for";
+
 void c66_failure_set(c66_transfer *t, const char *kind, const char *what, const char *detail) {
   c66_error *failure = &t->failure;
   const char *open = detail[0] != '\0' ? " (" : "";
@@ -173,6 +175,9 @@ static bool fail_by_abort_reason(c66_transfer *t) {
   case C66_ABORT_NONSENSE:
     c66_failure_set(t, "protocol", "the response is not HTTP as it should be", "");
     return true;
+  case C66_ABORT_SWITCHED:
+    c66_failure_set(t, "protocol", switched, "");
+    return true;
   case C66_ABORT_NO_MEMORY:
     c66_failure_set(t, "network", "out of memory while receiving", "");
     return true;
@@ -187,8 +192,7 @@ bool c66_failure_of_response(c66_transfer *t) {
   if (t->head_state != C66_HEAD_WHOLE)
     c66_failure_set(t, "network", "the connection was cut before the response was complete", "");
   else if (t->status < 200)
-    c66_failure_set(t, "protocol", "the server changed to another protocol, which nobody asked for",
-                    "");
+    c66_failure_set(t, "protocol", switched, "");
   else
     return false;
   return true;

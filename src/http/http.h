@@ -75,6 +75,7 @@ typedef enum c66_abort_reason {
   C66_ABORT_BODY_LIMIT,
   C66_ABORT_HEAD_LIMIT,
   C66_ABORT_NONSENSE, /* a head that is not HTTP as it should be */
+  C66_ABORT_SWITCHED, /* to another protocol */
   C66_ABORT_NO_MEMORY,
   C66_ABORT_INPUT_PENDING /* on its connection, before anything was sent */
 } c66_abort_reason;
@@ -126,7 +127,10 @@ struct c66_transfer {
   c66_phase phase;
   c66_abort_reason abort_reason;
   c66_head_state head_state;
-  bool interim;   /* whether that head is an interim response's */
+  bool interim;   /* the head is of an interim response, which another follows */
+  bool switched;  /* the head is of one that changes protocols */
+  bool framing;   /* the last header seen says where the body ends */
+  bool coded;     /* a Transfer-Encoding that is more or less than "chunked" */
   int64_t length; /* bytes of the body, as its head says; -1: it does not */
   bool tls;
   bool shares; /* over TLS, and content with a connection that another one has made */

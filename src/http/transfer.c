@@ -30,7 +30,7 @@ static size_t on_header(char *line, size_t size, size_t count, void *user) {
   c66_transfer *t = user;
   size_t n = size * count;
   t->abort_reason = n > 0 ? c66_head_take(t, line, n) : C66_ABORT_NONE;
-  if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
+  if (t->head_state == C66_HEAD_OPEN && t->head.len == 0) /* a status line */
     c66_connection_note_version(t, line[5] == '1');
   return t->abort_reason == C66_ABORT_NONE ? n : 0;
 }

@@ -23,8 +23,28 @@ local function stay_for(parent, released)
   while not released:wait(PAUSE) and coroutine.status(parent) ~= "dead" and host.now() < latest do end
 end
 
+-- Parent -> what it had no time to wait for. nginx gives a coroutine that is over to another request: it cannot wait for these then.
+local abandoned = setmetatable({}, { __mode = "k" })
+
+-- Ends what was abandoned and is over by now: until its parent waits for it, or ends, nginx holds a light thread.
+local function reap_abandoned(parent)
+  local left = {}
+  for _, work in ipairs(abandoned[parent] or {}) do
+    if not work.outcome then
+      left[#left + 1] = work
+    else
+      work.released:post()
+      pcall(ngx.thread.wait, work.thread)
+    end
+  end
+  abandoned[parent] = #left > 0 and left or nil
+end
+
 local function spawn(work, fn, ...)
   local parent = coroutine.running()
+  if abandoned[parent] then
+    reap_abandoned(parent)
+  end
   local given = { n = select("#", ...), ... }
   work.thread = ngx.thread.spawn(function()
     work.outcome = { pcall(fn, unpack(given, 1, given.n)) }
@@ -33,12 +53,16 @@ local function spawn(work, fn, ...)
   end)
 end
 
--- Not one whose time was over first: it stays.
+-- Not at once where the time was over first: it stays.
 local function reap(work)
   if work.outcome then
     work.released:post()
     ngx.thread.wait(work.thread)
+    return
   end
+  local parent = coroutine.running()
+  abandoned[parent] = abandoned[parent] or {}
+  table.insert(abandoned[parent], work)
 end
 
 ---Calls fn(...), which waits for nothing but nginx's sockets, and gives it `seconds`.

@@ -9,10 +9,12 @@ local MOST_HEAD = require("cloud66.transport.resty.socket").MOST_HEAD
 local response = {}
 
 local MOST_CHUNK_LINE = 1024 -- bytes
+local MOST_DIGITS = 18 -- of a length
 local PIECE = 64 * 1024 -- bytes
 
 local CUT = "the connection was cut before the response was complete"
 local NOT_HTTP = "the response is not HTTP as it should be"
+local START = "HTTP/1."
 local NOT_CHUNKS = "the body is not in chunks as its header says"
 
 -- Ends the reading: caught in read().
@@ -31,12 +33,33 @@ end
 
 local function line_of(socket)
   local line, problem = socket:receive()
-  return line or fail_by(problem)
+  if not line then
+    fail_by(problem)
+  elseif line:find "%z" then
+    fail("protocol", NOT_HTTP, "a NUL byte in a line of headers")
+  end
+  return line
+end
+
+-- The next bytes, which are not taken.
+local function seen(socket, count)
+  local bytes, problem = socket:peek(count)
+  return bytes or fail_by(problem)
 end
 
 -- --- the head ---
 
+-- What is no HTTP is told by its first bytes: a line of it may never end.
+local function check_start(socket)
+  for count = 1, #START do
+    if seen(socket, count) ~= START:sub(1, count) then
+      fail("protocol", NOT_HTTP, "a status line: " .. socket:some(80):match "^[^\r\n]*")
+    end
+  end
+end
+
 local function read_status(socket)
+  check_start(socket)
   local line = line_of(socket)
   local minor, code = line:match "^HTTP/1%.([01]) (%d%d%d)$"
   if not code then
@@ -55,56 +78,82 @@ local function trim(text)
   return first and text:match("^.*[^ \t]", first) or ""
 end
 
--- The name in lower case, and the value; nil for a line that is no header.
-local function parse_header(line)
-  local colon = line:find(":", 1, true)
-  if not colon or line:find "^[%s:]" then
-    return nil
+local FRAMING = { ["content-length"] = true, ["transfer-encoding"] = true }
+
+-- Takes a header that says where the body ends. `framing`: length = bytes; is_coded = whether there is a Transfer-Encoding that is
+-- more or less than "chunked".
+local function note_framing(framing, name, blank, value)
+  if blank ~= "" then
+    fail("protocol", NOT_HTTP, "a blank between a header's name and its colon: " .. name)
+  elseif name == "transfer-encoding" then
+    framing.is_coded = framing.is_coded or value:lower() ~= "chunked"
+    return
   end
-  return trim(line:sub(1, colon - 1)):lower(), trim(line:sub(colon + 1))
+  local length = value:find "^%d+$" and #value <= MOST_DIGITS and tonumber(value)
+  if not length or framing.length and framing.length ~= length then
+    fail("protocol", NOT_HTTP, "a Content-Length: " .. value:sub(1, 80))
+  end
+  framing.length = length
 end
 
--- Lower-case names; values of the same name joined, but for the lengths, which are not to be joined.
-local function read_headers(socket)
-  local headers, lengths, last = {}, {}, nil
+-- Name in lower case, what stands between it and the colon, value.
+local function split(line)
+  local colon = line:find(":", 1, true)
+  if not colon or line:find "^[%s:]" then
+    fail("protocol", NOT_HTTP, "a header without a name or a colon")
+  end
+  local name = trim(line:sub(1, colon - 1))
+  if name:find "%c" then
+    fail("protocol", NOT_HTTP, "a header without a name or a colon")
+  end
+  return name:lower(), line:sub(#name + 1, colon - 1), trim(line:sub(colon + 1))
+end
+
+-- Lower-case names; values of the same name joined. Some would go by one, some by another of two headers that say where the body
+-- ends, some see no such header where it is folded, or has a blank before its colon: then there is no telling whose the next bytes are.
+local function read_headers(socket, is_trailer)
+  local parts, framing, last = {}, {}, nil -- name -> the pieces of its value
+  local function add(separator, value)
+    local list = parts[last]
+    list[#list + 1] = #list > 0 and separator or ""
+    list[#list + 1] = value
+  end
   while true do
     local line = line_of(socket)
     if line == "" then
-      return headers, lengths
-    elseif line:find "%z" then
-      fail("protocol", NOT_HTTP, "a header with a NUL byte")
-    end
-    local name, value = parse_header(line)
-    if last and line:find "^[ \t]" then -- folded the old way: it continues the value before it
-      headers[last] = headers[last] .. " " .. trim(line)
-    elseif not name then
-      fail("protocol", NOT_HTTP, "a header without a name or a colon")
-    else
-      last = name
-      headers[last] = headers[last] and headers[last] .. ", " .. value or value
-      if last == "content-length" then
-        lengths[#lengths + 1] = value
+      break
+    elseif last and line:find "^[ \t]" then -- folded the old way: it continues the value before it
+      if FRAMING[last] and not is_trailer then
+        fail("protocol", NOT_HTTP, "a folded header: " .. last)
       end
+      add(" ", trim(line))
+    else
+      local name, blank, value = split(line)
+      if FRAMING[name] and not is_trailer then
+        note_framing(framing, name, blank, value)
+      end
+      last = name
+      parts[name] = parts[name] or {}
+      add(", ", value)
     end
   end
-end
-
--- Bytes, or nil where no header says.
-local function length_of(lengths)
-  for _, text in ipairs(lengths) do
-    if not text:find "^%d+$" or #text > 15 or tonumber(text) ~= tonumber(lengths[1]) then
-      fail("protocol", NOT_HTTP, "a Content-Length: " .. text:sub(1, 80))
-    end
+  local headers = {}
+  for name, list in pairs(parts) do
+    headers[name] = table.concat(list)
   end
-  return tonumber(lengths[1])
+  if framing.length and framing.is_coded then
+    fail("protocol", NOT_HTTP, "a Content-Length beside a Transfer-Encoding: " .. headers["transfer-encoding"]:sub(1, 80))
+  end
+  return headers, framing.length
 end
 
 local function is_chunked(headers)
   local chunked = false
-  for coding in (headers["transfer-encoding"] or ""):lower():gmatch "[^,%s]+" do
+  for coding in (headers["transfer-encoding"] or ""):lower():gmatch "[^,]+" do
+    coding = trim(coding)
     if coding == "chunked" then
       chunked = true
-    elseif coding ~= "identity" then
+    elseif coding ~= "" and coding ~= "identity" then
       fail("protocol", "the body is encoded in a way that was not asked for", "Transfer-Encoding: " .. coding:sub(1, 80))
     end
   end
@@ -163,22 +212,35 @@ local function chunk_line(socket)
   return line or fail_by(problem)
 end
 
+-- What stands where a size or the end of a line should is told by its first byte, as the start of a response is.
+local function read_size(socket)
+  if not seen(socket, 1):find "%x" then
+    fail("protocol", NOT_CHUNKS, "a chunk's size: " .. socket:some(80):match "^[^\r\n]*")
+  end
+  local line = chunk_line(socket)
+  local digits = line:match "^(%x+)[ \t]*$" or line:match "^(%x+)[ \t]*;"
+  if not digits or #digits > 16 or #digits:match "^0*(.*)$" > 12 then
+    fail("protocol", NOT_CHUNKS, "a chunk's size: " .. line:sub(1, 80))
+  end
+  return tonumber(digits, 16)
+end
+
+local function skip_line_end(socket)
+  if seen(socket, 1) ~= "\n" and (seen(socket, 1) ~= "\r" or seen(socket, 2) ~= "\r\n") then
+    fail("protocol", NOT_CHUNKS, "no line end behind a chunk")
+  end
+  chunk_line(socket)
+end
+
 local function read_chunks(socket, body)
   while true do
-    local line = chunk_line(socket)
-    local digits = line:match "^(%x+)[ \t]*$" or line:match "^(%x+)[ \t]*;"
-    if not digits or #digits > 12 then
-      fail("protocol", NOT_CHUNKS, "a chunk's size: " .. line:sub(1, 80))
-    end
-    local size = tonumber(digits, 16)
+    local size = read_size(socket)
     if size == 0 then
-      read_headers(socket) -- trailers: nobody asked for them
+      read_headers(socket, true) -- nobody asked for trailers
       return
     end
     read_bytes(socket, body, size)
-    if chunk_line(socket) ~= "" then
-      fail("protocol", NOT_CHUNKS, "no line end behind a chunk")
-    end
+    skip_line_end(socket)
   end
 end
 
@@ -188,15 +250,15 @@ local BODILESS = { [204] = true, [304] = true }
 
 -- The final response's, interim ones skipped.
 local function read_head(socket)
-  local status, version, headers, lengths
+  local status, version, headers, length
   repeat
     status, version = read_status(socket)
-    headers, lengths = read_headers(socket)
+    headers, length = read_headers(socket)
     if status == 101 then
       fail("protocol", "the server changed to another protocol, which nobody asked for")
     end
   until status >= 200
-  return status, version, headers, lengths
+  return status, version, headers, length
 end
 
 -- Whether its end was told by the response itself, not by the end of the connection.
@@ -215,13 +277,13 @@ local function read_body(socket, body, has_body, headers, length)
 end
 
 local function read_all(socket, method, max_body)
-  local status, version, headers, lengths = read_head(socket)
-  local body, length = new_body(max_body), length_of(lengths)
+  local status, version, headers, length = read_head(socket)
+  local body = new_body(max_body)
   local ends_itself = read_body(socket, body, method ~= "HEAD" and not BODILESS[status], headers, length)
   local connection = (headers.connection or ""):lower()
   return {
     status = status, headers = headers, body = table.concat(body.pieces), http_version = version,
-    may_stay = ends_itself and version == "1.1" and not connection:find("close", 1, true) and not socket:may_have_unread(),
+    may_stay = ends_itself and version == "1.1" and not connection:find("close", 1, true) and not socket:has_unread(),
   }
 end
 

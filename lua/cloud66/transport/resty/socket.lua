@@ -169,6 +169,18 @@ function methods:line(most)
   end
 end
 
+---The next `count` bytes, which the next call will give again.
+---@return string|nil bytes, string? problem
+function methods:peek(count)
+  while #self.unread - self.place + 1 < count do
+    local ok, problem = take(self)
+    if not ok then
+      return nil, problem
+    end
+  end
+  return self.unread:sub(self.place, self.place + count - 1)
+end
+
 ---What comes next, `most` bytes of it at most.
 ---@return string|nil bytes, string? problem
 function methods:some(most)
