@@ -127,7 +127,22 @@ describe("cloud66.transport.resty", function()
       end
       return outcomes
     ]]
-    assert.same({ 200, 200, "protocol", 200 }, got)
+    assert.same({ 200, "protocol", "protocol", 200 }, got)
+  end)
+
+  it("reads max_body bytes and no more, and refuses what is odd in a chunk's size", function()
+    local got = run [[
+      local sized = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
+      local function chunked(line) return over({}, { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" .. line .. "\r\nbody\r\n0\r\n\r\n" }) end
+      return {
+        over({}, { sized }, { max_body = 4 }), over({}, { sized }, { max_body = 3 }), chunked "4", chunked "4 junk", chunked "4junk",
+        chunked("4;" .. ("x"):rep(1020)), chunked("4;" .. ("x"):rep(1021)),
+      }
+    ]]
+    for i, kind in ipairs { false, "too_large", false, "protocol", "protocol", false, "protocol" } do
+      assert.equal(kind or nil, got[i].kind, i)
+      assert.equal(not kind and "body" or nil, got[i].response and got[i].response.body, i)
+    end
   end)
 
   it("asks for nothing compressed, and takes nothing compressed", function()

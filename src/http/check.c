@@ -1,21 +1,11 @@
 /* check.c - what may be sent: methods, header lines, proxies and URLs. */
+#include "base/ascii.h"
 #include "http/http.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7f; }
-
-/* RFC 9110's "token": methods and header names. Not isalnum, which asks the locale. */
-static bool is_token(const char *s, size_t n) {
-  static const char allowed[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-  size_t i;
-  for (i = 0; i < n; i++)
-    if (memchr(allowed, s[i], sizeof allowed - 1) == NULL)
-      return false;
-  return n > 0;
-}
 
 static bool has_control_or_space(const char *s, size_t n) {
   size_t i;
@@ -57,13 +47,13 @@ const char *c66_transfer_set_peer(c66_transfer *t, const char *url, size_t n) {
 }
 
 const char *c66_http_refuse_method(const char *method, size_t n) {
-  return is_token(method, n) ? NULL : "is not an HTTP method";
+  return c66_is_token(method, n) ? NULL : "is not an HTTP method";
 }
 
 const char *c66_http_refuse_header(const char *line, size_t n) {
   const char *colon = memchr(line, ':', n);
   size_t i;
-  if (colon == NULL || !is_token(line, (size_t)(colon - line)))
+  if (colon == NULL || !c66_is_token(line, (size_t)(colon - line)))
     return "is not of the form 'Name: value'";
   for (i = (size_t)(colon - line); i < n; i++)
     if (is_control(line[i]) && line[i] != '\t')

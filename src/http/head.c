@@ -91,14 +91,6 @@ static bool take_framing(c66_transfer *t, const char *line, size_t name, const c
   return true;
 }
 
-static bool has_control(const char *s, size_t n) {
-  size_t i;
-  for (i = 0; i < n; i++)
-    if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
-      return true;
-  return false;
-}
-
 /* A line folded the old way continues the value before it. */
 static c66_abort_reason unfold(const c66_transfer *t, c66_buffer *head, const char *line,
                                size_t n) {
@@ -120,7 +112,7 @@ static c66_abort_reason append_header(c66_transfer *t, const char *line, size_t 
   c66_alloc reserved = c66_buffer_reserve(&t->head, n + 1);
   if (reserved != C66_ALLOC_OK)
     return reason_of(reserved);
-  if (name == 0 || has_control(line, name))
+  if (!c66_is_token(line, name))
     return C66_ABORT_NONSENSE;
   value = c66_skip_blanks(line, (size_t)(colon - line) + 1, n);
   if (!take_framing(t, line, name, line + value, n - value))

@@ -96,14 +96,14 @@ local function note_framing(framing, name, blank, value)
   framing.length = length
 end
 
+local ANY_NAME = "^[^%s].*$" -- of trailers, which are nobody's
+local NAME = "^([%w!#$%%&'*+%-.^_`|~]+)[ \t]*$" -- RFC 9110's "token"
+
 -- Name in lower case, what stands between it and the colon, value.
-local function split(line)
+local function split(line, pattern)
   local colon = line:find(":", 1, true)
-  if not colon or line:find "^[%s:]" then
-    fail("protocol", NOT_HTTP, "a header without a name or a colon")
-  end
-  local name = trim(line:sub(1, colon - 1))
-  if name:find "%c" then
+  local name = colon and line:sub(1, colon - 1):match(pattern)
+  if not name then
     fail("protocol", NOT_HTTP, "a header without a name or a colon")
   end
   return name:lower(), line:sub(#name + 1, colon - 1), trim(line:sub(colon + 1))
@@ -128,7 +128,7 @@ local function read_headers(socket, is_trailer)
       end
       add(" ", trim(line))
     else
-      local name, blank, value = split(line)
+      local name, blank, value = split(line, is_trailer and ANY_NAME or NAME)
       if FRAMING[name] and not is_trailer then
         note_framing(framing, name, blank, value)
       end
@@ -267,7 +267,7 @@ local function read_body(socket, body, has_body, headers, length)
     return true
   elseif is_chunked(headers) then
     read_chunks(socket, body)
-    return true
+    return not length -- with both, others may see another end
   elseif length then
     read_bytes(socket, body, length)
     return true
@@ -283,7 +283,7 @@ local function read_all(socket, method, max_body)
   local connection = (headers.connection or ""):lower()
   return {
     status = status, headers = headers, body = table.concat(body.pieces), http_version = version,
-    may_stay = ends_itself and version == "1.1" and not connection:find("close", 1, true) and not socket:has_unread(),
+    may_stay = ends_itself and version == "1.1" and not connection:find("close", 1, true) and not socket:may_have_unread(),
   }
 end
 
