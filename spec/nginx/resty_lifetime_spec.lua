@@ -159,6 +159,20 @@ describe("a request of nginx's that asks over its own sockets", function()
     check_sockets(before + 1) -- the resolver's
   end)
 
+  for_each_library("holds no light thread of a look-up that is over, while its parent goes on asking", function(module)
+    local held = run([[
+      local function memory() collectgarbage() collectgarbage() return collectgarbage "count" end
+      ask(arg.url:format(0))
+      local before = memory()
+      for i = 1, 60 do ask(arg.url:format(i)) end
+      local during = memory()
+      ngx.sleep(2.5)
+      ask(arg.url:format(61))
+      return { during - before, memory() - before }
+    ]], { module = module, url = "https://api%d.example", limit = 0.01 })
+    assert.is_true(held[2] < held[1] / 3, ("%.0f KiB, then %.0f"):format(held[1], held[2]))
+  end)
+
   for_each_library("leaves no memory behind", function(module)
     local function used()
       return run([[
