@@ -177,7 +177,7 @@ local function drop(client)
   pcall(client.close, client)
 end
 
--- A call of lua-resty-http: true; or nil, "timeout" or nil, the failure.
+-- True; or nil, kind, message, the status of a proxy that refused.
 local function connect(job, client, is_alone)
   client.sock.deadline, client.sock.is_tls = job.start + job.connect, job.parts.scheme == "https"
   local ok, connected, words = pcall(client.connect, client, place_of(job.parts, is_alone))
@@ -216,7 +216,7 @@ local function leave(job, client, is_alone, may_stay)
   end
 end
 
--- The response; or nil, kind, message, the status of a proxy that refused.
+-- The response; or as connect().
 local function send_over(job, client, is_alone)
   local ok, kind, message, status = connect(job, client, is_alone)
   if not ok then
@@ -268,7 +268,7 @@ local function send(http, options, request)
   local is_over, got, status
   is_over, got, kind, message, status = light_thread.call(total, send_over, job, client, not REPEATABLE[parts.method])
   if not is_over then
-    got, kind, message = failure.late(request, job) -- nginx waits for a name, which only its resolver_timeout ends
+    got, kind, message = failure.late(request, job, true) -- nginx waits for a name, which only its resolver_timeout ends
   elseif got then
     got, kind, message = check_encoding(request, got)
   end
