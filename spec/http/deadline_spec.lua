@@ -7,7 +7,7 @@ local merged = require "spec.support.merged"
 local process = require "cloud66.runtime.host"
 
 local SECONDS = 30
-local SLACK = 0.15 -- a request's time is rounded up to hundredths, and the clock goes on while it is sent
+local SLACK = 0.05 -- a request's time is rounded up to hundredths, and the clock goes on while it is sent
 
 -- Calls operation(client, stack, world) while time passes at once. Each request is sent for real; how long beyond the end of
 -- SECONDS it might have lasted is told.

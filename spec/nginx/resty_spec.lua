@@ -145,6 +145,24 @@ describe("cloud66.transport.resty", function()
     end
   end)
 
+  it("holds little more than a body that comes byte by byte", function()
+    local got = run [[
+      local before, most = nil, 0
+      local pieces = setmetatable({}, { __index = function(_, i)
+        if i == 1 then return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" end
+        if i % 1000 == 2 then
+          collectgarbage()
+          before = before or collectgarbage "count"
+          most = math.max(most, collectgarbage "count" - before)
+        end
+        return i < 6002 and ("1\r\nx\r\n"):rep(500) or "0\r\n\r\n"
+      end })
+      return { #over({}, pieces, { max_body = 1e7 }).response.body, most / 1024 }
+    ]]
+    assert.equal(3e6, got[1])
+    assert.is_true(got[2] < 8, ("%.1f MiB for a body of 3 MB"):format(got[2])) -- a list of its bytes is 24 MB at least
+  end)
+
   it("asks for nothing compressed, and takes nothing compressed", function()
     assert.is_true(get(fake.url { gzip = true }).ok)
     check_failure("protocol", "compressed.*gzip", get(fake.url { gzip = "bad" }))

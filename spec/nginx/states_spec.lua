@@ -96,15 +96,7 @@ describe("the Lua states of http and stream", function()
       %s
       lua_shared_dict stream_cloud66 1m;
       init_by_lua_block {
-        cjson, cloud66 = require "cjson", require "cloud66"
-        function connect(url, options)
-          local given = { base_url = url, token = "%s", retries = false }
-          for name, value in pairs(options or {}) do given[name] = value end
-          return assert(cloud66.new(given))
-        end
-        function in_flight()
-          return (require "cloud66.curl".engine():step())
-        end
+        %s
       }
       server {
         listen 127.0.0.1:%d;
@@ -140,7 +132,7 @@ describe("the Lua states of http and stream", function()
     end
     inside.start {
       main = modules, http = "lua_shared_dict cloud66 1m;", beside = function(port, paths)
-        return STREAM:format(paths, fake.token, port + 1)
+        return STREAM:format(paths, inside.INIT, port + 1)
       end,
     }
     return true

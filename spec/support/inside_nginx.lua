@@ -8,7 +8,8 @@ local nginx_code = require "spec.support.nginx_code"
 
 local inside = {}
 
-local INIT = [[
+---What init_by_lua runs first: the globals that code of specs uses.
+inside.INIT = [[
   cjson, cloud66 = require "cjson", require "cloud66"
   function connect(url, options)
     local given = { base_url = url, token = "]] .. fake.token .. [[", retries = false }
@@ -23,7 +24,7 @@ local INIT = [[
 ---Starts it. Options as for nginx.start(), and `init`, more code for init_by_lua. There is /neighbour, which needs no Lua.
 function inside.start(options)
   options = options or {}
-  options.http = "init_by_lua_block { " .. INIT .. (options.init or "") .. " }\n" .. (options.http or "")
+  options.http = "init_by_lua_block { " .. inside.INIT .. (options.init or "") .. " }\n" .. (options.http or "")
   options.server = "location /run { " .. nginx_code.LOCATION .. " }\nlocation /neighbour { return 200; }\n" .. (options.server or "")
   inside.server = nginx.start(options)
 end

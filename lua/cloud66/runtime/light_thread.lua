@@ -40,12 +40,11 @@ local function reap_abandoned(parent)
   abandoned[parent] = #left > 0 and left or nil
 end
 
-local function spawn(work, fn, ...)
+local function spawn(work, fn, given)
   local parent = coroutine.running()
   if abandoned[parent] then
     reap_abandoned(parent)
   end
-  local given = { n = select("#", ...), ... }
   work.thread = ngx.thread.spawn(function()
     work.outcome = { pcall(fn, unpack(given, 1, given.n)) }
     work.done:post()
@@ -79,7 +78,7 @@ function light_thread.call(seconds, fn, ...)
     return work.outcome or coroutine.status(work.thread) == "dead" or host.now() >= latest
   end
   local function start()
-    spawn(work, fn, unpack(given, 1, given.n))
+    spawn(work, fn, given)
   end
   if not wait.in_map(has_ended, start, function() reap(work) end) then
     start()

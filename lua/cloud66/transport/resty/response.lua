@@ -162,14 +162,27 @@ end
 
 -- --- the body ---
 
--- Pieces that come, in a list, and their bytes.
+-- What has come, in a list of long pieces; what came last, in `fresh`, until that is long too: a server may send a byte at a time.
 local function new_body(most)
-  return { pieces = {}, size = 0, most = most or math.huge }
+  return { pieces = {}, fresh = {}, fresh_size = 0, size = 0, most = most or math.huge }
+end
+
+local function flush(body)
+  body.pieces[#body.pieces + 1] = table.concat(body.fresh)
+  body.fresh, body.fresh_size = {}, 0
 end
 
 local function add(body, piece)
-  body.size = body.size + #piece
-  body.pieces[#body.pieces + 1] = piece
+  body.fresh[#body.fresh + 1] = piece
+  body.size, body.fresh_size = body.size + #piece, body.fresh_size + #piece
+  if body.fresh_size >= PIECE then
+    flush(body)
+  end
+end
+
+local function text_of(body)
+  flush(body)
+  return table.concat(body.pieces)
 end
 
 local function check_size(body, more)
@@ -282,7 +295,7 @@ local function read_all(socket, method, max_body)
   local ends_itself = read_body(socket, body, method ~= "HEAD" and not BODILESS[status], headers, length)
   local connection = (headers.connection or ""):lower()
   return {
-    status = status, headers = headers, body = table.concat(body.pieces), http_version = version,
+    status = status, headers = headers, body = text_of(body), http_version = version,
     may_stay = ends_itself and version == "1.1" and not connection:find("close", 1, true) and not socket:may_have_unread(),
   }
 end
