@@ -231,13 +231,6 @@ describe("a transfer", function()
     assert.equal(0, (engine:step()))
   end)
 
-  it("can be cancelled during a name lookup", function()
-    local transfer = engine:start { url = "http://nowhere.invalid/" }
-    engine:step()
-    transfer:cancel()
-    assert.equal("aborted", (select(2, transfer:result())))
-  end)
-
   it("may be collected at any stage", function()
     for steps = 0, 12 do
       for _, options in ipairs { {}, { delay = "5" }, { drip = "yes" }, { cut = "body" } } do

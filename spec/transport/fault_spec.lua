@@ -211,6 +211,29 @@ describe("a name that takes ten seconds to look up", function()
   end)
 end)
 
+describe("a transfer", function()
+  it("can be cancelled during a look-up, and the next one goes on at once", function()
+    check_slowdns()
+    local start = os.time()
+    local output, errors, status = child(([[
+      local engine = require("cloud66.curl").engine()
+      local transfer = engine:start { url = "https://api.slow.invalid/" }
+      engine:step()
+      assert(not transfer:done())
+      transfer:cancel()
+      assert(transfer:done())
+      print((select(2, transfer:result())))
+      transfer = engine:start { url = %q }
+      while not transfer:done() do engine:wait(10) end
+      print((transfer:result()))
+    ]]):format(fake.url() .. "/ping"), preloading(10))
+    assert.equal("", errors)
+    assert.equal(0, status)
+    assert.matches("^aborted\n%d%d%d\n$", output)
+    assert.is_true(os.time() - start < 8)
+  end)
+end)
+
 describe("a Lua state", function()
   it("can be closed during a look-up, and the process goes on", function()
     check_slowdns()

@@ -105,8 +105,10 @@ end
 local function note_conflict(self)
   local ref, deployment = self.git_ref, self.deployment
   if self.joined and ref and deployment and correlate.is_of_ref(deployment, ref) == false then
-    self.conflict = ("the user_reference '%s' came with another git_ref before ('%s', now '%s'), and what it started is %s: use "
-      .. "another user_reference to deploy"):format(tostring(self.user_reference), tostring(deployment.git_ref), ref, tostring(deployment))
+    local reference = self.user_reference
+    self.conflict = ("%s came with another git_ref before ('%s', now '%s'), and what it started is %s: use another user_reference to "
+      .. "deploy"):format(reference and ("the user_reference '%s'"):format(reference) or "the redeploy that was joined",
+      tostring(deployment.git_ref), ref, tostring(deployment))
   end
 end
 
